@@ -1,0 +1,59 @@
+//! The container images, made without a container engine and without a registry.
+
+pub mod archive;
+pub mod base;
+mod buildah;
+pub mod operator;
+pub mod pause;
+pub mod worker;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::cluster::Cluster;
+use crate::packages;
+use crate::progress::Progress;
+
+#[derive(Debug, Clone)]
+pub struct Image {
+    pub name: String,
+    /// A docker-archive, for [`crate::cluster::Cluster::import_image`].
+    pub archive: PathBuf,
+}
+
+/// Those of the project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// Scheduler, workers and job runners
+    Dask,
+    Operator,
+}
+
+impl Kind {
+    pub const ALL: [Self; 2] = [Self::Dask, Self::Operator];
+
+    pub fn build(self, progress: &mut Progress) -> Result<Image> {
+        packages::install(packages::FOR_IMAGES, progress)?;
+        match self {
+            Self::Dask => worker::build(progress),
+            Self::Operator => operator::build(progress),
+        }
+    }
+}
+
+/// Builds the images named, or all of them, and gives them to the cluster. Their names.
+pub fn import(cluster: &Cluster, kinds: &[Kind], progress: &mut Progress) -> Result<Vec<String>> {
+    let kinds = if kinds.is_empty() { &Kind::ALL } else { kinds };
+    let import = |kind: &Kind| {
+        let image = kind.build(progress)?;
+        cluster.import_image(&image.archive)?;
+        Ok(image.name)
+    };
+    kinds.iter().map(import).collect()
+}
+
+/// The images of one version of the project belong together.
+fn name(image: &str) -> String {
+    format!("ghcr.io/dask-operator/{image}:{}", env!("CARGO_PKG_VERSION"))
+}

@@ -1,0 +1,26 @@
+//! What `cargo e2e` is made of: a Kubernetes of this machine's own, and what the demo, the tests and the
+//! benchmarks need to use it.
+//!
+//! - [`up`] and [`down`] start and end it; [`cluster`] is the handle that everything else works with.
+//! - [`control_plane`] and [`node`] are its two halves, in the [`network`] of their own, with the certificates of
+//!   [`pki`], as [`processes`] that outlive the command; [`layout`] names their files.
+//! - [`binaries`] compiles Kubernetes, [`images`] makes and imports container images, [`packages`] finds the
+//!   programs of the host; what they make is kept in the [`cache`].
+//! - [`progress`] says what is going on, [`commands`] runs other programs, and [`mounts`] undoes mounts.
+
+pub mod binaries;
+pub mod cache;
+pub mod cluster;
+pub mod commands;
+pub mod control_plane;
+pub mod down;
+pub mod images;
+pub mod layout;
+pub mod mounts;
+pub mod network;
+pub mod node;
+pub mod packages;
+pub mod pki;
+pub mod processes;
+pub mod progress;
+pub mod up;

@@ -1,0 +1,159 @@
+//! Conditions: their types and reasons as enums, and the one way to set one.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+/// What a condition speaks of. `Ready` and `SchedulerReady` are always present; the others only while they are true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ConditionType {
+    /// Everything that was asked for is there.
+    Ready,
+    /// The scheduler's pod is ready.
+    SchedulerReady,
+    /// The cluster that a group names does not exist.
+    ClusterNotFound,
+    /// An object of a name that we need belongs to somebody else.
+    NameTaken,
+    /// The API server does not know some fields of a pod template; they were dropped.
+    UnknownFields,
+    /// The API server refused an object that we tried to create.
+    Refused,
+    /// The user's own `DASK_CONFIG` stands; the cluster's configuration is mounted at `/etc/dask` instead.
+    ConfigFallback,
+    /// Workers ended on their own; they are replaced ever more slowly.
+    WorkersFailing,
+}
+
+impl ConditionType {
+    /// The types that are present only while they are true.
+    pub const TROUBLES: [Self; 6] = [
+        Self::ClusterNotFound,
+        Self::NameTaken,
+        Self::UnknownFields,
+        Self::Refused,
+        Self::ConfigFallback,
+        Self::WorkersFailing,
+    ];
+}
+
+/// Why a condition has its status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// All that was asked for is ready.
+    AllReady,
+    /// The name of the object breaks the rule for names.
+    InvalidName,
+    /// The replicas asked for are fewer than none.
+    InvalidReplicas,
+    /// A template has a shape no pod can have.
+    InvalidTemplate,
+    /// The scheduler's pod does not exist yet.
+    SchedulerMissing,
+    /// The scheduler's pod exists and is not ready.
+    SchedulerNotReady,
+    /// The scheduler's pod is ready.
+    SchedulerReady,
+    /// Fewer workers than wanted are ready.
+    WorkersNotReady,
+    /// The named cluster does not exist.
+    ClusterNotFound,
+    /// The object belongs to somebody else.
+    OwnedByAnother,
+    /// The API server's answer names the unknown fields.
+    DroppedByServer,
+    /// The API server's answer says why.
+    RefusedByServer,
+    /// The container sets `DASK_CONFIG` itself.
+    SetByUser,
+    /// A worker's container ended with an error.
+    ContainerFailed,
+    /// The object is being deleted.
+    Deleting,
+}
+
+impl fmt::Display for ConditionType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// One condition as decided, without the time of its last flip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// What it speaks of.
+    pub type_: ConditionType,
+    /// Whether it is so.
+    pub status: bool,
+    /// Why.
+    pub reason: Reason,
+    /// The same for people, with the API server's or the kubelet's own words where there are some.
+    pub message: String,
+}
+
+/// The conditions that follow from `verdicts`: a flip moves `lastTransitionTime`, anything else keeps it. A type
+/// without a verdict goes.
+pub fn set(
+    previous: &[Condition],
+    verdicts: &[Verdict],
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Vec<Condition> {
+    verdicts.iter().map(|verdict| condition(previous, verdict, generation, now)).collect()
+}
+
+fn condition(
+    previous: &[Condition],
+    verdict: &Verdict,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Condition {
+    let type_ = verdict.type_.to_string();
+    let status = if verdict.status { "True" } else { "False" }.to_owned();
+    let unflipped = previous.iter().find(|old| old.type_ == type_ && old.status == status);
+    Condition {
+        last_transition_time: unflipped.map_or(Time(now), |old| old.last_transition_time.clone()),
+        message: verdict.message.clone(),
+        observed_generation: generation,
+        reason: verdict.reason.to_string(),
+        status,
+        type_,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ready(status: bool, message: &str) -> Vec<Verdict> {
+        let reason = if status { Reason::AllReady } else { Reason::WorkersNotReady };
+        vec![Verdict { type_: ConditionType::Ready, status, reason, message: message.to_owned() }]
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn only_a_flip_moves_the_transition_time() {
+        let first = set(&[], &ready(false, "0 of 2"), Some(1), at(10));
+        let second = set(&first, &ready(false, "1 of 2"), Some(1), at(20));
+        assert_eq!(second[0].last_transition_time, Time(at(10)));
+        assert_eq!(second[0].message, "1 of 2");
+        let third = set(&second, &ready(true, "2 of 2"), Some(1), at(30));
+        assert_eq!(third[0].last_transition_time, Time(at(30)));
+    }
+
+    #[test]
+    fn a_condition_without_a_verdict_goes() {
+        let first = set(&[], &ready(false, ""), None, at(10));
+        assert_eq!(set(&first, &[], None, at(20)), vec![]);
+    }
+}

@@ -1,0 +1,128 @@
+//! The parts that clusters and groups share: what pods are made from.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::raw::RawJson;
+use crate::schema;
+
+/// Labels and annotations for the pods of one component.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+pub struct TemplateMetadata {
+    /// Annotations added to the pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<BTreeMap<String, String>>,
+    /// Labels added to the pods; the operator's own labels win.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<BTreeMap<String, String>>,
+}
+
+/// The scheduler of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SchedulerSpec {
+    /// Labels and annotations of the scheduler's pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<TemplateMetadata>,
+    /// The scheduler's pod. A container without an image is completed by the operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::scheduler_pod_spec")]
+    pub spec: Option<RawJson>,
+    /// The Service in front of the scheduler.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::service_spec")]
+    pub service: Option<RawJson>,
+    /// Requests and limits of the scheduler container, when the operator completes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::resources")]
+    pub resources: Option<RawJson>,
+}
+
+/// The workers of a group.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkerSpec {
+    /// How many workers there should be.
+    #[serde(default = "one", deserialize_with = "count")]
+    pub replicas: i32,
+    /// Labels and annotations of the worker pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<TemplateMetadata>,
+    /// The worker's pod. A container without an image is completed by the operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::worker_pod_spec")]
+    pub spec: Option<RawJson>,
+    /// Requests and limits of the worker container, when the operator completes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::resources")]
+    pub resources: Option<RawJson>,
+    /// Threads in each worker process (`dask worker --nthreads`). Several threads suit numpy, pandas and other
+    /// code that releases Python's global lock; pure Python wants processes. A `--nthreads` among the
+    /// container's own arguments wins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub threads: Option<u32>,
+    /// Worker processes in each pod (`dask worker --nworkers`), which share the pod's memory limit equally.
+    /// Pure Python code runs in parallel only in several processes. A `--nworkers` among the container's own
+    /// arguments wins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub processes: Option<u32>,
+    /// Dask's abstract resources that each worker process offers (`dask worker --resources`), for example `GPU: 1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::dask_resources")]
+    pub dask_resources: Option<BTreeMap<String, f64>>,
+    /// A volume for data that does not fit into memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spill: Option<Spill>,
+}
+
+impl Default for WorkerSpec {
+    fn default() -> Self {
+        Self {
+            replicas: one(),
+            metadata: None,
+            spec: None,
+            resources: None,
+            threads: None,
+            processes: None,
+            dask_resources: None,
+            spill: None,
+        }
+    }
+}
+
+/// Where workers put data that does not fit into memory.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+pub struct Spill {
+    /// Size of the volume, for example `20Gi`. A worker that writes more is evicted.
+    #[schemars(schema_with = "schema::quantity")]
+    pub size: String,
+}
+
+fn one() -> i32 {
+    1
+}
+
+/// The schema has always taken any integer. One that no count of pods can reach still reads, so that the object
+/// can be told about it.
+fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i32, D::Error> {
+    let count = i64::deserialize(deserializer)?;
+    Ok(i32::try_from(count).unwrap_or(if count < 0 { i32::MIN } else { i32::MAX }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replicas_beyond_any_count_of_pods_still_read() {
+        let replicas = |text: &str| serde_json::from_str::<WorkerSpec>(text).unwrap().replicas;
+        assert_eq!(replicas(r#"{"replicas": 9000000000}"#), i32::MAX);
+        assert_eq!(replicas(r#"{"replicas": -9000000000}"#), i32::MIN);
+        assert_eq!(replicas(r#"{"replicas": 3}"#), 3);
+        assert_eq!(replicas("{}"), 1);
+    }
+}

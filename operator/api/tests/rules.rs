@@ -1,0 +1,52 @@
+//! The rules of our own fields refuse what cannot work, and nothing else.
+
+#[cfg(test)]
+mod tests {
+    use dask_operator_api::crds::crds;
+    use kube::core::cel::Validator;
+    use serde_json::{Value, json};
+
+    /// What the rules say of a worker, in each of the three places where one can stand.
+    fn verdicts(worker: &Value) -> Vec<String> {
+        let places = [
+            json!({"spec": {"worker": worker}}),
+            json!({"spec": {"cluster": "demo", "worker": worker}}),
+            json!({"spec": {"job": {}, "cluster": {"spec": {"worker": worker}}}}),
+        ];
+        let messages = crds().into_iter().zip(places).map(|(crd, object)| {
+            let schema = serde_json::to_value(crd.spec.versions[0].schema.as_ref().unwrap()).unwrap();
+            match Validator::new().validate(&schema["openAPIV3Schema"], &object, None) {
+                Ok(()) => String::new(),
+                Err(errors) => errors.to_string(),
+            }
+        });
+        messages.collect()
+    }
+
+    #[test]
+    fn names_of_dask_resources_hold_neither_spaces_nor_equals_signs() {
+        assert_eq!(verdicts(&json!({"daskResources": {"GPU": 1, "MEM-2": 2.5, "größe": 0}})), ["", "", ""]);
+        for name in ["a b", "a=b", ""] {
+            for verdict in verdicts(&json!({"daskResources": {name: 1}})) {
+                assert!(verdict.contains("neither spaces nor '='"), "{name:?}: {verdict}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_spill_volume_has_a_positive_size() {
+        for size in ["20Gi", "1e9", "500M", "1"] {
+            assert_eq!(verdicts(&json!({"spill": {"size": size}})), ["", "", ""], "{size}");
+        }
+        for size in ["lots", "", "0", "-1Gi", "20 Gi"] {
+            for verdict in verdicts(&json!({"spill": {"size": size}})) {
+                assert!(verdict.contains("must be a positive quantity"), "{size:?}: {verdict}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_worker_without_our_fields_breaks_no_rule() {
+        assert_eq!(verdicts(&json!({})), ["", "", ""]);
+    }
+}

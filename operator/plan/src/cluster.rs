@@ -1,0 +1,35 @@
+//! DaskCluster: the decisions in order.
+
+mod check;
+mod decide;
+mod desired;
+mod events;
+mod observed;
+mod status;
+
+use jiff::Timestamp;
+
+use crate::Settings;
+use crate::plan::Plan;
+
+pub use check::{CheckedCluster, check};
+pub use events::events;
+pub use observed::{Child, DefaultGroup, Observed, Ownership, SchedulerPod, Service};
+pub use status::{invalid, status};
+
+/// What to write so that the cluster becomes what it should be.
+///
+/// The objects depend on each other only through names, so all are made at once; a running scheduler is never
+/// touched.
+pub fn plan(cluster: &CheckedCluster, observed: &Observed, settings: &Settings, _now: Timestamp) -> Plan {
+    if cluster.deleting {
+        return Plan::default();
+    }
+    let apply = [
+        decide::config(cluster, observed),
+        decide::service(cluster, observed),
+        decide::deployment(cluster, observed, settings),
+        decide::default_group(cluster, observed),
+    ];
+    Plan { apply: apply.into_iter().flatten().collect(), ..Plan::default() }
+}

@@ -1,0 +1,89 @@
+//! The scheduler's Deployment.
+
+use dask_operator_api::labels::{self, component};
+use serde_json::{Value, json};
+
+use super::metadata;
+use crate::Settings;
+use crate::cluster::check::CheckedCluster;
+use crate::command::{self, Process};
+use crate::container::{self, Container};
+use crate::metadata::{StringMap, layered, passed_on, string_map, template_annotations, template_labels};
+
+/// One replica, `Recreate`: two schedulers of one cluster would each hold half of its workers.
+pub(in crate::cluster) fn deployment(cluster: &CheckedCluster, settings: &Settings) -> Value {
+    let selector = string_map([
+        (labels::CLUSTER_NAME, cluster.name.as_str()),
+        (labels::COMPONENT, component::SCHEDULER),
+    ]);
+    let labels = pod_labels(cluster, &selector);
+    let of_template = template_annotations(cluster.scheduler.metadata.as_ref());
+    let annotations = layered([&passed_on(&cluster.annotations), &of_template]);
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(cluster, &cluster.name.scheduler(), &labels, &annotations),
+        "spec": {
+            "replicas": 1,
+            "strategy": {"type": "Recreate"},
+            "selector": {"matchLabels": selector},
+            "template": {
+                "metadata": {"labels": labels, "annotations": annotations},
+                "spec": pod(cluster, settings),
+            },
+        },
+    })
+}
+
+fn pod_labels(cluster: &CheckedCluster, selector: &StringMap) -> StringMap {
+    let of_template = template_labels(cluster.scheduler.metadata.as_ref());
+    let reserved = string_map([(labels::ISTIO_INJECT, "false")]);
+    layered([&cluster.labels, &of_template, selector, &reserved])
+}
+
+fn pod(cluster: &CheckedCluster, settings: &Settings) -> Value {
+    let mut pod = cluster.scheduler.pod.clone();
+    let main = pod.main_mut();
+    if container::is_ours_to_complete(main) {
+        complete(main, cluster.scheduler.resources.as_ref());
+    }
+    if !cluster.keep_command {
+        command::modernise(main);
+    }
+    pod.complete_images(cluster.image.as_ref().unwrap_or(&settings.default_image));
+    pod.set_common();
+    if cluster.config.is_some() {
+        pod.mount_config(&cluster.name.config());
+    }
+    pod.into_value()
+}
+
+fn complete(container: &mut Container, resources: Option<&Value>) {
+    if command::process(container) == Process::Unknown && command::all_words(container).is_empty() {
+        container.insert("args".to_owned(), json!(["dask", "scheduler"]));
+    }
+    container::set_absent(
+        container,
+        "ports",
+        json!([
+            {"name": "tcp-comm", "containerPort": 8786, "protocol": "TCP"},
+            {"name": "http-dashboard", "containerPort": 8787, "protocol": "TCP"},
+        ]),
+    );
+    if let Some(resources) = resources {
+        container::set_absent(container, "resources", resources.clone());
+    }
+    if !command::has_flag(container, "--dashboard-prefix") {
+        container::set_absent(container, "startupProbe", startup_probe());
+    }
+}
+
+/// Ready as soon as the scheduler answers, and never again a reason to restart it. A tcp probe would fill its log,
+/// a readiness probe would take the Service away from a scheduler that is merely busy.
+fn startup_probe() -> Value {
+    json!({
+        "httpGet": {"path": "/health", "port": "http-dashboard"},
+        "periodSeconds": 1,
+        "failureThreshold": 86400,
+    })
+}

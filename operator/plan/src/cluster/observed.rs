@@ -1,0 +1,100 @@
+//! What may be known of the world when planning for a cluster.
+
+use serde_json::Value;
+
+/// The children of one cluster, as the watches show them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// The scheduler's Deployment.
+    pub deployment: Option<Child>,
+    /// The scheduler's Service.
+    pub service: Option<Service>,
+    /// The ConfigMap of the cluster's configuration.
+    pub config: Option<Child>,
+    /// The default worker group.
+    pub group: Option<DefaultGroup>,
+    /// The scheduler's pods, terminating ones too.
+    pub scheduler_pods: Vec<SchedulerPod>,
+}
+
+/// What is known of any child.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Child {
+    /// Its UID.
+    pub uid: String,
+    /// Its resource version.
+    pub resource_version: String,
+    /// Whose it is.
+    pub ownership: Ownership,
+    /// The hash that we noted on it.
+    pub hash: Option<String>,
+}
+
+/// Whose an object is that has the name of a child of ours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ownership {
+    /// This cluster's.
+    #[default]
+    Ours,
+    /// That of an earlier cluster of the same name: garbage collection is about to take it.
+    Predecessor,
+    /// Somebody else's: it is never touched.
+    Foreign,
+}
+
+impl Ownership {
+    /// Whose an object is whose controlling owner has this kind, name and UID.
+    pub fn of(owner: Option<(&str, &str, &str)>, cluster_name: &str, cluster_uid: &str) -> Self {
+        match owner {
+            Some((_, _, uid)) if uid == cluster_uid => Self::Ours,
+            Some(("DaskCluster", name, _)) if name == cluster_name => Self::Predecessor,
+            _ => Self::Foreign,
+        }
+    }
+}
+
+/// The scheduler's Service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Service {
+    /// The object.
+    pub child: Child,
+    /// Whether it is of type LoadBalancer and still without an address.
+    pub awaits_address: bool,
+}
+
+/// The default worker group.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DefaultGroup {
+    /// The object; `hash` is that of the worker spec pushed last.
+    pub child: Child,
+    /// The replicas pushed last.
+    pub pushed_replicas: Option<i64>,
+    /// Its `spec.worker` now.
+    pub worker: Value,
+    /// Worker pods that exist, by its status.
+    pub replicas: i64,
+    /// Worker pods that are ready, by its status.
+    pub ready_replicas: i64,
+    /// Whether its status tells of its present spec.
+    pub status_is_current: bool,
+}
+
+/// One pod of the scheduler's Deployment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SchedulerPod {
+    /// Its name.
+    pub name: String,
+    /// Whether it is ready.
+    pub ready: bool,
+    /// Whether it is being deleted: it is never asked anything.
+    pub terminating: bool,
+    /// Why it is not ready, in Kubernetes' own words.
+    pub message: Option<String>,
+}
+
+impl Observed {
+    /// The scheduler's pod that is not on its way out.
+    pub fn live_scheduler(&self) -> Option<&SchedulerPod> {
+        self.scheduler_pods.iter().find(|pod| !pod.terminating)
+    }
+}

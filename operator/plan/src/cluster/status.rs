@@ -1,0 +1,151 @@
+//! What a cluster's status says.
+
+use dask_operator_api::cluster::{DaskClusterStatus, Phase};
+use dask_operator_api::conditions::{self, ConditionType, Reason, Verdict};
+use dask_operator_api::labels;
+use jiff::Timestamp;
+
+use super::check::CheckedCluster;
+use super::observed::{Child, Observed, Ownership};
+use crate::plan::{Kind, Outcome};
+use crate::problem::Problem;
+use crate::verdicts;
+
+/// The status that follows from the world and from what came of the plan's writes.
+pub fn status(
+    cluster: &CheckedCluster,
+    observed: &Observed,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> DaskClusterStatus {
+    let previous = &cluster.status;
+    let troubles = troubles(cluster, observed, outcome);
+    let scheduler = scheduler_ready(observed);
+    let ready = ready(cluster, observed, &scheduler, &troubles);
+    let verdicts: Vec<_> = [ready, scheduler].into_iter().chain(troubles).collect();
+    let group = observed.group.as_ref();
+    DaskClusterStatus {
+        phase: Some(phase(cluster, observed, outcome)),
+        replicas: Some(count(group.map_or(0, |group| group.replicas))),
+        ready_replicas: Some(count(group.map_or(0, |group| group.ready_replicas))),
+        selector: Some(selector(cluster)),
+        conditions: conditions::set(&previous.conditions, &verdicts, cluster.generation, now),
+        observed_generation: cluster.generation.max(previous.observed_generation),
+    }
+}
+
+/// The status of a cluster whose spec cannot be followed. A cluster that ran goes on: only its conditions tell.
+pub fn invalid(
+    previous: &DaskClusterStatus,
+    problems: &[Problem],
+    generation: Option<i64>,
+    now: Timestamp,
+) -> DaskClusterStatus {
+    let message = problems.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join("; ");
+    let reason = problems.first().map_or(Reason::InvalidTemplate, |problem| problem.reason);
+    let verdict = Verdict { type_: ConditionType::Ready, status: false, reason, message };
+    DaskClusterStatus {
+        phase: Some(if previous.phase == Some(Phase::Running) { Phase::Running } else { Phase::Error }),
+        conditions: conditions::set(&previous.conditions, &[verdict], generation, now),
+        observed_generation: generation.max(previous.observed_generation),
+        ..previous.clone()
+    }
+}
+
+/// `Running` as soon as clients can address the Service, whatever is behind it, and never back: the Python client
+/// waits for nothing else.
+fn phase(cluster: &CheckedCluster, observed: &Observed, outcome: &Outcome) -> Phase {
+    if cluster.status.phase == Some(Phase::Running) {
+        return Phase::Running;
+    }
+    match &observed.service {
+        Some(service) if service.child.ownership != Ownership::Ours => Phase::Created,
+        Some(service) if service.awaits_address => Phase::Pending,
+        Some(_) => Phase::Running,
+        None if !outcome.created.contains(&Kind::Service) => Phase::Created,
+        None if cluster.scheduler.service.get("type").is_some_and(|type_| type_ == "LoadBalancer") => {
+            Phase::Pending
+        }
+        None => Phase::Running,
+    }
+}
+
+fn scheduler_ready(observed: &Observed) -> Verdict {
+    let (status, reason, message) = match observed.live_scheduler() {
+        None => (false, Reason::SchedulerMissing, "the scheduler's pod does not exist yet".to_owned()),
+        Some(pod) if pod.ready => (true, Reason::SchedulerReady, format!("pod {} is ready", pod.name)),
+        Some(pod) => {
+            let why = pod.message.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
+            (false, Reason::SchedulerNotReady, format!("pod {} is not ready{why}", pod.name))
+        }
+    };
+    Verdict { type_: ConditionType::SchedulerReady, status, reason, message }
+}
+
+fn ready(
+    cluster: &CheckedCluster,
+    observed: &Observed,
+    scheduler: &Verdict,
+    troubles: &[Verdict],
+) -> Verdict {
+    let not = |reason, message| Verdict { type_: ConditionType::Ready, status: false, reason, message };
+    let blocking = [ConditionType::NameTaken, ConditionType::Refused];
+    if cluster.deleting {
+        return not(Reason::Deleting, "the cluster is being deleted".to_owned());
+    }
+    if let Some(trouble) = troubles.iter().find(|trouble| blocking.contains(&trouble.type_)) {
+        return not(trouble.reason, trouble.message.clone());
+    }
+    if !scheduler.status {
+        return not(scheduler.reason, scheduler.message.clone());
+    }
+    let wanted = observed.group.as_ref().and_then(|group| group.worker["replicas"].as_i64()).unwrap_or(1);
+    let current = observed.group.as_ref().is_some_and(|group| group.status_is_current);
+    let ready = observed.group.as_ref().map_or(0, |group| group.ready_replicas);
+    if !current || ready != wanted {
+        return not(Reason::WorkersNotReady, "not all workers are ready".to_owned());
+    }
+    let message = "the scheduler and all workers are ready".to_owned();
+    Verdict { type_: ConditionType::Ready, status: true, reason: Reason::AllReady, message }
+}
+
+fn troubles(cluster: &CheckedCluster, observed: &Observed, outcome: &Outcome) -> Vec<Verdict> {
+    let mut troubles = verdicts::of_writes(outcome, &cluster.status.conditions, cluster.generation);
+    if let Some(name) = foreign(cluster, observed) {
+        let message = format!("{name} exists and does not belong to this cluster; it is left as it is");
+        let verdict = verdicts::trouble(ConditionType::NameTaken, Reason::OwnedByAnother, message);
+        troubles.retain(|trouble| trouble.type_ != ConditionType::NameTaken);
+        troubles.push(verdict);
+    }
+    if cluster.config.is_some() && cluster.own_config {
+        let message =
+            "a container sets DASK_CONFIG; the cluster's configuration is at /etc/dask/operator.yaml there";
+        troubles.push(verdicts::trouble(ConditionType::ConfigFallback, Reason::SetByUser, message));
+    }
+    troubles.sort_by_key(|trouble| trouble.type_);
+    troubles
+}
+
+fn foreign(cluster: &CheckedCluster, observed: &Observed) -> Option<String> {
+    let children = [
+        ("Service", cluster.name.scheduler(), observed.service.as_ref().map(|service| &service.child)),
+        ("Deployment", cluster.name.scheduler(), observed.deployment.as_ref()),
+        ("ConfigMap", cluster.name.config(), observed.config.as_ref()),
+        ("DaskWorkerGroup", cluster.name.default_group(), observed.group.as_ref().map(|group| &group.child)),
+    ];
+    let taken = children.into_iter().find(|(_, _, child)| child.is_some_and(is_foreign));
+    taken.map(|(kind, name, _)| format!("{kind} {name}"))
+}
+
+fn is_foreign(child: &Child) -> bool {
+    child.ownership == Ownership::Foreign
+}
+
+/// The selector of the default group's workers, as the scale subresource shows it.
+fn selector(cluster: &CheckedCluster) -> String {
+    format!("{}={}", labels::WORKER_GROUP_NAME, cluster.name.default_group())
+}
+
+fn count(number: i64) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}

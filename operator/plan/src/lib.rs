@@ -1,0 +1,24 @@
+//! What should be: pure functions from checked objects and the observed world to a [`Plan`].
+//!
+//! For each kind the same rooms: `check` (raw object → checked, or problems), `observed` (what may be known),
+//! `decide` (how many, which, when, each with a reason), `desired` (objects), `status`, `events`.
+
+pub mod cluster;
+mod command;
+mod container;
+mod hash;
+mod merge;
+pub mod metadata;
+mod plan;
+pub mod pod;
+mod problem;
+mod settings;
+mod suffix;
+mod verdicts;
+pub mod worker_group;
+
+pub use hash::hash;
+pub use plan::{Apply, Create, Delete, Event, EventKind, Failure, FailureKind, Kind, Outcome, Patch, Plan};
+pub use problem::Problem;
+pub use settings::Settings;
+pub use suffix::Suffixes;

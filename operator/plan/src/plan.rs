@@ -1,0 +1,145 @@
+//! A plan: what to write, so specific that applying it leaves no choice; and what came of it.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// Everything one look at one object leads to. An empty plan means converged.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// Objects to create or change, in any order.
+    pub apply: Vec<Apply>,
+    /// Objects to delete, in any order.
+    pub delete: Vec<Delete>,
+    /// What people are told.
+    pub events: Vec<Event>,
+    /// When to look again although nothing changed.
+    pub wake: Option<Timestamp>,
+}
+
+impl Plan {
+    /// Whether applying the plan would write nothing.
+    pub fn is_empty(&self) -> bool {
+        self.apply.is_empty() && self.delete.is_empty()
+    }
+}
+
+/// The kinds we write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// `kubernetes.dask.org/v1` DaskCluster.
+    DaskCluster,
+    /// `kubernetes.dask.org/v1` DaskWorkerGroup.
+    DaskWorkerGroup,
+    /// `v1` ConfigMap.
+    ConfigMap,
+    /// `apps/v1` Deployment.
+    Deployment,
+    /// `v1` Pod.
+    Pod,
+    /// `v1` Service.
+    Service,
+}
+
+/// One object to write.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Apply {
+    /// An object that should exist.
+    Create(Create),
+    /// An object of ours that should be otherwise.
+    Patch(Patch),
+}
+
+/// A POST. `AlreadyExists` is success only when the owner is ours.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Create {
+    /// The object's kind.
+    pub kind: Kind,
+    /// The object's name.
+    pub name: String,
+    /// The whole object.
+    pub object: Value,
+}
+
+/// A minimal merge patch of exactly the object that was looked at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Patch {
+    /// The object's kind.
+    pub kind: Kind,
+    /// The object's name.
+    pub name: String,
+    /// The difference; `metadata.uid` and `metadata.resourceVersion` name what was looked at.
+    pub body: Value,
+}
+
+/// A DELETE of exactly the object that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delete {
+    /// The object's kind.
+    pub kind: Kind,
+    /// The object's name.
+    pub name: String,
+    /// The precondition.
+    pub uid: String,
+}
+
+/// What a person is told, once, when something changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Good news or trouble.
+    pub kind: EventKind,
+    /// One word, stable, for machines.
+    pub reason: &'static str,
+    /// What we did or will do, in one word.
+    pub action: &'static str,
+    /// The sentence for people.
+    pub note: String,
+}
+
+/// Whether an Event is good news or trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// As it should be.
+    Normal,
+    /// Something that somebody may want to look at.
+    Warning,
+}
+
+/// What came of a plan's writes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The writes that failed.
+    pub failures: Vec<Failure>,
+    /// The server's own words on fields that it dropped.
+    pub unknown_fields: Option<String>,
+    /// The kinds of which an object now exists for sure.
+    pub created: Vec<Kind>,
+}
+
+impl Outcome {
+    /// The first failure of this kind.
+    pub fn failure(&self, kind: FailureKind) -> Option<&Failure> {
+        self.failures.iter().find(|failure| failure.kind == kind)
+    }
+}
+
+/// One write that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The object, as `Kind name`.
+    pub object: String,
+    /// What it means.
+    pub kind: FailureKind,
+    /// The server's own words.
+    pub message: String,
+}
+
+/// What a failed write means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// Somebody else's object has the name.
+    NameTaken,
+    /// The server will not have it as it is.
+    Refused,
+    /// It may work the next time.
+    Transient,
+}

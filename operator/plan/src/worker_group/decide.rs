@@ -1,0 +1,128 @@
+//! How many workers to make, and which pods to give up.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::check::CheckedGroup;
+use super::desired;
+use super::observed::{Cluster, Ended, Observed, Stage, WorkerPod};
+use crate::plan::{Apply, Kind, Patch};
+
+/// After a worker that ran this long, a crash counts as its group's first.
+const HEALTHY_AFTER: SignedDuration = SignedDuration::from_mins(10);
+/// A slot whose workers keep crashing is filled again at least this often.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(5);
+
+/// What becomes of a group's pods.
+#[derive(Debug, Default)]
+pub(super) struct Decision<'a> {
+    /// One new pod for each item, which is the number of crashes in a row before it.
+    pub(super) create: Vec<u32>,
+    /// The pods to delete.
+    pub(super) delete: Vec<&'a WorkerPod>,
+    /// The pods of `delete` that ended on their own.
+    pub(super) ended: Vec<(&'a WorkerPod, &'a Ended)>,
+    /// When an ended pod may be replaced.
+    pub(super) wake: Option<Timestamp>,
+}
+
+/// Fills each place once; a pod that ended keeps its place, readable, until its replacement is due.
+pub(super) fn decide<'a>(group: &CheckedGroup, observed: &'a Observed, now: Timestamp) -> Decision<'a> {
+    if group.deleting || observed.cluster.as_ref().is_none_or(|cluster| cluster.deleting) {
+        return Decision::default();
+    }
+    let mut live: Vec<_> = observed.pods.iter().filter(|pod| pod.is_live()).collect();
+    live.sort_by(|one, other| give_up_first(one).cmp(&give_up_first(other)));
+    let surplus = live.len().saturating_sub(group.wanted);
+    let mut decision =
+        Decision { delete: live.iter().take(surplus).copied().collect(), ..Decision::default() };
+    let missing = group.wanted.saturating_sub(live.len());
+    replace_ended(&mut decision, observed, missing, now);
+    if !may_create(group, observed) {
+        return Decision {
+            delete: decision.delete.into_iter().take(surplus).collect(),
+            ..Decision::default()
+        };
+    }
+    let filled = decision.create.len();
+    decision.create.extend(std::iter::repeat_n(0, missing - filled - held(&decision, observed, missing)));
+    decision
+}
+
+/// Ended pods give their place to a new pod when that is due; those that hold no place any more just go.
+fn replace_ended<'a>(decision: &mut Decision<'a>, observed: &'a Observed, missing: usize, now: Timestamp) {
+    let mut ended: Vec<_> = observed.pods.iter().filter_map(|pod| Some((pod, pod_end(pod)?))).collect();
+    ended.sort_by_key(|(pod, end)| (end.at, &pod.name));
+    for (place, (pod, end)) in ended.into_iter().enumerate() {
+        let due = due(pod, end);
+        if place < missing && due > now {
+            decision.wake = Some(decision.wake.map_or(due, |wake| wake.min(due)));
+            continue;
+        }
+        decision.delete.push(pod);
+        decision.ended.push((pod, end));
+        if place < missing {
+            decision.create.push(crashes(pod, end));
+        }
+    }
+}
+
+/// Places kept by ended pods whose replacement is not due.
+fn held(decision: &Decision<'_>, observed: &Observed, missing: usize) -> usize {
+    let ended = observed.pods.iter().filter(|pod| pod_end(pod).is_some()).count();
+    (ended - decision.ended.len()).min(missing - decision.create.len())
+}
+
+fn pod_end(pod: &WorkerPod) -> Option<&Ended> {
+    match &pod.stage {
+        Stage::Ended(ended) if !pod.terminating => Some(ended),
+        _ => None,
+    }
+}
+
+/// Crashes in a row, up to and with this end.
+fn crashes(pod: &WorkerPod, end: &Ended) -> u32 {
+    match (end.failed, end.at.duration_since(pod.created) >= HEALTHY_AFTER) {
+        (false, _) => 0,
+        (true, true) => 1,
+        (true, false) => pod.crashes.saturating_add(1),
+    }
+}
+
+/// When the place of an ended pod may be filled: at once after a clean exit and after a first crash, then after
+/// 5 s, 10 s, 20 s and so on.
+fn due(pod: &WorkerPod, end: &Ended) -> Timestamp {
+    let crashes = crashes(pod, end);
+    if crashes <= 1 {
+        return end.at;
+    }
+    let doublings = (crashes - 2).min(10);
+    let wait = SignedDuration::from_secs(5 << doublings).min(LONGEST_WAIT);
+    end.at.checked_add(wait).unwrap_or(end.at)
+}
+
+/// The order in which live pods are given up: without a node, not ready, ready; the youngest first.
+fn give_up_first(pod: &WorkerPod) -> (&Stage, std::cmp::Reverse<Timestamp>, &str) {
+    (&pod.stage, std::cmp::Reverse(pod.created), &pod.name)
+}
+
+/// Workers that wait for their scheduler by themselves are made at once; others when it is ready.
+fn may_create(group: &CheckedGroup, observed: &Observed) -> bool {
+    let scheduler_ready = observed.cluster.as_ref().is_some_and(|cluster| cluster.scheduler_ready);
+    scheduler_ready || desired::waits_by_itself(group)
+}
+
+/// A group without an owner joins its cluster: it is to go when the cluster goes.
+pub(super) fn adopt(group: &CheckedGroup, cluster: &Cluster) -> Option<Apply> {
+    if group.owner.is_some() || group.deleting || cluster.deleting {
+        return None;
+    }
+    let owner =
+        crate::metadata::Owner { kind: "DaskCluster", name: cluster.name.clone(), uid: cluster.uid.clone() };
+    let body = json!({"metadata": {
+        "uid": group.uid,
+        "resourceVersion": group.resource_version,
+        "ownerReferences": owner.references(),
+    }});
+    Some(Apply::Patch(Patch { kind: Kind::DaskWorkerGroup, name: group.name.as_str().to_owned(), body }))
+}

@@ -1,0 +1,8 @@
+//! The children of a group: its worker pods.
+
+mod pod;
+mod waiting;
+mod worker;
+
+pub(super) use pod::pod;
+pub(super) use waiting::waits_by_itself;

@@ -1,0 +1,81 @@
+//! What may be known of the world when planning for a group.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+/// The group's cluster and its pods, as the watches show them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// The cluster that the group names, if it exists and can be followed.
+    pub cluster: Option<Cluster>,
+    /// The pods that the group owns, in any order.
+    pub pods: Vec<WorkerPod>,
+}
+
+/// What the workers' pods take from their cluster.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cluster {
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Its labels, which its workers get, too.
+    pub labels: BTreeMap<String, String>,
+    /// The image of containers that name none.
+    pub image: Option<String>,
+    /// Whether it has a configuration of its own.
+    pub has_config: bool,
+    /// Whether its scheduler's pod is ready.
+    pub scheduler_ready: bool,
+}
+
+/// One worker pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerPod {
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// When it was created.
+    pub created: Timestamp,
+    /// Whether it is being deleted.
+    pub terminating: bool,
+    /// How far it has come.
+    pub stage: Stage,
+    /// How often in a row its predecessors crashed.
+    pub crashes: u32,
+}
+
+/// How far a pod has come, in the order in which pods are given up when fewer are wanted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// All its containers have ended.
+    Ended(Ended),
+    /// No node was found for it yet.
+    Unscheduled,
+    /// Its containers are not all running and ready.
+    NotReady,
+    /// Ready.
+    Ready,
+}
+
+/// How a pod ended.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ended {
+    /// When.
+    pub at: Timestamp,
+    /// Whether with an error: an exit code other than 0, an eviction, a kill for memory.
+    pub failed: bool,
+    /// How, in the kubelet's words: exit code, reason, last words.
+    pub message: String,
+}
+
+impl WorkerPod {
+    /// Neither ended nor on its way out: it counts as a worker.
+    pub fn is_live(&self) -> bool {
+        !self.terminating && !matches!(self.stage, Stage::Ended(_))
+    }
+}

@@ -1,0 +1,233 @@
+//! What a cluster's plan and status say, world by world.
+
+use dask_operator_api::DaskCluster;
+use dask_operator_api::cluster::{DaskClusterStatus, Phase};
+use dask_operator_plan::cluster::{self, Child, DefaultGroup, Observed, Ownership, SchedulerPod, Service};
+use dask_operator_plan::{Apply, Failure, FailureKind, Kind, Outcome, Plan, Settings};
+use dask_operator_testkit::a_cluster;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}
+
+fn plan(cluster: &DaskCluster, observed: &Observed) -> Plan {
+    let settings = Settings { cluster_domain: "cluster.local".to_owned(), default_image: "dask".to_owned() };
+    cluster::plan(&cluster::check(cluster).unwrap(), observed, &settings, now())
+}
+
+fn status(cluster: &DaskCluster, observed: &Observed, outcome: &Outcome) -> DaskClusterStatus {
+    cluster::status(&cluster::check(cluster).unwrap(), observed, outcome, now())
+}
+
+/// The world in which everything that `cluster` plans from nothing exists.
+fn complete(cluster: &DaskCluster) -> Observed {
+    let group = plan(cluster, &Observed::default()).apply.into_iter().find_map(|apply| match apply {
+        Apply::Create(create) if create.kind == Kind::DaskWorkerGroup => Some(create.object),
+        _ => None,
+    });
+    let group = group.unwrap();
+    let notes = &group["metadata"]["annotations"];
+    Observed {
+        deployment: Some(Child::default()),
+        service: Some(Service::default()),
+        config: None,
+        group: Some(DefaultGroup {
+            child: Child {
+                hash: notes["dask.org/pushed-worker"].as_str().map(str::to_owned),
+                ..Child::default()
+            },
+            pushed_replicas: notes["dask.org/pushed-replicas"].as_str().and_then(|text| text.parse().ok()),
+            worker: group["spec"]["worker"].clone(),
+            replicas: 0,
+            ready_replicas: 0,
+            status_is_current: true,
+        }),
+        scheduler_pods: Vec::new(),
+    }
+}
+
+fn only_patch(plan: Plan) -> Value {
+    match plan.apply.as_slice() {
+        [Apply::Patch(patch)] => patch.body.clone(),
+        other => panic!("one patch expected: {other:?}"),
+    }
+}
+
+fn condition<'a>(status: &'a DaskClusterStatus, type_: &str) -> Option<(&'a str, &'a str)> {
+    let found = status.conditions.iter().find(|condition| condition.type_ == type_);
+    found.map(|condition| (condition.status.as_str(), condition.reason.as_str()))
+}
+
+#[test]
+fn a_complete_cluster_leaves_nothing_to_write() {
+    let cluster = a_cluster().workers(3).build();
+    assert!(plan(&cluster, &complete(&cluster)).is_empty());
+}
+
+#[test]
+fn replicas_are_pushed_once_and_then_belong_to_the_group() {
+    let before = a_cluster().workers(2).build();
+    let mut world = complete(&before);
+    world.group.as_mut().unwrap().worker["replicas"] = json!(7);
+    assert!(plan(&before, &world).is_empty(), "the group's own replicas stand");
+
+    let after = a_cluster().workers(4).build();
+    let body = only_patch(plan(&after, &world));
+    assert_eq!(body["spec"], json!({"worker": {"replicas": 4}}));
+    assert_eq!(body["metadata"]["annotations"]["dask.org/pushed-replicas"], "4");
+}
+
+#[test]
+fn a_changed_worker_template_is_pushed_without_the_replicas() {
+    let before = a_cluster().worker_pod(json!({"containers": [{"name": "worker", "image": "a"}]})).build();
+    let mut world = complete(&before);
+    world.group.as_mut().unwrap().worker["replicas"] = json!(7);
+    let after = a_cluster().worker_pod(json!({"containers": [{"name": "worker", "image": "b"}]})).build();
+    let spec = &only_patch(plan(&after, &world))["spec"]["worker"];
+    assert_eq!(spec, &json!({"spec": {"containers": [{"name": "worker", "image": "b"}]}}));
+}
+
+#[test]
+fn a_changed_scheduler_is_not_restarted() {
+    let before = a_cluster().build();
+    let after =
+        a_cluster().scheduler_pod(json!({"containers": [{"name": "scheduler", "image": "new"}]})).build();
+    assert!(plan(&after, &complete(&before)).is_empty());
+}
+
+#[test]
+fn changed_configuration_is_written_to_its_config_map() {
+    let cluster = a_cluster().config(json!({"distributed": {"admin": {}}})).build();
+    let mut world = complete(&cluster);
+    world.config = Some(Child { hash: Some("old".to_owned()), ..Child::default() });
+    let body = only_patch(plan(&cluster, &world));
+    assert_eq!(body["data"]["operator.yaml"], r#"{"distributed":{"admin":{}}}"#);
+}
+
+#[test]
+fn the_phase_is_running_as_soon_as_the_service_exists() {
+    let cluster = a_cluster().build();
+    let made = Outcome { created: vec![Kind::Service], ..Outcome::default() };
+    assert_eq!(status(&cluster, &Observed::default(), &made).phase, Some(Phase::Running));
+    assert_eq!(status(&cluster, &Observed::default(), &Outcome::default()).phase, Some(Phase::Created));
+}
+
+#[test]
+fn a_load_balancer_without_an_address_is_pending() {
+    let cluster = a_cluster().service(json!({"type": "LoadBalancer"})).build();
+    let made = Outcome { created: vec![Kind::Service], ..Outcome::default() };
+    assert_eq!(status(&cluster, &Observed::default(), &made).phase, Some(Phase::Pending));
+    let mut world = complete(&cluster);
+    world.service = Some(Service { awaits_address: true, ..Service::default() });
+    assert_eq!(status(&cluster, &world, &Outcome::default()).phase, Some(Phase::Pending));
+}
+
+#[test]
+fn the_phase_never_leaves_running() {
+    let running = DaskClusterStatus { phase: Some(Phase::Running), ..DaskClusterStatus::default() };
+    let cluster = a_cluster().status(running.clone()).build();
+    assert_eq!(status(&cluster, &Observed::default(), &Outcome::default()).phase, Some(Phase::Running));
+    let problems = cluster::check(&a_cluster().named("a.b").build()).unwrap_err();
+    assert_eq!(cluster::invalid(&running, &problems, Some(2), now()).phase, Some(Phase::Running));
+}
+
+#[test]
+fn ready_needs_the_scheduler_and_every_worker() {
+    let cluster = a_cluster().workers(2).build();
+    let mut world = complete(&cluster);
+    let ready = |world: &Observed| {
+        condition(&status(&cluster, world, &Outcome::default()), "Ready")
+            .map(|(status, reason)| (status.to_owned(), reason.to_owned()))
+    };
+    let is = |status: &str, reason: &str| Some((status.to_owned(), reason.to_owned()));
+    assert_eq!(ready(&world), is("False", "SchedulerMissing"));
+    world.scheduler_pods = vec![SchedulerPod::default()];
+    assert_eq!(ready(&world), is("False", "SchedulerNotReady"));
+    world.scheduler_pods[0].ready = true;
+    assert_eq!(ready(&world), is("False", "WorkersNotReady"));
+    world.group.as_mut().unwrap().ready_replicas = 2;
+    assert_eq!(ready(&world), is("True", "AllReady"));
+    world.scheduler_pods[0].terminating = true;
+    assert_eq!(ready(&world), is("False", "SchedulerMissing"));
+}
+
+#[test]
+fn an_object_of_somebody_else_is_left_alone_and_told() {
+    let cluster = a_cluster().build();
+    let mut world = complete(&cluster);
+    world.group.as_mut().unwrap().child.ownership = Ownership::Foreign;
+    world.group.as_mut().unwrap().pushed_replicas = None;
+    assert!(plan(&cluster, &world).is_empty());
+    let status = status(&cluster, &world, &Outcome::default());
+    assert_eq!(condition(&status, "NameTaken"), Some(("True", "OwnedByAnother")));
+    assert_eq!(condition(&status, "Ready"), Some(("False", "OwnedByAnother")));
+}
+
+#[test]
+fn what_an_earlier_cluster_of_the_name_left_is_waited_for_in_silence() {
+    let cluster = a_cluster().build();
+    let mut world = complete(&cluster);
+    world.service.as_mut().unwrap().child.ownership = Ownership::Predecessor;
+    let status = status(&cluster, &world, &Outcome::default());
+    assert_eq!(condition(&status, "NameTaken"), None);
+    assert_eq!(status.phase, Some(Phase::Created));
+}
+
+#[test]
+fn a_refusal_is_told_in_the_servers_words() {
+    let failure = Failure {
+        object: "Pod p".to_owned(),
+        kind: FailureKind::Refused,
+        message: "exceeded quota".to_owned(),
+    };
+    let outcome = Outcome { failures: vec![failure], ..Outcome::default() };
+    let status = status(&a_cluster().build(), &Observed::default(), &outcome);
+    let refused = status.conditions.iter().find(|condition| condition.type_ == "Refused").unwrap();
+    assert_eq!(refused.message, "Pod p: exceeded quota");
+}
+
+#[test]
+fn unknown_fields_stay_told_for_as_long_as_the_spec_stays() {
+    let told = Outcome { unknown_fields: Some("unknown field \"x\"".to_owned()), ..Outcome::default() };
+    let first = status(&a_cluster().build(), &Observed::default(), &told);
+    let same = a_cluster().status(first.clone()).build();
+    assert!(condition(&status(&same, &Observed::default(), &Outcome::default()), "UnknownFields").is_some());
+    let changed = a_cluster().generation(2).status(first).build();
+    assert_eq!(
+        condition(&status(&changed, &Observed::default(), &Outcome::default()), "UnknownFields"),
+        None
+    );
+}
+
+#[test]
+fn the_observed_generation_never_goes_back() {
+    let newer = DaskClusterStatus { observed_generation: Some(5), ..DaskClusterStatus::default() };
+    let cluster = a_cluster().generation(3).status(newer).build();
+    assert_eq!(status(&cluster, &Observed::default(), &Outcome::default()).observed_generation, Some(5));
+}
+
+#[test]
+fn an_undisturbed_life_is_worth_one_event() {
+    let cluster = a_cluster().workers(1).build();
+    let mut world = complete(&cluster);
+    let starting = status(&cluster, &world, &Outcome::default());
+    assert_eq!(cluster::events(&DaskClusterStatus::default(), &starting), vec![]);
+    world.scheduler_pods = vec![SchedulerPod { ready: true, ..SchedulerPod::default() }];
+    world.group.as_mut().unwrap().ready_replicas = 1;
+    let ready = status(&cluster, &world, &Outcome::default());
+    let told: Vec<_> = cluster::events(&starting, &ready).into_iter().map(|event| event.reason).collect();
+    assert_eq!(told, ["Ready"]);
+}
+
+#[test]
+fn a_bad_name_is_told_once_with_its_rule() {
+    let problems = cluster::check(&a_cluster().named("a.b").build()).unwrap_err();
+    let before = DaskClusterStatus::default();
+    let after = cluster::invalid(&before, &problems, Some(1), now());
+    assert_eq!(after.phase, Some(Phase::Error));
+    let told = cluster::events(&before, &after);
+    assert!(told.len() == 1 && told[0].note.contains("not a DNS label"), "{told:?}");
+    assert_eq!(cluster::events(&after, &cluster::invalid(&after, &problems, Some(1), now())), vec![]);
+}

@@ -1,0 +1,164 @@
+//! What must hold of a group's plan in every world.
+
+use dask_operator_plan::worker_group::{self, Cluster, Ended, Observed, Stage, WorkerPod};
+use dask_operator_plan::{Apply, Kind, Plan, Settings, Suffixes};
+use dask_operator_testkit::a_group;
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}
+
+fn settings() -> Settings {
+    Settings { cluster_domain: "cluster.local".to_owned(), default_image: "dask".to_owned() }
+}
+
+fn stages() -> impl Strategy<Value = Stage> {
+    let ended = (0i64..1000, any::<bool>()).prop_map(|(ago, failed)| {
+        let at = now() - SignedDuration::from_secs(ago);
+        Stage::Ended(Ended { at, failed, message: String::new() })
+    });
+    prop_oneof![Just(Stage::Unscheduled), Just(Stage::NotReady), Just(Stage::Ready), ended]
+}
+
+fn pods() -> impl Strategy<Value = Vec<WorkerPod>> {
+    let pod = (stages(), 0i64..2000, prop::bool::weighted(0.2), 0u32..5);
+    prop::collection::vec(pod, 0..12).prop_map(|pods| {
+        let pod = |(number, (stage, age, terminating, crashes)): (usize, _)| WorkerPod {
+            name: format!("pod-{number}"),
+            uid: format!("uid-{number}"),
+            created: now() - SignedDuration::from_secs(age),
+            terminating,
+            stage,
+            crashes,
+        };
+        pods.into_iter().enumerate().map(pod).collect()
+    })
+}
+
+fn cluster() -> impl Strategy<Value = Option<Cluster>> {
+    let some = (any::<bool>(), prop::bool::weighted(0.1)).prop_map(|(scheduler_ready, deleting)| {
+        Some(Cluster { name: "demo".to_owned(), scheduler_ready, deleting, ..Cluster::default() })
+    });
+    prop_oneof![9 => some, 1 => Just(None)]
+}
+
+fn worlds() -> impl Strategy<Value = (i32, Observed)> {
+    (0i32..8, cluster(), pods()).prop_map(|(wanted, cluster, pods)| (wanted, Observed { cluster, pods }))
+}
+
+fn plan(wanted: i32, observed: &Observed, at: Timestamp) -> Plan {
+    let group = worker_group::check(&a_group().replicas(wanted).build()).unwrap();
+    worker_group::plan(&group, observed, &settings(), Suffixes::from_seed(7), at)
+}
+
+/// The world after the plan: what was created appears, what was deleted is terminating.
+fn applied(observed: &Observed, plan: &Plan, at: Timestamp) -> Observed {
+    let mut after = observed.clone();
+    for delete in &plan.delete {
+        for pod in after.pods.iter_mut().filter(|pod| pod.uid == delete.uid) {
+            pod.terminating = true;
+        }
+    }
+    for apply in &plan.apply {
+        let Apply::Create(create) = apply else { continue };
+        after.pods.push(WorkerPod {
+            name: create.name.clone(),
+            uid: create.name.clone(),
+            created: at,
+            terminating: false,
+            stage: Stage::Unscheduled,
+            crashes: 0,
+        });
+    }
+    after
+}
+
+fn live(observed: &Observed) -> usize {
+    observed.pods.iter().filter(|pod| pod.is_live()).count()
+}
+
+proptest! {
+    #[test]
+    fn an_applied_plan_leaves_nothing_to_write((wanted, observed) in worlds()) {
+        let first = plan(wanted, &observed, now());
+        let second = plan(wanted, &applied(&observed, &first, now()), now());
+        prop_assert!(second.is_empty(), "{second:?}");
+    }
+
+    #[test]
+    fn live_workers_are_never_more_than_wanted_after_a_plan((wanted, observed) in worlds()) {
+        let after = applied(&observed, &plan(wanted, &observed, now()), now());
+        let may_shrink = observed.cluster.as_ref().is_some_and(|cluster| !cluster.deleting);
+        if may_shrink {
+            prop_assert!(live(&after) <= usize::try_from(wanted).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_plan_never_creates_and_gives_up_live_workers_at_once((wanted, observed) in worlds()) {
+        let plan = plan(wanted, &observed, now());
+        let given_up = plan.delete.iter().filter(|delete| {
+            observed.pods.iter().any(|pod| pod.uid == delete.uid && pod.is_live())
+        });
+        prop_assert!(plan.apply.is_empty() || given_up.count() == 0);
+    }
+
+    #[test]
+    fn the_count_is_exact_once_every_wait_is_over((wanted, observed) in worlds()) {
+        prop_assume!(observed.cluster.as_ref().is_some_and(|cluster| !cluster.deleting));
+        let mut world = observed;
+        let mut at = now();
+        for _ in 0..20 {
+            let plan = plan(wanted, &world, at);
+            world = applied(&world, &plan, at);
+            let Some(wake) = plan.wake else { break };
+            prop_assert!(wake > at, "a wake-up that is not in the future is a hot loop");
+            at = wake;
+        }
+        prop_assert_eq!(live(&world), usize::try_from(wanted).unwrap());
+    }
+
+    #[test]
+    fn the_order_in_which_pods_are_seen_does_not_matter(
+        ((wanted, observed), shuffled) in worlds().prop_flat_map(|world| {
+            let pods = Just(world.1.pods.clone()).prop_shuffle();
+            (Just(world), pods)
+        })
+    ) {
+        let other = Observed { pods: shuffled, ..observed.clone() };
+        prop_assert_eq!(plan(wanted, &observed, now()), plan(wanted, &other, now()));
+    }
+
+    #[test]
+    fn nothing_is_created_or_deleted_without_a_cluster_to_serve((wanted, mut observed) in worlds()) {
+        observed.cluster = observed.cluster.map(|cluster| Cluster { deleting: true, ..cluster });
+        prop_assert!(plan(wanted, &observed, now()).is_empty());
+    }
+
+    #[test]
+    fn pods_go_in_the_order_pending_unready_youngest((wanted, observed) in worlds()) {
+        let plan = plan(wanted, &observed, now());
+        let is_victim = |pod: &WorkerPod| plan.delete.iter().any(|delete| delete.uid == pod.uid);
+        let live = || observed.pods.iter().filter(|pod| pod.is_live());
+        let worst_kept = live().filter(|pod| !is_victim(pod)).map(|pod| &pod.stage).min();
+        let best_gone = live().filter(|pod| is_victim(pod)).map(|pod| &pod.stage).max();
+        prop_assert!(best_gone.is_none() || worst_kept.is_none() || best_gone <= worst_kept);
+    }
+
+    #[test]
+    fn every_pod_is_owned_by_its_group_and_has_a_name_of_its_own((wanted, observed) in worlds()) {
+        let plan = plan(wanted, &observed, now());
+        let mut names: Vec<_> = Vec::new();
+        for apply in &plan.apply {
+            let Apply::Create(create) = apply else { continue };
+            prop_assert_eq!(create.kind, Kind::Pod);
+            prop_assert_eq!(&create.object["metadata"]["ownerReferences"][0]["uid"], "group-uid");
+            prop_assert_eq!(create.object["metadata"]["name"].as_str(), Some(create.name.as_str()));
+            names.push(create.name.clone());
+        }
+        names.dedup();
+        prop_assert_eq!(names.len(), plan.apply.len());
+    }
+}

@@ -1,0 +1,111 @@
+//! The exact objects that are made, as snapshots: a change shows in review.
+
+use dask_operator_plan::worker_group::{self, Cluster};
+use dask_operator_plan::{Apply, Settings, Suffixes, cluster};
+use dask_operator_testkit::{a_cluster, a_group};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+fn settings() -> Settings {
+    Settings {
+        cluster_domain: "cluster.local".to_owned(),
+        default_image: "ghcr.io/dask-operator/dask:test".to_owned(),
+    }
+}
+
+fn objects_of(cluster: &dask_operator_api::DaskCluster) -> Map<String, Value> {
+    let checked = cluster::check(cluster).unwrap();
+    let plan = cluster::plan(&checked, &cluster::Observed::default(), &settings(), Timestamp::UNIX_EPOCH);
+    plan.apply.into_iter().map(created).collect()
+}
+
+fn created(apply: Apply) -> (String, Value) {
+    match apply {
+        Apply::Create(create) => (format!("{:?}", create.kind), create.object),
+        Apply::Patch(patch) => panic!("nothing exists yet: {patch:?}"),
+    }
+}
+
+fn worker_of(group: &dask_operator_api::DaskWorkerGroup, cluster: Cluster) -> Value {
+    let checked = worker_group::check(group).unwrap();
+    let observed = worker_group::Observed { cluster: Some(cluster), pods: Vec::new() };
+    let plan =
+        worker_group::plan(&checked, &observed, &settings(), Suffixes::from_seed(1), Timestamp::UNIX_EPOCH);
+    plan.apply.into_iter().map(created).map(|(_, object)| object).next().unwrap()
+}
+
+fn the_cluster() -> Cluster {
+    Cluster { name: "demo".to_owned(), uid: "cluster-uid".to_owned(), ..Cluster::default() }
+}
+
+/// What the Python client of dask-kubernetes sends for a worker.
+fn client_worker() -> Value {
+    json!({"containers": [{
+        "name": "worker",
+        "image": "ghcr.io/dask/dask:2026.7.1",
+        "args": ["dask-worker", "--name", "$(DASK_WORKER_NAME)", "--dashboard", "--dashboard-address", "8788"],
+        "env": [{"name": "DASK_SCHEDULER_ADDRESS", "value": "tls://elsewhere:8786"}],
+        "ports": [{"name": "http-dashboard", "containerPort": 8788, "protocol": "TCP"}],
+    }]})
+}
+
+#[test]
+fn a_minimal_cluster_is_completed() {
+    insta::assert_yaml_snapshot!(objects_of(&a_cluster().build()));
+}
+
+#[test]
+fn a_cluster_of_the_python_client_keeps_what_its_user_wrote() {
+    let scheduler = json!({"containers": [{
+        "name": "scheduler",
+        "image": "ghcr.io/dask/dask:2026.7.1",
+        "args": ["dask-scheduler", "--host", "0.0.0.0"],
+        "readinessProbe": {"httpGet": {"port": "http-dashboard", "path": "/health"}},
+    }]});
+    let service = json!({
+        "type": "ClusterIP",
+        "selector": {"dask.org/cluster-name": "demo", "dask.org/component": "scheduler"},
+        "ports": [{"name": "tcp-comm", "port": 8786, "targetPort": "tcp-comm", "protocol": "TCP"}],
+    });
+    let cluster =
+        a_cluster().label("team", "a").scheduler_pod(scheduler).service(service).worker_pod(client_worker());
+    insta::assert_yaml_snapshot!(objects_of(&cluster.build()));
+}
+
+#[test]
+fn a_worker_of_the_python_client_waits_and_keeps_what_its_user_wrote() {
+    insta::assert_yaml_snapshot!(worker_of(&a_group().pod(client_worker()).build(), the_cluster()));
+}
+
+#[test]
+fn a_worker_left_to_us_has_fixed_ports_and_the_fields_of_its_group() {
+    let group = a_group().worker(|worker| {
+        worker.threads = Some(2);
+        worker.dask_resources = Some([("GPU".to_owned(), 1.0), ("disk".to_owned(), 2.5)].into());
+        worker.resources = Some(json!({"limits": {"memory": "2Gi"}}).into());
+        worker.spill = Some(dask_operator_api::template::Spill { size: "10Gi".to_owned() });
+    });
+    let cluster = Cluster { has_config: true, image: Some("own/image:1".to_owned()), ..the_cluster() };
+    insta::assert_yaml_snapshot!(worker_of(&group.build(), cluster));
+}
+
+#[test]
+fn a_worker_of_several_processes_has_a_range_of_ports_and_shares_its_memory() {
+    let group = a_group().worker(|worker| worker.processes = Some(4)).build();
+    insta::assert_yaml_snapshot!(worker_of(&group, the_cluster())["spec"]["containers"][0]["args"]);
+}
+
+#[test]
+fn a_command_is_kept_when_asked() {
+    let group = a_group().annotation("dask.org/keep-command", "true").pod(client_worker()).build();
+    let pod = worker_of(&group, the_cluster());
+    assert_eq!(pod["spec"]["containers"][0]["args"][0], "dask-worker");
+}
+
+#[test]
+fn an_own_configuration_stands_and_ours_goes_beside_it() {
+    let pod = json!({"containers": [{"name": "worker", "env": [{"name": "DASK_CONFIG", "value": "/mine"}]}]});
+    let cluster = Cluster { has_config: true, ..the_cluster() };
+    let worker = worker_of(&a_group().pod(pod).build(), cluster);
+    assert_eq!(worker["spec"]["containers"][0]["volumeMounts"][0]["mountPath"], "/etc/dask/operator.yaml");
+}

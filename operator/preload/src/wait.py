@@ -1,0 +1,91 @@
+"""Make a Dask worker or nanny wait until its scheduler accepts connections.
+
+Dask retries with a random back-off that grows to many seconds, and a nanny gives up after 30 seconds. With
+this preload a worker may be started long before its scheduler and still joins at once. `generate.py` shrinks
+this file; the result travels in a pod's environment, so every byte counts and a dollar sign may not appear.
+"""
+
+import asyncio
+import os
+import signal
+import threading
+import time
+
+from dask import config
+from distributed.comm import get_address_host_port
+from distributed.preloading import logger, process_preloads
+
+# Dask imports a preload and then reloads it into the same module: what the first pass loaded is kept.
+preloads = globals().get("preloads", [])
+
+
+def load(role):
+    """Load the preloads that the user's own configuration names and our environment variable hides."""
+    if not preloads:
+        key = "distributed." + role + ".preload"
+        own = config.collect(env={k: v for k, v in os.environ.items() if "__PRELOAD" not in k})
+        preloads.extend(process_preloads(None, config.get(key, [], own), config.get(key + "-argv")))
+
+
+async def call(step, items):
+    """Call one step of each of the user's preloads; like Dask, log a failure and go on."""
+    for item in items:
+        try:
+            await getattr(item, step)()
+        except Exception:
+            logger.exception(item.name)
+
+
+async def dask_setup(server):
+    """Run the user's preloads, then return once the scheduler listens."""
+    for item in preloads:
+        item.dask_object = server
+    await call("start", preloads)
+
+    # A worker without a nanny has None here and a nanny has no such attribute. The worker of a nanny has
+    # nothing to do: its nanny has waited already and owns the signals.
+    nanny = getattr(server, "nanny", 0)
+    if not nanny:
+        await scheduler_listens(server.scheduler.address)
+    if nanny is None:
+        exit_soon_after_sigterm()
+
+
+async def dask_teardown(server):
+    """Tear down the user's preloads, the last one first, as Dask does."""
+    await call("teardown", preloads[::-1])
+
+
+async def scheduler_listens(address):
+    """Try to connect until it works; Dask cancels this from outside when --death-timeout is over."""
+    if address.startswith(("tcp:", "tls:", "ws")):
+        host, port = get_address_host_port(address)
+        pause = 0.05
+        while True:
+            try:
+                # Resolves the name each time, because a Service may appear or change meanwhile.
+                return (await asyncio.wait_for(asyncio.open_connection(host, port), 1))[1].close()
+            except Exception:
+                # The pause grows with the wait: many workers that wait long must be light on the DNS server.
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.005, 0.5)
+
+
+def exit_soon_after_sigterm():
+    """Leave 8 seconds after SIGTERM even if a task still runs: its result is lost anyway."""
+    handler = signal.getsignal(signal.SIGTERM)
+    told = threading.Event()
+
+    def leave():
+        told.wait()
+        time.sleep(8)
+        os._exit(0)
+
+    def on_sigterm(*args):
+        told.set()
+        handler(*args)
+
+    if callable(handler):
+        # Started now, because starting a thread inside a signal handler can deadlock.
+        threading.Thread(target=leave, daemon=True).start()
+        signal.signal(signal.SIGTERM, on_sigterm)

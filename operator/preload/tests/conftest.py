@@ -1,0 +1,168 @@
+"""Real Dask command-line processes on the loopback interface, ended by pid after every test.
+
+DASK_VENVS may name the Python executables to test with, separated by colons; else it is the one of pytest.
+"""
+
+import contextlib
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from generate import SOURCE_VARIABLE, generate
+
+TEXTS = generate()
+INJECTED = {
+    SOURCE_VARIABLE: TEXTS["wait.py"],
+    "DASK_DISTRIBUTED__WORKER__PRELOAD": TEXTS["worker-preload.txt"],
+    "DASK_DISTRIBUTED__NANNY__PRELOAD": TEXTS["nanny-preload.txt"],
+}
+
+# Like `dask cuda worker`, which builds nannies itself and leaves their preloads to the configuration.
+NANNY_SCRIPT = """
+import asyncio, sys
+from distributed import Nanny
+async def main():
+    async with Nanny(sys.argv[1], nthreads=1, dashboard=False) as nanny:
+        await nanny.finished()
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+def pytest_generate_tests(metafunc):
+    if "lab" in metafunc.fixturenames:
+        pythons = os.environ.get("DASK_VENVS", sys.executable).split(":")
+        names = [Path(python).parent.parent.name for python in pythons]
+        metafunc.parametrize("lab", pythons, indirect=True, ids=names)
+
+
+@pytest.fixture
+def lab(request, tmp_path):
+    lab = Lab(request.param, tmp_path)
+    yield lab
+    lab.end()
+
+
+class Lab:
+    """One port for a scheduler, one folder, and the processes started in it."""
+
+    def __init__(self, python, folder):
+        self.python = python
+        self.folder = folder
+        self.port = free_port()
+        self.address = f"tcp://127.0.0.1:{self.port}"
+        self.processes = []
+
+    def start(self, *arguments, **environ):
+        process = Process([self.python, *map(str, arguments)], self.folder, environ)
+        self.processes.append(process)
+        return process
+
+    def scheduler(self):
+        where = ["--host", "127.0.0.1", "--port", self.port, "--dashboard-address", ":0"]
+        process = self.start("-m", "dask", "scheduler", "--no-dashboard", *where)
+        process.listening = process.sees(r"Scheduler at:")
+        return process
+
+    def worker(self, *arguments, address=None, **environ):
+        """Start `dask worker` the way the operator does: its variables, and --preload-nanny at the end."""
+        arguments = [address or self.address, "--nthreads", 1, "--no-dashboard", *arguments]
+        if "--no-nanny" not in arguments:
+            arguments += ["--preload-nanny", TEXTS["preload-nanny.txt"]]
+        return self.start("-m", "dask", "worker", *arguments, **INJECTED, **environ)
+
+    def script(self, source, *arguments, **environ):
+        """Run a Python script of several lines with the tested interpreter."""
+        path = self.folder / f"script{len(self.processes)}.py"
+        path.write_text(source)
+        return self.start(path, *arguments, **environ)
+
+    def end(self):
+        for process in reversed(self.processes):
+            process.end()
+
+
+class Process:
+    """A child process in its own process group; its output is kept as lines with their times of arrival."""
+
+    def __init__(self, command, folder, environ):
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("DASK_")}
+        own = {"HOME": folder, "DASK_TEMPORARY_DIRECTORY": folder, "PYTHONUNBUFFERED": "1"}
+        self.popen = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={key: str(value) for key, value in {**inherited, **own, **environ}.items()},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.lines = []
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def read(self):
+        for line in self.popen.stdout:
+            self.lines.append((time.monotonic(), line.rstrip()))
+
+    @property
+    def output(self):
+        return "\n".join(line for _, line in self.lines)
+
+    def times(self, pattern):
+        return [seen for seen, line in list(self.lines) if re.search(pattern, line)]
+
+    def sees(self, pattern, count=1, within=20):
+        """Wait for a number of matching lines and return the time of the last one needed."""
+        wait_until(lambda: len(self.times(pattern)) >= count or self.ended, within, lambda: self.output)
+        found = self.times(pattern)
+        assert len(found) >= count, f"ended without {count} times {pattern!r}:\n{self.output}"
+        return found[count - 1]
+
+    @property
+    def ended(self):
+        return self.popen.poll() is not None
+
+    def exit_code(self, within):
+        code = self.popen.wait(within)
+        self.reader.join(5)
+        return code
+
+    def terminate(self):
+        self.popen.terminate()
+        return time.monotonic()
+
+    def end(self):
+        """Kill the process and what it has spawned, which share its group."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.popen.pid, 9)
+        self.popen.wait(10)
+        self.reader.join(5)
+        self.popen.stdout.close()
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def wait_until(condition, within, explain=lambda: ""):
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {within} s\n{explain()}"
+        time.sleep(0.02)
+
+
+def stays_true(condition, seconds, explain=lambda: ""):
+    """Watch a condition for a while; for what must not happen there is nothing to poll for."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert condition(), explain()
+        time.sleep(0.02)

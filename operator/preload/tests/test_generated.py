@@ -1,0 +1,37 @@
+"""The committed texts are what the sources give, small enough and safe in an environment variable."""
+
+import pytest
+
+from conftest import INJECTED, TEXTS
+from generate import GENERATED
+
+LIMIT = 1536
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_generated_file_is_what_generate_writes_now(name):
+    assert (GENERATED / name).read_text() == TEXTS[name], "run generate.py"
+
+
+def test_nothing_else_lies_among_the_generated_files():
+    assert {path.name for path in GENERATED.iterdir()} == set(TEXTS)
+
+
+def test_everything_injected_into_a_worker_pod_fits_the_limit():
+    variables = sum(len(name) + len(value) for name, value in INJECTED.items())
+    argument = len("--preload-nanny") + len(TEXTS["preload-nanny.txt"])
+    assert variables + argument <= LIMIT
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_no_text_has_a_character_that_kubernetes_or_dask_would_expand(name):
+    assert "$" not in TEXTS[name]
+    assert TEXTS[name].isascii()
+
+
+@pytest.mark.parametrize("name", sorted(set(TEXTS) - {"wait.py"}))
+def test_a_stub_is_one_line_that_dask_takes_for_source_text(name):
+    stub = TEXTS[name]
+    assert " " in stub
+    assert "\n" not in stub
+    assert not stub.endswith(".py")

@@ -1,0 +1,82 @@
+//! What the watches show: two stores of raw objects, and small records of everything else.
+
+mod guard;
+mod index;
+mod pod;
+mod record;
+
+use dask_operator_api::{DaskCluster, DaskWorkerGroup};
+use dask_operator_plan::Kind;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Resource, ResourceExt};
+use std::sync::Arc;
+
+pub(crate) use guard::Guarded;
+pub(crate) use index::Index;
+pub(crate) use pod::{Pod, PodRecord, Scheduler};
+pub(crate) use record::{ChildRecord, ConfigMap, Deployment, GroupRecord, Key, Meta, Record, Service};
+
+/// Everything that reconciles read; they never ask the API server.
+pub(crate) struct Cache {
+    pub(crate) clusters: Store<Guarded<DaskCluster>>,
+    pub(crate) groups: Store<Guarded<DaskWorkerGroup>>,
+    pub(crate) groups_of_cluster: Arc<Index<GroupRecord>>,
+    pub(crate) schedulers: Arc<Index<PodRecord<Scheduler>>>,
+    pub(crate) workers: Arc<Index<PodRecord>>,
+    pub(crate) deployments: Arc<Index<ChildRecord>>,
+    pub(crate) services: Arc<Index<ChildRecord>>,
+    pub(crate) configs: Arc<Index<ChildRecord>>,
+}
+
+/// What the cache knows of one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) uid: String,
+    pub(crate) version: u64,
+    pub(crate) terminating: bool,
+}
+
+impl Cache {
+    /// One object of any kind that we write.
+    pub(crate) fn seen(&self, kind: Kind, key: &Key) -> Option<Seen> {
+        match kind {
+            Kind::DaskCluster => stored(&self.clusters, key),
+            Kind::DaskWorkerGroup => stored(&self.groups, key),
+            Kind::ConfigMap => indexed(&self.configs, key),
+            Kind::Deployment => indexed(&self.deployments, key),
+            Kind::Pod => indexed(&self.workers, key),
+            Kind::Service => indexed(&self.services, key),
+        }
+    }
+
+    /// Returns once every watch has shown what there was at the start.
+    pub(crate) async fn synced(&self) {
+        let _ = self.clusters.wait_until_ready().await;
+        let _ = self.groups.wait_until_ready().await;
+        self.groups_of_cluster.synced().await;
+        self.schedulers.synced().await;
+        self.workers.synced().await;
+        self.deployments.synced().await;
+        self.services.synced().await;
+        self.configs.synced().await;
+    }
+}
+
+fn indexed<T: Record>(index: &Index<T>, key: &Key) -> Option<Seen> {
+    index.get(key).map(|record| {
+        let meta = record.meta();
+        Seen { uid: meta.uid.clone(), version: meta.version(), terminating: meta.terminating }
+    })
+}
+
+fn stored<K>(store: &Store<Guarded<K>>, key: &Key) -> Option<Seen>
+where
+    Guarded<K>: kube::Resource<DynamicType = ()> + Clone + 'static,
+{
+    let object = store.get(&ObjectRef::new(&key.name).within(&key.namespace))?;
+    Some(Seen {
+        uid: object.uid().unwrap_or_default(),
+        version: record::version(&object.resource_version().unwrap_or_default()),
+        terminating: object.meta().deletion_timestamp.is_some(),
+    })
+}

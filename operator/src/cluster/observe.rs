@@ -1,0 +1,53 @@
+//! What the caches know of one cluster's world.
+
+use dask_operator_api::{DaskCluster, labels, names};
+use dask_operator_plan::cluster::{DefaultGroup, Observed, Service};
+use kube::runtime::reflector::ObjectRef;
+use kube::{Resource, ResourceExt};
+
+use crate::cache::{Cache, Guarded, Key, Meta};
+
+/// Reads caches only.
+pub(super) fn observe(cache: &Cache, cluster: &Guarded<DaskCluster>, key: &Key) -> Observed {
+    let uid = cluster.uid().unwrap_or_default();
+    let child = |name: &str| Key::new(&key.namespace, name);
+    let scheduler = child(&names::scheduler_name(&key.name));
+    let service = cache.services.get(&scheduler).map(|record| Service {
+        child: record.child(&key.name, &uid),
+        awaits_address: record.awaits_address,
+    });
+    let config = child(&names::config_name(&key.name));
+    Observed {
+        deployment: cache.deployments.get(&scheduler).map(|record| record.child(&key.name, &uid)),
+        service,
+        config: cache.configs.get(&config).map(|record| record.child(&key.name, &uid)),
+        group: default_group(cache, key, &uid),
+        scheduler_pods: cache.schedulers.of_parent(key).iter().map(|record| record.scheduler()).collect(),
+    }
+}
+
+fn default_group(cache: &Cache, key: &Key, uid: &str) -> Option<DefaultGroup> {
+    let name = names::default_group_name(&key.name);
+    let object = cache.groups.get(&ObjectRef::new(&name).within(&key.namespace))?;
+    let meta = Meta::of(object.meta());
+    let notes = object.meta().annotations.clone().unwrap_or_default();
+    let mut child = dask_operator_plan::cluster::Child {
+        uid: meta.uid.clone(),
+        resource_version: meta.resource_version.clone(),
+        ownership: meta.ownership(&key.name, uid),
+        hash: None,
+    };
+    child.hash = notes.get(labels::PUSHED_WORKER).cloned();
+    let Guarded::Good(group) = &*object else {
+        return Some(DefaultGroup { child, ..DefaultGroup::default() });
+    };
+    let status = group.status.clone().unwrap_or_default();
+    Some(DefaultGroup {
+        child,
+        pushed_replicas: notes.get(labels::PUSHED_REPLICAS).and_then(|text| text.parse().ok()),
+        worker: serde_json::to_value(&group.spec.worker).unwrap_or_default(),
+        replicas: i64::from(status.replicas.unwrap_or(0)),
+        ready_replicas: i64::from(status.ready_replicas.unwrap_or(0)),
+        status_is_current: status.observed_generation == group.metadata.generation,
+    })
+}

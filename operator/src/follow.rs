@@ -1,0 +1,241 @@
+//! Which watch fills what, and which objects each change concerns.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use dask_operator_api::labels::{self, component};
+use dask_operator_api::{DaskCluster, DaskWorkerGroup};
+use futures::StreamExt;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::cache::{
+    Cache, ChildRecord, ConfigMap, Deployment, GroupRecord, Guarded, Index, Key, Meta, Pod, Record, Service,
+};
+use crate::metrics::Metrics;
+
+/// A dead connection is noticed after this many seconds and five more.
+const WATCH_SECONDS: u32 = 60;
+
+/// A cluster as reconciles are triggered by it.
+pub(crate) type ClusterRef = ObjectRef<Guarded<DaskCluster>>;
+/// A group as reconciles are triggered by it.
+pub(crate) type GroupRef = ObjectRef<Guarded<DaskWorkerGroup>>;
+
+/// Where changes go. Before this replica leads they go nowhere: it begins with a look at everything.
+pub(crate) struct Triggers {
+    pub(crate) clusters: UnboundedSender<ClusterRef>,
+    pub(crate) groups: UnboundedSender<GroupRef>,
+    pub(crate) leading: AtomicBool,
+}
+
+impl Triggers {
+    fn cluster(&self, key: &Key) {
+        if self.leading.load(Ordering::Relaxed) {
+            let _ = self.clusters.send(ObjectRef::new(&key.name).within(&key.namespace));
+        }
+    }
+
+    fn group(&self, key: &Key) {
+        if self.leading.load(Ordering::Relaxed) {
+            let _ = self.groups.send(ObjectRef::new(&key.name).within(&key.namespace));
+        }
+    }
+
+    /// Looks at everything there is, and from now on at every change.
+    pub(crate) fn lead(&self, cache: &Cache) {
+        self.leading.store(true, Ordering::Relaxed);
+        for cluster in cache.clusters.state() {
+            self.cluster(&Key::of(cluster.meta()));
+        }
+        for group in cache.groups.state() {
+            self.group(&Key::of(group.meta()));
+        }
+    }
+}
+
+/// The watches: one per kind, selected by label, so that what is not Dask's never reaches us.
+pub(crate) struct Follower {
+    pub(crate) client: Client,
+    pub(crate) namespace: Option<String>,
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) triggers: Arc<Triggers>,
+    pub(crate) metrics: Metrics,
+}
+
+impl Follower {
+    /// Starts every watch; each runs for as long as the process.
+    pub(crate) fn start(
+        self,
+        clusters: Writer<Guarded<DaskCluster>>,
+        groups: Writer<Guarded<DaskWorkerGroup>>,
+    ) {
+        let follower = Arc::new(self);
+        tokio::spawn(Arc::clone(&follower).clusters(clusters));
+        tokio::spawn(Arc::clone(&follower).groups(groups));
+        tokio::spawn(Arc::clone(&follower).schedulers());
+        tokio::spawn(Arc::clone(&follower).workers());
+        let of = |part: &str| format!("{}={part}", labels::COMPONENT);
+        let cache = &follower.cache;
+        let scheduler = of(component::SCHEDULER);
+        tokio::spawn(
+            Arc::clone(&follower).children::<Deployment>(Arc::clone(&cache.deployments), scheduler.clone()),
+        );
+        tokio::spawn(Arc::clone(&follower).children::<Service>(Arc::clone(&cache.services), scheduler));
+        tokio::spawn(
+            Arc::clone(&follower).children::<ConfigMap>(Arc::clone(&cache.configs), of(component::CONFIG)),
+        );
+    }
+
+    async fn clusters(self: Arc<Self>, mut writer: Writer<Guarded<DaskCluster>>) {
+        self.follow::<Guarded<DaskCluster>>("", |event| {
+            let event = trimmed(event);
+            writer.apply_watcher_event(&event);
+            if let Some(cluster) = object(&event) {
+                let key = Key::of(cluster.meta());
+                self.cluster_and_groups(&key);
+            }
+        })
+        .await;
+    }
+
+    async fn groups(self: Arc<Self>, mut writer: Writer<Guarded<DaskWorkerGroup>>) {
+        self.follow::<Guarded<DaskWorkerGroup>>("", |event| {
+            let event = trimmed(event);
+            writer.apply_watcher_event(&event);
+            for group in self.cache.groups_of_cluster.apply(map(event, group_record)) {
+                self.triggers.group(&group.meta.key);
+                self.triggers.cluster(&Key::new(&group.meta.key.namespace, &group.cluster));
+            }
+        })
+        .await;
+    }
+
+    async fn schedulers(self: Arc<Self>) {
+        let selector = format!("{}={},{}", labels::COMPONENT, component::SCHEDULER, labels::CLUSTER_NAME);
+        self.follow::<Pod>(&selector, |event| {
+            for pod in self.cache.schedulers.apply(map(event, Into::into)) {
+                self.cluster_and_groups(&Key::new(&pod.meta().key.namespace, pod.parent()));
+            }
+        })
+        .await;
+    }
+
+    async fn workers(self: Arc<Self>) {
+        let selector = format!("{}={},{}", labels::COMPONENT, component::WORKER, labels::WORKER_GROUP_NAME);
+        self.follow::<Pod>(&selector, |event| {
+            for pod in self.cache.workers.apply(map(event, Into::into)) {
+                self.triggers.group(&Key::new(&pod.meta().key.namespace, pod.parent()));
+            }
+        })
+        .await;
+    }
+
+    async fn children<K>(self: Arc<Self>, index: Arc<Index<ChildRecord>>, selector: String)
+    where
+        K: Watched,
+        ChildRecord: From<K>,
+    {
+        self.follow::<K>(&selector, |event| {
+            for child in index.apply(map(event, Into::into)) {
+                self.triggers.cluster(&Key::new(&child.meta().key.namespace, child.parent()));
+            }
+        })
+        .await;
+    }
+
+    fn cluster_and_groups(&self, cluster: &Key) {
+        self.triggers.cluster(cluster);
+        for group in self.cache.groups_of_cluster.of_parent(cluster) {
+            self.triggers.group(&group.meta.key);
+        }
+    }
+
+    /// One watch, for ever, with back-off after errors.
+    async fn follow<K: Watched>(&self, selector: &str, mut take: impl FnMut(Event<K>)) {
+        let mut config = watcher::Config::default().timeout(WATCH_SECONDS);
+        if !selector.is_empty() {
+            config = config.labels(selector);
+        }
+        let mut events = watcher(self.api::<K>(), config).default_backoff().boxed();
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(event) => take(event),
+                Err(error) => {
+                    self.metrics.watch_failed(&K::kind(&()));
+                    tracing::warn!(kind = %K::kind(&()), %error, "watch failed; trying again");
+                }
+            }
+        }
+    }
+
+    fn api<K: Watched>(&self) -> Api<K> {
+        match &self.namespace {
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+            None => Api::all(self.client.clone()),
+        }
+    }
+}
+
+/// What can be watched.
+pub(crate) trait Watched:
+    Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+    + Clone
+    + Debug
+    + DeserializeOwned
+    + Send
+    + 'static
+{
+}
+
+impl<K> Watched for K where
+    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + 'static
+{
+}
+
+fn group_record(group: Guarded<DaskWorkerGroup>) -> GroupRecord {
+    let cluster = match &group {
+        Guarded::Good(group) => group.spec.cluster.clone(),
+        Guarded::Bad { .. } => String::new(),
+    };
+    GroupRecord { meta: Meta::of(group.meta()), cluster }
+}
+
+/// Drops what nobody reads before it is stored.
+fn trimmed<K: Resource>(event: Event<K>) -> Event<K> {
+    map(event, |mut object| {
+        object.meta_mut().managed_fields = None;
+        if let Some(notes) = &mut object.meta_mut().annotations {
+            notes.retain(|key, _| !labels::NOT_PROPAGATED.iter().any(|prefix| key.starts_with(prefix)));
+        }
+        object
+    })
+}
+
+fn map<K, T>(event: Event<K>, convert: impl FnOnce(K) -> T) -> Event<T> {
+    match event {
+        Event::Apply(object) => Event::Apply(convert(object)),
+        Event::Delete(object) => Event::Delete(convert(object)),
+        Event::Init => Event::Init,
+        Event::InitApply(object) => Event::InitApply(convert(object)),
+        Event::InitDone => Event::InitDone,
+    }
+}
+
+fn object<K>(event: &Event<K>) -> Option<&K> {
+    match event {
+        Event::Apply(object) | Event::Delete(object) | Event::InitApply(object) => Some(object),
+        Event::Init | Event::InitDone => None,
+    }
+}

@@ -1,0 +1,16 @@
+//! The edge towards the API server: every write goes through here.
+
+mod backoff;
+mod gate;
+mod lease;
+mod ledger;
+mod report;
+mod request;
+mod write;
+
+pub(crate) use backoff::Backoff;
+pub(crate) use gate::Gate;
+pub(crate) use lease::Lease;
+pub(crate) use ledger::{Ledger, Reconciled, Settled};
+pub(crate) use report::{Report, Reporter};
+pub(crate) use write::{WriteError, Writer};

@@ -1,0 +1,98 @@
+//! Writes that the caches have not shown yet. Nobody decides on a world older than their own last write.
+//!
+//! A create whose answer was lost stays here under its name until the watch shows it or a GET says 404, so that it
+//! never leads to a second object. (The same idea in Kubernetes' own controllers: KEP-5647.)
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use dask_operator_plan::Kind;
+
+use crate::cache::{Cache, Key};
+
+/// After this long without a sign of a write in the watch, the API server is asked.
+const OVERDUE: Duration = Duration::from_secs(5);
+
+/// An object that is reconciled.
+pub(crate) type Reconciled = (Kind, Key);
+
+/// What is awaited of one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Awaited {
+    /// It appears.
+    Created,
+    /// It has at least this resource version.
+    Changed(u64),
+    /// It, with this UID, goes or is terminating.
+    Deleted(String),
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    kind: Kind,
+    key: Key,
+    awaited: Awaited,
+    since: Instant,
+}
+
+/// Whether the cache shows all of an object's own writes.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// It does.
+    Yes,
+    /// It does not yet.
+    NotYet,
+    /// It should by now: these are to be asked for.
+    Overdue(Vec<(Kind, Key)>),
+}
+
+/// The writes of every reconciled object.
+#[derive(Default)]
+pub(crate) struct Ledger(Mutex<HashMap<Reconciled, Vec<Entry>>>);
+
+impl Ledger {
+    /// Notes a write, before it is sent.
+    pub(crate) fn note(&self, by: &Reconciled, kind: Kind, key: Key, awaited: Awaited) {
+        let entry = Entry { kind, key, awaited, since: Instant::now() };
+        self.with(|entries| entries.entry(by.clone()).or_default().push(entry));
+    }
+
+    /// Takes back the notes on one object: the write did not happen, or nothing is known to await.
+    pub(crate) fn strike(&self, by: &Reconciled, kind: Kind, key: &Key) {
+        self.with(|all| {
+            if let Some(entries) = all.get_mut(by) {
+                entries.retain(|entry| entry.kind != kind || entry.key != *key);
+            }
+        });
+    }
+
+    /// Drops what the cache shows by now, and tells about the rest.
+    pub(crate) fn settled(&self, by: &Reconciled, cache: &Cache) -> Settled {
+        self.with(|all| {
+            let Some(entries) = all.get_mut(by) else { return Settled::Yes };
+            entries.retain(|entry| !is_shown(entry, cache));
+            if entries.is_empty() {
+                all.remove(by);
+                return Settled::Yes;
+            }
+            let late = entries.iter().filter(|entry| entry.since.elapsed() >= OVERDUE);
+            let late: Vec<_> = late.map(|entry| (entry.kind, entry.key.clone())).collect();
+            if late.is_empty() { Settled::NotYet } else { Settled::Overdue(late) }
+        })
+    }
+
+    fn with<R>(&self, act: impl FnOnce(&mut HashMap<Reconciled, Vec<Entry>>) -> R) -> R {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn is_shown(entry: &Entry, cache: &Cache) -> bool {
+    let seen = cache.seen(entry.kind, &entry.key);
+    match (&entry.awaited, seen) {
+        (Awaited::Created, seen) => seen.is_some(),
+        (Awaited::Changed(_) | Awaited::Deleted(_), None) => true,
+        (Awaited::Changed(version), Some(seen)) => seen.version >= *version,
+        (Awaited::Deleted(uid), Some(seen)) => seen.terminating || seen.uid != *uid,
+    }
+}

@@ -1,0 +1,67 @@
+//! Paths and requests: plain HTTP, because templates are JSON text and some parameters are not in kube's types.
+
+use dask_operator_plan::Kind;
+use http::{Method, Request, header};
+use serde_json::Value;
+
+use crate::cache::Key;
+
+/// `/api…/namespaces/<namespace>/<plural>`
+pub(super) fn collection(kind: Kind, namespace: &str) -> String {
+    let (prefix, plural) = match kind {
+        Kind::DaskCluster => ("/apis/kubernetes.dask.org/v1", "daskclusters"),
+        Kind::DaskWorkerGroup => ("/apis/kubernetes.dask.org/v1", "daskworkergroups"),
+        Kind::ConfigMap => ("/api/v1", "configmaps"),
+        Kind::Deployment => ("/apis/apps/v1", "deployments"),
+        Kind::Pod => ("/api/v1", "pods"),
+        Kind::Service => ("/api/v1", "services"),
+    };
+    format!("{prefix}/namespaces/{namespace}/{plural}")
+}
+
+/// The same for one object.
+pub(super) fn object(kind: Kind, key: &Key) -> String {
+    format!("{}/{}", collection(kind, &key.namespace), key.name)
+}
+
+/// How the server treats fields that it does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Validation {
+    /// It refuses the object and names them.
+    Strict,
+    /// It drops them.
+    Ignore,
+}
+
+pub(super) fn create(kind: Kind, namespace: &str, object: &Value, validation: Validation) -> Built {
+    let path =
+        format!("{}?fieldValidation={validation:?}&fieldManager=dask-operator", collection(kind, namespace));
+    json(Method::POST, &path, "application/json", object)
+}
+
+pub(super) fn patch(kind: Kind, key: &Key, body: &Value) -> Built {
+    let path = format!("{}?fieldManager=dask-operator", object(kind, key));
+    json(Method::PATCH, &path, "application/merge-patch+json", body)
+}
+
+pub(super) fn patch_status(kind: Kind, key: &Key, body: &Value) -> Built {
+    let path = format!("{}/status?fieldManager=dask-operator", object(kind, key));
+    json(Method::PATCH, &path, "application/merge-patch+json", body)
+}
+
+pub(super) fn get(kind: Kind, key: &Key) -> Built {
+    Request::get(object(kind, key)).body(Vec::new())
+}
+
+pub(super) fn delete(kind: Kind, key: &Key, uid: &str) -> Built {
+    let body = serde_json::json!({"preconditions": {"uid": uid}});
+    json(Method::DELETE, &object(kind, key), "application/json", &body)
+}
+
+/// A request, or why its path is none.
+pub(super) type Built = Result<Request<Vec<u8>>, http::Error>;
+
+fn json(method: Method, path: &str, content_type: &str, body: &Value) -> Built {
+    let builder = Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, content_type);
+    builder.body(body.to_string().into_bytes())
+}

@@ -1,0 +1,35 @@
+//! The operator's binary: parses the command line and picks a subcommand.
+
+mod args;
+mod cache;
+mod cluster;
+mod context;
+mod crds;
+mod follow;
+mod kubernetes;
+mod metrics;
+mod reconcile;
+mod run;
+mod server;
+mod shutdown;
+mod telemetry;
+mod worker_group;
+
+use clap::Parser;
+
+fn main() -> anyhow::Result<()> {
+    let arguments = args::Arguments::parse();
+    match arguments.command() {
+        args::Command::Run(options) => {
+            telemetry::init(&options);
+            tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()?
+                .block_on(run::run(options))
+        }
+        args::Command::Crds(action) => {
+            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(crds::crds(action))
+        }
+    }
+}

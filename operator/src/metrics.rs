@@ -1,0 +1,110 @@
+//! What can be counted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dask_operator_plan::Kind;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// Upper bounds of the histogram of reconcile times.
+const SECONDS: [f64; 7] = [0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0];
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct CallLabels {
+    verb: &'static str,
+    kind: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ReconcileLabels {
+    kind: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct KindLabels {
+    kind: String,
+}
+
+/// Every metric of the operator.
+#[derive(Clone)]
+pub(crate) struct Metrics {
+    registry: Arc<Registry>,
+    calls: Family<CallLabels, Counter>,
+    reconciles: Family<ReconcileLabels, Counter>,
+    seconds: Family<KindLabels, Histogram>,
+    watch_failures: Family<KindLabels, Counter>,
+    objects: Family<KindLabels, Gauge>,
+    leader: Gauge,
+}
+
+impl Metrics {
+    /// Registers them all.
+    pub(crate) fn new() -> Self {
+        let calls = Family::default();
+        let reconciles = Family::default();
+        let seconds = Family::new_with_constructor((|| Histogram::new(SECONDS)) as fn() -> Histogram);
+        let watch_failures = Family::default();
+        let objects = Family::default();
+        let leader = Gauge::default();
+        let mut registry = Registry::with_prefix("dask_operator");
+        registry.register("api_calls", "Calls to the API server, watches excluded", calls.clone());
+        registry.register("reconciles", "Looks at one object", reconciles.clone());
+        registry.register("reconcile_seconds", "How long one look takes, writes included", seconds.clone());
+        registry.register(
+            "watch_failures",
+            "Watches that failed and were begun again",
+            watch_failures.clone(),
+        );
+        registry.register("objects", "Objects in the caches", objects.clone());
+        registry.register("leader", "1 while this replica holds the lease", leader.clone());
+        Self { registry: Arc::new(registry), calls, reconciles, seconds, watch_failures, objects, leader }
+    }
+
+    /// One call to the API server was answered.
+    pub(crate) fn called(&self, verb: &'static str, kind: Kind, ok: bool) {
+        let labels = CallLabels { verb, kind: format!("{kind:?}"), outcome: outcome(ok) };
+        self.calls.get_or_create(&labels).inc();
+    }
+
+    /// One look at one object ended.
+    pub(crate) fn reconciled(&self, kind: Kind, ok: bool, took: Duration) {
+        let kind = format!("{kind:?}");
+        self.seconds.get_or_create(&KindLabels { kind: kind.clone() }).observe(took.as_secs_f64());
+        self.reconciles.get_or_create(&ReconcileLabels { kind, outcome: outcome(ok) }).inc();
+    }
+
+    /// A watch has to begin again.
+    pub(crate) fn watch_failed(&self, kind: &str) {
+        self.watch_failures.get_or_create(&KindLabels { kind: kind.to_owned() }).inc();
+    }
+
+    /// How many objects of a kind are cached.
+    pub(crate) fn cached(&self, kind: &str, count: usize) {
+        let gauge = self.objects.get_or_create(&KindLabels { kind: kind.to_owned() });
+        gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Whether this replica leads.
+    pub(crate) fn leading(&self, leading: bool) {
+        self.leader.set(i64::from(leading));
+    }
+
+    /// The text that Prometheus scrapes.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+fn outcome(ok: bool) -> &'static str {
+    if ok { "ok" } else { "failed" }
+}

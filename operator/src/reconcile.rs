@@ -1,0 +1,72 @@
+//! What both reconciles share: settle first, then report, then say when to look again.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use dask_operator_plan::{Outcome, Plan};
+use jiff::Timestamp;
+use kube::runtime::controller::Action;
+use thiserror::Error;
+
+use crate::context::Context;
+use crate::kubernetes::{Reconciled, Report, Settled, WriteError};
+
+/// Nothing but a change is waited for; yet once in a while everything is looked at again.
+const IDLE: Duration = Duration::from_secs(3600);
+/// The watch normally shows a write within milliseconds, and triggers.
+const UNSETTLED: Duration = Duration::from_secs(2);
+
+/// Reconciles do not fail: what fails is data, with a time to try again.
+#[derive(Debug, Error)]
+#[error("never")]
+pub(crate) struct Never(#[from] Infallible);
+
+/// Whether the caches show this object's own writes; if not, when to look again.
+pub(crate) async fn unsettled(by: &Reconciled, context: &Context) -> Option<Action> {
+    match context.ledger.settled(by, &context.cache) {
+        Settled::Yes => None,
+        Settled::NotYet => Some(Action::requeue(UNSETTLED)),
+        Settled::Overdue(writes) => {
+            for (kind, key) in writes {
+                if let Ok(false) = context.writer.exists_now(kind, &key).await {
+                    context.ledger.strike(by, kind, &key);
+                }
+            }
+            Some(Action::requeue(UNSETTLED))
+        }
+    }
+}
+
+/// When to look again.
+pub(crate) fn next(
+    by: &Reconciled,
+    context: &Context,
+    plan: &Plan,
+    outcome: &Outcome,
+    reported: Result<Report, WriteError>,
+    now: Timestamp,
+) -> Action {
+    let failed = match &reported {
+        Ok(_) => !outcome.failures.is_empty(),
+        Err(error) => {
+            tracing::warn!(kind = ?by.0, namespace = by.1.namespace, name = by.1.name, %error, "cannot write the status");
+            true
+        }
+    };
+    for failure in &outcome.failures {
+        let (namespace, object, meaning) = (&by.1.namespace, &failure.object, &failure.kind);
+        tracing::warn!(namespace, object, ?meaning, message = failure.message, "a write failed");
+    }
+    if failed {
+        return Action::requeue(context.backoff.failed(by.0, &by.1));
+    }
+    context.backoff.succeeded(by.0, &by.1);
+    let wake = plan.wake.map(|wake| Duration::try_from(wake.duration_since(now)).unwrap_or_default());
+    let later = match reported {
+        Ok(Report::Later(wait)) => Some(wait),
+        _ => None,
+    };
+    let soonest = [wake, later].into_iter().flatten().min().unwrap_or(IDLE);
+    // A timer may fire early; a look just before the time would find nothing to do.
+    Action::requeue(soonest + Duration::from_millis(10))
+}
