@@ -1,8 +1,9 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use e2e::images::Kind;
 
 /// A Kubernetes of this machine's own, and what runs on it.
@@ -19,6 +20,16 @@ pub(crate) enum Command {
     Up,
     /// End the embedded Kubernetes and everything that runs on it
     Down,
+    /// Install the operator on the embedded Kubernetes, from its images and manifests
+    Install,
+    /// Show what the project does: a cluster, two graphs, a scale-up, the dashboard
+    Demo {
+        /// Use this cluster instead of the embedded one
+        #[arg(long)]
+        kubeconfig: Option<PathBuf>,
+    },
+    /// Run every test, or those that run on a cluster and whose names contain a text
+    Test(TestOptions),
     /// Run kubectl against the embedded Kubernetes
     #[command(disable_help_flag = true)]
     Kubectl {
@@ -31,4 +42,13 @@ pub(crate) enum Command {
         /// Which; all if none is named
         kinds: Vec<Kind>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TestOptions {
+    /// A part of the names of the tests to run on the cluster; without it, everything is tested
+    pub(crate) filter: Option<String>,
+    /// Run the tests of a cluster on this one instead of the embedded one; those that read its audit log are left out
+    #[arg(long)]
+    pub(crate) kubeconfig: Option<PathBuf>,
 }

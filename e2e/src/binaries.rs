@@ -1,4 +1,4 @@
-//! Compiles Kubernetes and what it stands on, out of the Go module `e2e/kubernetes`.
+//! Compiles Kubernetes and what it stands on, out of the Go module `e2e/kubernetes`, and Helm out of `e2e/helm`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use crate::commands;
 use crate::progress::Progress;
 
 const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/kubernetes");
+const HELM_MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/helm");
 
 /// Without the version's flags the servers call themselves `v0.0.0-master`, and some clients balk at that.
 const VERSION_PACKAGES: [&str; 2] = ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"];
@@ -32,27 +33,44 @@ const KUBECTL: [(&str, &str); 1] = [("kubectl", "k8s.io/kubernetes/cmd/kubectl")
 
 const KWOK: [(&str, &str); 1] = [("kwok", "sigs.k8s.io/kwok/cmd/kwok")];
 
+const HELM: [(&str, &str); 1] = [("helm", "helm.sh/helm/v4/cmd/helm")];
+
 /// The folder with all programs of the cluster.
 pub fn cluster(progress: &mut Progress) -> Result<PathBuf> {
-    build("kubernetes", &CLUSTER, progress)
+    kubernetes("kubernetes", &CLUSTER, progress)
 }
 
 /// For a cluster that is there already, on a host without kubectl.
 pub fn kubectl(progress: &mut Progress) -> Result<PathBuf> {
-    Ok(build("kubectl", &KUBECTL, progress)?.join("kubectl"))
+    Ok(kubernetes("kubectl", &KUBECTL, progress)?.join("kubectl"))
 }
 
 /// Pretends to run pods; only the benchmarks want it.
 pub fn kwok(progress: &mut Progress) -> Result<PathBuf> {
-    Ok(build("kwok", &KWOK, progress)?.join("kwok"))
+    Ok(kubernetes("kwok", &KWOK, progress)?.join("kwok"))
 }
 
-fn build(what: &str, programs: &[(&str, &str)], progress: &mut Progress) -> Result<PathBuf> {
+/// For the tests of the chart; whoever installs by manifest needs none.
+pub fn helm(progress: &mut Progress) -> Result<PathBuf> {
+    Ok(build("helm", Path::new(HELM_MODULE), "-s -w", &HELM, progress)?.join("helm"))
+}
+
+fn kubernetes(what: &str, programs: &[(&str, &str)], progress: &mut Progress) -> Result<PathBuf> {
     let module = Path::new(MODULE);
     let flags = link_flags(&kubernetes_version(&fs::read_to_string(module.join("go.mod"))?)?);
+    build(what, module, &flags, programs, progress)
+}
+
+fn build(
+    what: &str,
+    module: &Path,
+    flags: &str,
+    programs: &[(&str, &str)],
+    progress: &mut Progress,
+) -> Result<PathBuf> {
     let go = commands::output(Command::new("go").arg("version").current_dir(module))
-        .context("Go is needed to build Kubernetes")?;
-    let mut key = Key::new().with(go).with(&flags).with_folder(module)?;
+        .with_context(|| format!("Go is needed to build {what}"))?;
+    let mut key = Key::new().with(go).with(flags).with_folder(module)?;
     for (name, package) in programs {
         key = key.with(name).with(package);
     }
@@ -60,7 +78,7 @@ fn build(what: &str, programs: &[(&str, &str)], progress: &mut Progress) -> Resu
         let mut task = progress.task(format!("Compiling {what} (minutes, the first time)"), programs.len());
         for (name, package) in programs {
             task.step(name);
-            commands::run(&mut go_build(module, &flags, &folder.join(name), package))?;
+            commands::run(&mut go_build(module, flags, &folder.join(name), package))?;
         }
         task.done();
         Ok(())

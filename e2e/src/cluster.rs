@@ -91,17 +91,19 @@ impl Cluster {
         command
     }
 
-    /// Gives the node the image of a docker-archive, unless it has this very image under this name already.
-    pub fn import_image(&self, image: &Path) -> Result<()> {
+    /// Gives the node the image of a docker-archive, unless it has this very image under this name already: then
+    /// false.
+    pub fn import_image(&self, image: &Path) -> Result<bool> {
         let Some(layout) = &self.embedded else {
             bail!("{}: push it to a registry of the cluster instead", image.display());
         };
         let contents = archive::read(image)?;
         let listing = commands::output(ctr(layout).args(["images", "list"]))?;
-        if !archive::is_listed(&contents, &listing) {
+        let new = !archive::is_listed(&contents, &listing);
+        if new {
             commands::run(ctr(layout).args(["images", "import"]).arg(image))?;
         }
-        Ok(())
+        Ok(new)
     }
 
     pub fn how_to_use(&self) -> String {

@@ -42,15 +42,15 @@ impl Kind {
     }
 }
 
-/// Builds the images named, or all of them, and gives them to the cluster. Their names.
-pub fn import(cluster: &Cluster, kinds: &[Kind], progress: &mut Progress) -> Result<Vec<String>> {
+/// Builds the images named, or all of them, and gives them to the cluster; whether it had not all of them already.
+pub fn import(cluster: &Cluster, kinds: &[Kind], progress: &mut Progress) -> Result<bool> {
     let kinds = if kinds.is_empty() { &Kind::ALL } else { kinds };
-    let import = |kind: &Kind| {
+    let mut new = false;
+    for kind in kinds {
         let image = kind.build(progress)?;
-        cluster.import_image(&image.archive)?;
-        Ok(image.name)
-    };
-    kinds.iter().map(import).collect()
+        new |= cluster.import_image(&image.archive)?;
+    }
+    Ok(new)
 }
 
 /// The images of one version of the project belong together.

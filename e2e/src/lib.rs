@@ -6,8 +6,12 @@
 //!   [`pki`], as [`processes`] that outlive the command; [`layout`] names their files.
 //! - [`binaries`] compiles Kubernetes, [`images`] makes and imports container images, [`packages`] finds the
 //!   programs of the host; what they make is kept in the [`cache`].
+//! - [`operator`] installs what is tested; [`bed`] is where a test lies, [`manifests`] what it applies, [`audit`] what it can count, [`python`] what a
+//!   client on the host runs in.
 //! - [`progress`] says what is going on, [`commands`] runs other programs, and [`mounts`] undoes mounts.
 
+pub mod audit;
+pub mod bed;
 pub mod binaries;
 pub mod cache;
 pub mod cluster;
@@ -16,11 +20,14 @@ pub mod control_plane;
 pub mod down;
 pub mod images;
 pub mod layout;
+pub mod manifests;
 pub mod mounts;
 pub mod network;
 pub mod node;
+pub mod operator;
 pub mod packages;
 pub mod pki;
 pub mod processes;
 pub mod progress;
+pub mod python;
 pub mod up;

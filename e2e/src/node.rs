@@ -31,7 +31,7 @@ pub fn start_containerd(layout: &Layout) -> Result<()> {
 pub fn wait_for_containerd(layout: &Layout, cluster: &Cluster, binaries: &Path) -> Result<()> {
     let version = || commands::run(ctr(layout).arg("version")).is_ok();
     processes::wait_until(layout, "containerd answers", &[CONTAINERD], version)?;
-    cluster.import_image(&pause::build(&binaries.join("pause"))?)
+    cluster.import_image(&pause::build(&binaries.join("pause"))?).map(drop)
 }
 
 pub fn start(layout: &Layout, binaries: &Path) -> Result<()> {

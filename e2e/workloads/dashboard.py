@@ -17,9 +17,10 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+
 from session import report
 
-TASKS = 240
+TASKS = 160
 
 FLAGS = [
     "--headless",
@@ -36,9 +37,10 @@ FLAGS = [
 
 # Bokeh draws into shadow roots, so the page's own model is asked instead of its elements.
 TASKS_DRAWN = """
+const keys = new Set(arguments[0])
 return (window.Bokeh?.documents ?? []).flatMap(page => [...page._all_models.values()])
-    .filter(model => model.type == "ColumnDataSource" && model.data.duration && model.data.worker_thread)
-    .reduce((count, source) => count + source.data.duration.length, 0)
+    .filter(model => model.type == "ColumnDataSource" && model.data.key && model.data.worker_thread)
+    .reduce((count, source) => count + [...source.data.key].filter(key => keys.has(key)).length, 0)
 """
 
 
@@ -75,11 +77,10 @@ def graph():
     return delayed(sum)(sums)
 
 
-def watch(driver, address, screenshot):
-    """Save a picture of the status page as soon as it has drawn some tasks; return how many those are."""
-    driver.get(f"{address}/status")
+def watch(driver, keys, screenshot):
+    """Save a picture of the status page when it has drawn a good part of the graph; return how many tasks."""
     deadline = time.monotonic() + 30
-    while (drawn := driver.execute_script(TASKS_DRAWN)) < 60 and time.monotonic() < deadline:
+    while (drawn := driver.execute_script(TASKS_DRAWN, keys)) < TASKS / 3 and time.monotonic() < deadline:
         time.sleep(0.2)
     driver.save_screenshot(screenshot)
     return drawn
@@ -103,8 +104,10 @@ def parse_arguments():
 def main():
     arguments = parse_arguments()
     with Client(arguments.scheduler) as client, browser() as driver:
-        future = client.compute(graph())
-        drawn = watch(driver, arguments.dashboard, arguments.screenshot)
+        driver.get(f"{arguments.dashboard}/status")
+        tasks = graph()
+        future = client.compute(tasks)
+        drawn = watch(driver, list(tasks.dask), arguments.screenshot)
         running = not future.done()
         workers = listed_workers(driver, arguments.dashboard)
         result = future.result(timeout=120)

@@ -1,4 +1,4 @@
-//! The CustomResourceDefinitions of the four kinds, as the API server gets them.
+//! The `CustomResourceDefinition`s of the four kinds, as the API server gets them.
 
 use std::collections::BTreeMap;
 
@@ -18,10 +18,10 @@ const NULLABLE: [&str; 4] = ["endTime", "jobRunnerPodName", "jobStatus", "startT
 pub fn crds() -> [CustomResourceDefinition; 4] {
     [
         finished(DaskCluster::crd(), plain),
-        finished(DaskWorkerGroup::crd(), without_duties),
-        finished(DaskJob::crd(), without_duties),
+        finished(DaskWorkerGroup::crd(), spec_may_be_absent),
+        finished(DaskJob::crd(), spec_may_be_absent),
         finished(DaskAutoscaler::crd(), |root| {
-            without_duties(root);
+            spec_may_be_absent(root);
             with_empty_status(root);
         }),
     ]
@@ -66,7 +66,7 @@ fn plain(root: &mut JSONSchemaProps) {
 }
 
 /// An object of any kind but a cluster has always been allowed to have no spec.
-fn without_duties(root: &mut JSONSchemaProps) {
+fn spec_may_be_absent(root: &mut JSONSchemaProps) {
     plain(root);
     root.required = None;
 }

@@ -1,5 +1,10 @@
 //! What users write and read: the four kinds of `kubernetes.dask.org/v1`, their names, labels and conditions.
 
+#![expect(
+    clippy::duplicated_attributes,
+    reason = "each printcolumn of a kind has a type and a priority of its own"
+)]
+
 pub mod autoscaler;
 pub mod cluster;
 pub mod conditions;

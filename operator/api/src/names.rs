@@ -50,7 +50,7 @@ impl ClusterName {
         default_group_name(&self.0)
     }
 
-    /// The ConfigMap that holds Dask's configuration.
+    /// The `ConfigMap` that holds Dask's configuration.
     pub fn config(&self) -> String {
         config_name(&self.0)
     }
@@ -66,7 +66,7 @@ pub fn default_group_name(cluster: &str) -> String {
     format!("{cluster}-default")
 }
 
-/// The ConfigMap that holds the configuration of a cluster.
+/// The `ConfigMap` that holds the configuration of a cluster.
 pub fn config_name(cluster: &str) -> String {
     format!("{cluster}-config")
 }

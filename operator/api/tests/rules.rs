@@ -2,9 +2,18 @@
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use dask_operator_api::crds::crds;
-    use kube::core::cel::Validator;
+    use kube_cel::Validator;
     use serde_json::{Value, json};
+
+    static SCHEMAS: LazyLock<[Value; 4]> = LazyLock::new(|| {
+        crds().map(|crd| {
+            let schema = serde_json::to_value(crd.spec.versions[0].schema.as_ref().unwrap()).unwrap();
+            schema["openAPIV3Schema"].clone()
+        })
+    });
 
     /// What the rules say of a worker, in each of the three places where one can stand.
     fn verdicts(worker: &Value) -> Vec<String> {
@@ -13,9 +22,8 @@ mod tests {
             json!({"spec": {"cluster": "demo", "worker": worker}}),
             json!({"spec": {"job": {}, "cluster": {"spec": {"worker": worker}}}}),
         ];
-        let messages = crds().into_iter().zip(places).map(|(crd, object)| {
-            let schema = serde_json::to_value(crd.spec.versions[0].schema.as_ref().unwrap()).unwrap();
-            match Validator::new().validate(&schema["openAPIV3Schema"], &object, None) {
+        let messages = SCHEMAS.iter().zip(places).map(|(schema, object)| {
+            match Validator::new().validate(schema, &object, None) {
                 Ok(()) => String::new(),
                 Err(errors) => errors.to_string(),
             }

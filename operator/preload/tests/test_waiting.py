@@ -1,7 +1,6 @@
 """Workers that are started before their scheduler wait for it and join as soon as it listens."""
 
 import socket
-import time
 
 import pytest
 
@@ -9,8 +8,9 @@ from conftest import INJECTED, NANNY_SCRIPT, TEXTS, stays_true, wait_until
 
 WAYS = {"nanny": [], "no nanny": ["--no-nanny"], "two processes": ["--nworkers", "2"]}
 
-# Seconds from the scheduler's "listening" to its "Register worker".
+# Seconds after "listening" in which the scheduler must be reached; seconds a process may take to start.
 LIMIT = 1
+CHILD_START = 5
 
 # A resolver that knows a name only once a file with its address exists.
 RESOLVER = """
@@ -27,27 +27,17 @@ socket.getaddrinfo = late
 
 
 def joins(lab, worker, workers=1, within=LIMIT):
-    """Start the scheduler and check that the waiting workers join in time.
-
-    Between its connection and its registration a nanny starts a process, which takes long on a busy machine:
-    then it is enough to be faster than a worker that is started only now.
-    """
+    """Start the scheduler and check that the waiting workers join in time."""
     scheduler = lab.scheduler()
     joined = scheduler.sees("Register worker", workers) - scheduler.listening
     print(f"joined {joined:.2f} s after the scheduler listened")
     assert not worker.ended
     if nannies := worker.times("Start Nanny at"):
-        assert max(nannies) - scheduler.listening < within
-        within = max(within, time_to_join(lab, scheduler, workers))
-    assert joined < within, f"{joined:.2f} s\n{worker.output}"
-
-
-def time_to_join(lab, scheduler, workers):
-    """Return the seconds from the start of a worker of several processes to its registration."""
-    start = time.monotonic()
-    before = len(scheduler.times("Register worker"))
-    lab.worker("--nworkers", workers)
-    return scheduler.sees("Register worker", before + workers) - start
+        # A nanny has connected by then; how long its worker process takes to start is the machine's affair.
+        assert max(nannies) - scheduler.listening < within, worker.output
+        assert joined < within + CHILD_START, worker.output
+    else:
+        assert joined < within, worker.output
 
 
 @pytest.mark.parametrize("way", WAYS)

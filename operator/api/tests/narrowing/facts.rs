@@ -72,5 +72,7 @@ fn expand(field: &mut Field, shared: &BTreeMap<String, Field>) {
             field.children.insert(name, Field { children: below, ..child });
         }
     }
-    field.children.values_mut().for_each(|child| expand(child, shared));
+    for child in field.children.values_mut() {
+        expand(child, shared);
+    }
 }

@@ -1,0 +1,89 @@
+//! What the apiserver was asked, by whom and when: the cheapest way to count and to time the operator.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+/// The audit log of the embedded cluster.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    log: PathBuf,
+}
+
+/// One answered request.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    pub verb: String,
+    pub user: User,
+    #[serde(default)]
+    pub object_ref: Object,
+    #[serde(default)]
+    pub response_status: Status,
+    /// To the microsecond.
+    pub request_received_timestamp: Timestamp,
+    /// When it was answered.
+    pub stage_timestamp: Timestamp,
+    pub stage: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct User {
+    pub username: String,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Object {
+    pub resource: String,
+    pub namespace: String,
+    pub name: String,
+    pub subresource: String,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Status {
+    #[serde(default)]
+    pub code: u16,
+}
+
+impl Audit {
+    /// Reads this file.
+    pub fn new(log: PathBuf) -> Self {
+        Self { log }
+    }
+
+    /// Every request answered so far that `wanted` accepts, in the order in which they were received.
+    pub fn requests(&self, wanted: impl Fn(&Request) -> bool) -> Result<Vec<Request>> {
+        let text =
+            fs::read_to_string(&self.log).with_context(|| format!("cannot read {}", self.log.display()))?;
+        // The last line may be half written.
+        let parsed = text.lines().filter_map(|line| serde_json::from_str::<Request>(line).ok());
+        let mut requests: Vec<_> =
+            parsed.filter(|request| request.stage == "ResponseComplete" && wanted(request)).collect();
+        requests.sort_by_key(|request| request.request_received_timestamp);
+        Ok(requests)
+    }
+
+    /// What the operator wrote in one namespace.
+    pub fn writes_of_operator(&self, namespace: &str) -> Result<Vec<Request>> {
+        self.requests(|request| request.is_operators_write() && request.object_ref.namespace == namespace)
+    }
+}
+
+impl Request {
+    /// Whether the operator changed something, or tried to.
+    pub fn is_operators_write(&self) -> bool {
+        self.user.username == crate::operator::USER && !matches!(self.verb.as_str(), "get" | "list" | "watch")
+    }
+
+    /// `create pods`, `patch daskclusters/status`
+    pub fn summary(&self) -> String {
+        let Object { resource, subresource, .. } = &self.object_ref;
+        let separator = if subresource.is_empty() { "" } else { "/" };
+        format!("{} {resource}{separator}{subresource}", self.verb)
+    }
+}

@@ -1,0 +1,190 @@
+//! Where a test lies: a namespace of its own on the running cluster, with the few things that every test does.
+
+use std::fmt::Debug;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use dask_operator_api::DaskCluster;
+use futures::StreamExt;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::runtime::{WatchStreamExt, reflector, watcher};
+use kube::{Api, Client, Config, Resource};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::audit::Audit;
+use crate::cluster::Cluster;
+use crate::progress::Progress;
+use crate::{commands, python};
+
+/// The variable by which `cargo e2e test` tells the tests of a cluster that is not the embedded one.
+pub const KUBECONFIG_VARIABLE: &str = "E2E_KUBECONFIG";
+const WORKLOADS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/workloads");
+
+/// A namespace, removed when the test ends.
+pub struct Bed {
+    pub cluster: Cluster,
+    pub client: Client,
+    pub namespace: String,
+}
+
+impl Bed {
+    /// A fresh namespace whose name begins with `name`.
+    pub async fn new(name: &str) -> Result<Self> {
+        let cluster = running_cluster()?;
+        let namespace = format!("{name}-{:x}", std::process::id());
+        cluster.kubectl(&["create", "namespace", &namespace])?;
+        let kubeconfig = Kubeconfig::read_from(&cluster.kubeconfig)?;
+        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+        let bed = Self { cluster, client: Client::try_from(config)?, namespace };
+        // Pods are refused before their account exists.
+        bed.until(
+            "",
+            "the default service account",
+            Duration::from_secs(30),
+            |accounts: &[Arc<ServiceAccount>]| !accounts.is_empty(),
+        )
+        .await?;
+        Ok(bed)
+    }
+
+    /// kubectl in this namespace.
+    pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        self.cluster.kubectl(&[arguments, &["--namespace", &self.namespace]].concat())
+    }
+
+    /// Applies a manifest given as text.
+    pub fn apply(&self, manifest: &str) -> Result<()> {
+        let arguments = ["apply", "--namespace", &self.namespace, "--filename", "-"];
+        self.cluster.kubectl_with_input(&arguments, manifest).map(drop)
+    }
+
+    /// One kind in this namespace.
+    pub fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Watches the objects that `selector` selects until `holds` of all of them; returns them.
+    pub async fn until<K>(
+        &self,
+        selector: &str,
+        what: &str,
+        within: Duration,
+        holds: impl Fn(&[Arc<K>]) -> bool,
+    ) -> Result<Vec<Arc<K>>>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + Debug
+            + DeserializeOwned
+            + Send
+            + Sync
+            + 'static,
+    {
+        let (store, writer) = reflector::store();
+        let changes = watcher(self.api::<K>(), watcher::Config::default().labels(selector)).default_backoff();
+        let mut changes = reflector(writer, changes).boxed();
+        let watch = async {
+            while let Some(event) = changes.next().await {
+                let complete =
+                    !matches!(event, Ok(watcher::Event::Init | watcher::Event::InitApply(_)) | Err(_));
+                if complete && holds(&store.state()) {
+                    return true;
+                }
+            }
+            false
+        };
+        match tokio::time::timeout(within, watch).await {
+            Ok(true) => Ok(store.state()),
+            _ => bail!("not within {} s: {what}; last seen: {:#?}", within.as_secs(), store.state()),
+        }
+    }
+
+    /// Waits until the condition `Ready` of a cluster is true for its present spec.
+    pub async fn until_ready(&self, cluster: &str, within: Duration) -> Result<()> {
+        let is_ready = |clusters: &[Arc<DaskCluster>]| {
+            clusters.iter().any(|found| {
+                let status = found.status.clone().unwrap_or_default();
+                let ready = status.conditions.iter().any(|one| one.type_ == "Ready" && one.status == "True");
+                let current = status.observed_generation == found.metadata.generation;
+                found.metadata.name.as_deref() == Some(cluster) && ready && current
+            })
+        };
+        self.until("", &format!("{cluster} is ready"), within, is_ready).await.map(drop)
+    }
+
+    /// What the scheduler itself counts; `workers` is how many are registered.
+    pub fn counts(&self, cluster: &str) -> Result<Value> {
+        let path = format!(
+            "/api/v1/namespaces/{}/services/http:{cluster}-scheduler:8787/proxy/json/counts.json",
+            self.namespace
+        );
+        Ok(serde_json::from_str(&self.cluster.kubectl(&["get", "--raw", &path])?)?)
+    }
+
+    /// Asks the scheduler until it counts so many registered workers: it has no watch to wait on.
+    pub async fn until_registered(&self, cluster: &str, workers: u64, within: Duration) -> Result<()> {
+        let ask = async {
+            while self.counts(cluster).ok().and_then(|counts| counts["workers"].as_u64()) != Some(workers) {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        let late = || {
+            format!(
+                "not within {} s: {workers} registered workers; {:?}",
+                within.as_secs(),
+                self.counts(cluster)
+            )
+        };
+        tokio::time::timeout(within, ask).await.with_context(late)
+    }
+
+    /// Where a client on this host finds the scheduler.
+    pub fn address(&self, cluster: &str) -> Result<String> {
+        let service = format!("service/{cluster}-scheduler");
+        let address = self.kubectl(&["get", &service, "--output", "jsonpath={.spec.clusterIP}"])?;
+        Ok(format!("tcp://{address}:8786"))
+    }
+
+    /// Runs a workload as a client on this host; returns the result it reports.
+    pub fn workload(&self, name: &str, environment: &[(&str, &str)]) -> Result<Value> {
+        run_workload(name, &[], environment)
+    }
+
+    /// The audit log; only the embedded cluster has one to read.
+    pub fn audit(&self) -> Result<Audit> {
+        let log = self.cluster.audit_log.clone().context("this cluster's audit log cannot be read")?;
+        Ok(Audit::new(log))
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        let _ = self.cluster.kubectl(&["delete", "namespace", &self.namespace, "--wait=false"]);
+    }
+}
+
+fn running_cluster() -> Result<Cluster> {
+    match std::env::var_os(KUBECONFIG_VARIABLE) {
+        Some(path) => Cluster::from_kubeconfig(&PathBuf::from(path), &mut Progress::new()),
+        None => Cluster::running()?.context("no cluster is running; run the tests by `cargo e2e test`"),
+    }
+}
+
+/// Runs a script of `e2e/workloads` on this host; its last line is its result.
+pub fn run_workload(name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Value> {
+    let python = python::client(&mut Progress::new())?;
+    let mut command = Command::new(python);
+    command.arg(format!("{WORKLOADS}/{name}.py")).args(arguments).envs(environment.iter().copied());
+    let output = commands::output(&mut command)?;
+    let last = output.lines().next_back().unwrap_or_default();
+    serde_json::from_str(last).with_context(|| format!("{name} reported no result: {output}"))
+}

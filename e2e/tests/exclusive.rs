@@ -1,0 +1,2 @@
+//! Tests that stop or restart the operator: one after the other.
+#![cfg(feature = "cluster")]
