@@ -159,6 +159,16 @@ impl Bed {
         run_workload(name, &[], environment)
     }
 
+    /// Runs a few lines of Python as a client on this host, with `client` connected; what they print.
+    pub fn client(&self, cluster: &str, lines: &str) -> Result<String> {
+        let connect = "import os\nfrom dask.distributed import Client\n\
+                       client = Client(os.environ['DASK_SCHEDULER_ADDRESS'])\n";
+        let mut command = Command::new(python::client(&mut Progress::new())?);
+        command.args(["-c", &format!("{connect}{lines}")]);
+        command.env("DASK_SCHEDULER_ADDRESS", self.address(cluster)?);
+        commands::output(&mut command)
+    }
+
     /// The audit log; only the embedded cluster has one to read.
     pub fn audit(&self) -> Result<Audit> {
         let log = self.cluster.audit_log.clone().context("this cluster's audit log cannot be read")?;

@@ -101,5 +101,5 @@ fn describe_array(result: &Value) -> String {
 }
 
 fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("    {line}\n")).collect()
+    text.lines().fold(String::new(), |all, line| all + "    " + line + "\n")
 }

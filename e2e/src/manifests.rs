@@ -1,5 +1,7 @@
 //! The manifests that tests apply.
 
+use serde_json::{Value, json};
+
 /// A small cluster that fits a small machine many times.
 pub fn cluster(name: &str, workers: u32) -> String {
     format!(
@@ -33,4 +35,82 @@ spec:
       requests: {{cpu: 20m, memory: 200Mi}}
 "
     )
+}
+
+/// Workers whose process 1 is the worker itself, so that the kernel's kill ends the pod.
+pub fn without_nanny(name: &str, workers: u32, memory: &str) -> String {
+    format!(
+        "apiVersion: kubernetes.dask.org/v1
+kind: DaskCluster
+metadata:
+  name: {name}
+spec:
+  worker:
+    replicas: {workers}
+    threads: 1
+    resources:
+      requests: {{cpu: 20m, memory: 100Mi}}
+      limits: {{memory: {memory}}}
+    spec:
+      containers:
+        - name: worker
+          args: [dask, worker, --no-nanny, --name, $(DASK_WORKER_NAME)]
+"
+    )
+}
+
+/// A cluster with just this spec.
+pub fn cluster_of(name: &str, spec: &Value) -> String {
+    let kind = json!({"apiVersion": "kubernetes.dask.org/v1", "kind": "DaskCluster"});
+    with(kind, name, spec)
+}
+
+/// A group with just this spec.
+pub fn group_of(name: &str, spec: &Value) -> String {
+    let kind = json!({"apiVersion": "kubernetes.dask.org/v1", "kind": "DaskWorkerGroup"});
+    with(kind, name, spec)
+}
+
+/// Two workers of two threads, so small that a few hundred megabytes do not fit into one of them.
+pub fn two_small_workers(name: &str) -> String {
+    let resources = json!({"requests": {"cpu": "20m", "memory": "400Mi"}, "limits": {"memory": "400Mi"}});
+    let worker = json!({"replicas": 2, "threads": 2, "resources": resources, "spill": {"size": "2Gi"}});
+    cluster_of(name, &json!({"worker": worker}))
+}
+
+/// A client in the cluster that runs a script of the ConfigMap `workloads`.
+pub fn client_pod(cluster: &str, namespace: &str, script: &str) -> String {
+    let address = format!("tcp://{cluster}-scheduler.{namespace}.svc.cluster.local:8786");
+    let container = json!({
+        "name": "client",
+        "image": format!("ghcr.io/dask-operator/dask:{}", env!("CARGO_PKG_VERSION")),
+        "command": ["python", format!("/workloads/{script}.py")],
+        "env": [{"name": "DASK_SCHEDULER_ADDRESS", "value": address}],
+        "volumeMounts": [{"name": "workloads", "mountPath": "/workloads"}],
+    });
+    let spec = json!({
+        "restartPolicy": "Never",
+        "containers": [container],
+        "volumes": [{"name": "workloads", "configMap": {"name": "workloads"}}],
+    });
+    with(json!({"apiVersion": "v1", "kind": "Pod"}), "client", &spec)
+}
+
+/// An autoscaler of pods that keeps a group at no fewer than `minimum` workers.
+pub fn pod_autoscaler(group: &str, minimum: u32) -> String {
+    // The metric must be named and is never read: nobody here serves metrics.
+    let target = json!({"type": "Utilization", "averageUtilization": 80});
+    let spec = json!({
+        "scaleTargetRef": {"apiVersion": "kubernetes.dask.org/v1", "kind": "DaskWorkerGroup", "name": group},
+        "minReplicas": minimum,
+        "maxReplicas": 10,
+        "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
+    });
+    with(json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler"}), group, &spec)
+}
+
+fn with(mut object: Value, name: &str, spec: &Value) -> String {
+    object["metadata"] = json!({"name": name});
+    object["spec"] = spec.clone();
+    object.to_string()
 }

@@ -59,7 +59,8 @@ async fn follow(
 ) -> Action {
     let observed = observe::observe(&context.cache, object, &by.1);
     let plan = cluster::plan(checked, &observed, &context.settings, now);
-    let outcome = context.writer.apply(by, &object.uid().unwrap_or_default(), &plan, &context.ledger).await;
+    let uid = object.uid().unwrap_or_default();
+    let (plan, outcome) = reconcile::apply(by, &uid, object.meta().generation, plan, context).await;
     let next = cluster::status(checked, &observed, &outcome, now);
     report(by, object, &plan, &outcome, &next, context, now).await
 }
@@ -91,7 +92,7 @@ async fn report(
         context.reporter.events(&object.object_ref(&()), &events).await;
     }
     context.reporter.events(&object.object_ref(&()), &plan.events).await;
-    reconcile::next(by, context, plan, outcome, reported, now)
+    reconcile::next(by, object.meta().generation, context, plan, outcome, reported, now)
 }
 
 fn status(object: &Guarded<DaskCluster>) -> dask_operator_api::cluster::DaskClusterStatus {

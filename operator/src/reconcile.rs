@@ -13,6 +13,8 @@ use crate::kubernetes::{Reconciled, Report, Settled, WriteError};
 
 /// Nothing but a change is waited for; yet once in a while everything is looked at again.
 const IDLE: Duration = Duration::from_secs(3600);
+/// A timer may fire early, and a look just before the time would find nothing to do.
+const TIMER: Duration = Duration::from_millis(10);
 /// The watch normally shows a write within milliseconds, and triggers.
 const UNSETTLED: Duration = Duration::from_secs(2);
 
@@ -37,15 +39,40 @@ pub(crate) async fn unsettled(by: &Reconciled, context: &Context) -> Option<Acti
     }
 }
 
+/// Writes what the plan says. After failures nothing new is tried before their wait is over, whatever triggers a
+/// look; until then they stand as they were told.
+pub(crate) async fn apply(
+    by: &Reconciled,
+    uid: &str,
+    generation: Option<i64>,
+    mut plan: Plan,
+    context: &Context,
+) -> (Plan, Outcome) {
+    let held = context.backoff.held(by, generation).filter(|_| !plan.apply.is_empty());
+    if held.is_some() {
+        plan.apply.clear();
+    }
+    let mut outcome = context.writer.apply(by, uid, &plan, &context.ledger).await;
+    if let Some((wait, failures)) = held {
+        outcome.failures.extend(failures);
+        outcome.held = Some(wait);
+    }
+    (plan, outcome)
+}
+
 /// When to look again.
 pub(crate) fn next(
     by: &Reconciled,
+    generation: Option<i64>,
     context: &Context,
     plan: &Plan,
     outcome: &Outcome,
     reported: Result<Report, WriteError>,
     now: Timestamp,
 ) -> Action {
+    if let Some(wait) = outcome.held {
+        return Action::requeue(wait + TIMER);
+    }
     let failed = match &reported {
         Ok(_) => !outcome.failures.is_empty(),
         Err(error) => {
@@ -58,15 +85,14 @@ pub(crate) fn next(
         tracing::warn!(namespace, object, ?meaning, message = failure.message, "a write failed");
     }
     if failed {
-        return Action::requeue(context.backoff.failed(by.0, &by.1));
+        return Action::requeue(context.backoff.failed(by, generation, &outcome.failures) + TIMER);
     }
-    context.backoff.succeeded(by.0, &by.1);
+    context.backoff.succeeded(by);
     let wake = plan.wake.map(|wake| Duration::try_from(wake.duration_since(now)).unwrap_or_default());
     let later = match reported {
         Ok(Report::Later(wait)) => Some(wait),
         _ => None,
     };
     let soonest = [wake, later].into_iter().flatten().min().unwrap_or(IDLE);
-    // A timer may fire early; a look just before the time would find nothing to do.
-    Action::requeue(soonest + Duration::from_millis(10))
+    Action::requeue(soonest + TIMER)
 }

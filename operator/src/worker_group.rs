@@ -60,7 +60,8 @@ async fn follow(
     let Some(observed) = observe::observe(&context.cache, object, by) else { return Action::await_change() };
     let suffixes = Suffixes::from_seed(seed());
     let plan = worker_group::plan(checked, &observed, &context.settings, suffixes, now);
-    let outcome = context.writer.apply(by, &object.uid().unwrap_or_default(), &plan, &context.ledger).await;
+    let uid = object.uid().unwrap_or_default();
+    let (plan, outcome) = reconcile::apply(by, &uid, object.meta().generation, plan, context).await;
     let next = worker_group::status(checked, &observed, &outcome, now);
     report(by, object, &plan, &outcome, &next, context, now).await
 }
@@ -92,7 +93,7 @@ async fn report(
         context.reporter.events(&object.object_ref(&()), &events).await;
     }
     context.reporter.events(&object.object_ref(&()), &plan.events).await;
-    reconcile::next(by, context, plan, outcome, reported, now)
+    reconcile::next(by, object.meta().generation, context, plan, outcome, reported, now)
 }
 
 fn status(object: &Guarded<DaskWorkerGroup>) -> DaskWorkerGroupStatus {

@@ -8,7 +8,7 @@ use e2e::bed::Bed;
 use e2e::manifests;
 use k8s_openapi::api::core::v1::Pod;
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 async fn until_pods(bed: &Bed, group: &str, count: usize) -> Result<Vec<String>> {
     let selector = format!("dask.org/workergroup-name={group}");

@@ -113,6 +113,8 @@ pub struct Outcome {
     pub unknown_fields: Option<String>,
     /// The kinds of which an object now exists for sure.
     pub created: Vec<Kind>,
+    /// Failures are those of an earlier try; the next is this far off.
+    pub held: Option<std::time::Duration>,
 }
 
 impl Outcome {

@@ -1,6 +1,6 @@
 //! Random numbers for names, from a seed that the caller draws: the same seed gives the same names.
 
-/// A stream of numbers (SplitMix64, <https://prng.di.unimi.it/splitmix64.c>).
+/// A stream of numbers (`SplitMix64`, <https://prng.di.unimi.it/splitmix64.c>).
 #[derive(Clone, Debug)]
 pub struct Suffixes(u64);
 

@@ -36,12 +36,12 @@ pub fn plan(
     });
     Plan {
         apply: decide::adopt(group, cluster).into_iter().chain(workers).collect(),
-        delete: decision.delete.iter().map(delete).collect(),
         events: events::of_decision(group, observed, &decision),
+        delete: decision.delete.into_iter().map(delete).collect(),
         wake: decision.wake,
     }
 }
 
-fn delete(pod: &&WorkerPod) -> Delete {
+fn delete(pod: &WorkerPod) -> Delete {
     Delete { kind: Kind::Pod, name: pod.name.clone(), uid: pod.uid.clone() }
 }

@@ -1,4 +1,5 @@
 //! What a cluster's plan and status say, world by world.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
 use dask_operator_api::DaskCluster;
 use dask_operator_api::cluster::{DaskClusterStatus, Phase};
@@ -48,7 +49,7 @@ fn complete(cluster: &DaskCluster) -> Observed {
     }
 }
 
-fn only_patch(plan: Plan) -> Value {
+fn only_patch(plan: &Plan) -> Value {
     match plan.apply.as_slice() {
         [Apply::Patch(patch)] => patch.body.clone(),
         other => panic!("one patch expected: {other:?}"),
@@ -74,7 +75,7 @@ fn replicas_are_pushed_once_and_then_belong_to_the_group() {
     assert!(plan(&before, &world).is_empty(), "the group's own replicas stand");
 
     let after = a_cluster().workers(4).build();
-    let body = only_patch(plan(&after, &world));
+    let body = only_patch(&plan(&after, &world));
     assert_eq!(body["spec"], json!({"worker": {"replicas": 4}}));
     assert_eq!(body["metadata"]["annotations"]["dask.org/pushed-replicas"], "4");
 }
@@ -85,7 +86,7 @@ fn a_changed_worker_template_is_pushed_without_the_replicas() {
     let mut world = complete(&before);
     world.group.as_mut().unwrap().worker["replicas"] = json!(7);
     let after = a_cluster().worker_pod(json!({"containers": [{"name": "worker", "image": "b"}]})).build();
-    let spec = &only_patch(plan(&after, &world))["spec"]["worker"];
+    let spec = &only_patch(&plan(&after, &world))["spec"]["worker"];
     assert_eq!(spec, &json!({"spec": {"containers": [{"name": "worker", "image": "b"}]}}));
 }
 
@@ -102,7 +103,7 @@ fn changed_configuration_is_written_to_its_config_map() {
     let cluster = a_cluster().config(json!({"distributed": {"admin": {}}})).build();
     let mut world = complete(&cluster);
     world.config = Some(Child { hash: Some("old".to_owned()), ..Child::default() });
-    let body = only_patch(plan(&cluster, &world));
+    let body = only_patch(&plan(&cluster, &world));
     assert_eq!(body["data"]["operator.yaml"], r#"{"distributed":{"admin":{}}}"#);
 }
 

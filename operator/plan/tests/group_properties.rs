@@ -1,4 +1,5 @@
 //! What must hold of a group's plan in every world.
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use dask_operator_plan::worker_group::{self, Cluster, Ended, Observed, Stage, WorkerPod};
 use dask_operator_plan::{Apply, Kind, Plan, Settings, Suffixes};

@@ -1,4 +1,5 @@
 //! The exact objects that are made, as snapshots: a change shows in review.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
 use dask_operator_plan::worker_group::{self, Cluster};
 use dask_operator_plan::{Apply, Settings, Suffixes, cluster};

@@ -2,46 +2,85 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::cache::Key;
-use dask_operator_plan::Kind;
+use dask_operator_plan::Failure;
+
+use super::ledger::Reconciled;
 
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// Failures in a row of each object that has some.
 #[derive(Default)]
-pub(crate) struct Backoff(Mutex<HashMap<(Kind, Key), u32>>);
+pub(crate) struct Backoff(Mutex<HashMap<Reconciled, Trouble>>);
+
+struct Trouble {
+    count: u32,
+    generation: Option<i64>,
+    until: Instant,
+    failures: Vec<Failure>,
+}
 
 impl Backoff {
     /// Counts a failure; returns the wait: half a second, doubled each time, a minute at most.
-    pub(crate) fn failed(&self, kind: Kind, key: &Key) -> Duration {
-        let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = failures.entry((kind, key.clone())).or_insert(0);
-        let wait = FIRST.saturating_mul(1 << (*count).min(10)).min(LONGEST);
-        *count += 1;
-        wait
+    pub(crate) fn failed(&self, by: &Reconciled, generation: Option<i64>, failures: &[Failure]) -> Duration {
+        self.with(|all| {
+            let count = all.get(by).map_or(0, |trouble| trouble.count);
+            let wait = FIRST.saturating_mul(1 << count.min(10)).min(LONGEST);
+            let until = Instant::now() + wait;
+            all.insert(
+                by.clone(),
+                Trouble { count: count + 1, generation, until, failures: failures.to_vec() },
+            );
+            wait
+        })
+    }
+
+    /// The failures whose wait is not over, and how long it still is. A changed spec need not wait.
+    pub(crate) fn held(&self, by: &Reconciled, generation: Option<i64>) -> Option<(Duration, Vec<Failure>)> {
+        self.with(|all| {
+            let trouble = all.get(by).filter(|trouble| trouble.generation == generation)?;
+            let wait = trouble.until.checked_duration_since(Instant::now()).filter(|wait| !wait.is_zero())?;
+            Some((wait, trouble.failures.clone()))
+        })
     }
 
     /// Forgets an object's failures.
-    pub(crate) fn succeeded(&self, kind: Kind, key: &Key) {
-        let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.remove(&(kind, key.clone()));
+    pub(crate) fn succeeded(&self, by: &Reconciled) {
+        self.with(|all| all.remove(by));
+    }
+
+    fn with<R>(&self, act: impl FnOnce(&mut HashMap<Reconciled, Trouble>) -> R) -> R {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::Key;
+    use dask_operator_plan::Kind;
+
+    fn the_cluster() -> Reconciled {
+        (Kind::DaskCluster, Key::new("team", "demo"))
+    }
 
     #[test]
     fn waits_double_up_to_a_minute_and_start_again_after_success() {
         let backoff = Backoff::default();
-        let key = Key::new("team", "demo");
-        let waits: Vec<_> = (0..9).map(|_| backoff.failed(Kind::DaskCluster, &key).as_millis()).collect();
+        let failed = || backoff.failed(&the_cluster(), Some(1), &[]).as_millis();
+        let waits: Vec<_> = (0..9).map(|_| failed()).collect();
         assert_eq!(waits, [500, 1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000]);
-        backoff.succeeded(Kind::DaskCluster, &key);
-        assert_eq!(backoff.failed(Kind::DaskCluster, &key), FIRST);
+        backoff.succeeded(&the_cluster());
+        assert_eq!(failed(), 500);
+    }
+
+    #[test]
+    fn a_changed_spec_need_not_wait() {
+        let backoff = Backoff::default();
+        backoff.failed(&the_cluster(), Some(1), &[]);
+        assert!(backoff.held(&the_cluster(), Some(1)).is_some());
+        assert!(backoff.held(&the_cluster(), Some(2)).is_none());
     }
 }

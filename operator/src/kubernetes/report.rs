@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use dask_operator_plan::{Event, EventKind};
+use dask_operator_api::conditions::Reason;
+use dask_operator_plan::{Event, EventKind, Kind};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event as KubeEvent, EventType, Recorder};
 use serde::Serialize;
@@ -13,13 +14,17 @@ use serde_json::{Value, json};
 use super::ledger::{Ledger, Reconciled};
 use super::write::{WriteError, Writer};
 
-/// Counts alone are written this rarely, so that a cluster of many workers does not write a status per worker.
-const COUNTS_EVERY: Duration = Duration::from_secs(10);
+/// What changes counts, reasons or words alone is written this rarely, so that a cluster of many workers does not
+/// write a status per worker.
+const DETAILS_EVERY: Duration = Duration::from_secs(10);
+/// A group's first status waits this long for its workers: most are ready by then, and one write tells it all.
+const FIRST_OF_GROUP: Duration = Duration::from_secs(3);
 
 /// Writes status and Events.
 pub(crate) struct Reporter {
     writer: Writer,
     recorder: Recorder,
+    /// When an object's status was written last, or first found to be worth a write.
     written: Mutex<HashMap<Reconciled, Instant>>,
 }
 
@@ -30,7 +35,7 @@ pub(crate) enum Report {
     UpToDate,
     /// Written.
     Written,
-    /// Only counts changed, too soon after the last write.
+    /// Not worth a write yet, but after this long.
     Later(Duration),
 }
 
@@ -62,12 +67,10 @@ impl Reporter {
     }
 
     fn wait(&self, by: &Reconciled, previous: &Value, next: &Value) -> Option<Duration> {
-        if without_counts(previous) != without_counts(next) {
-            return None;
-        }
-        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = written.get(by)?.elapsed();
-        COUNTS_EVERY.checked_sub(since).filter(|wait| !wait.is_zero())
+        let patience = patience(by.0, previous, next)?;
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = written.entry(by.clone()).or_insert_with(Instant::now).elapsed();
+        patience.checked_sub(since).filter(|wait| !wait.is_zero())
     }
 
     /// Sends Events; one that cannot be sent is logged, never waited for.
@@ -93,12 +96,47 @@ fn kube_event(event: &Event) -> KubeEvent {
     }
 }
 
-/// What is left when counts do not matter.
-fn without_counts(status: &Value) -> Value {
-    let mut status = status.clone();
-    if let Some(fields) = status.as_object_mut() {
-        fields.remove("replicas");
-        fields.remove("readyReplicas");
+/// How long a change of status may wait; None when people or programs may be waiting for it.
+fn patience(kind: Kind, previous: &Value, next: &Value) -> Option<Duration> {
+    if essence(previous) == essence(next) {
+        return Some(DETAILS_EVERY);
     }
-    status
+    let first = previous["conditions"].is_null();
+    let uneventful = next["conditions"].as_array().is_some_and(|all| all.len() == 1);
+    let starting = uneventful && next["conditions"][0]["reason"] == Reason::WorkersNotReady.to_string();
+    (kind == Kind::DaskWorkerGroup && first && starting).then_some(FIRST_OF_GROUP)
+}
+
+/// What is left of a status without counts, reasons and words.
+fn essence(status: &Value) -> Value {
+    let conditions = status["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let flags: Vec<_> = conditions.iter().map(|one| json!([one["type"], one["status"]])).collect();
+    json!([status["phase"], status["selector"], status["observedGeneration"], flags])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(ready: &str, reason: &str, replicas: i64) -> Value {
+        let condition = json!({"type": "Ready", "status": ready, "reason": reason});
+        json!({"conditions": [condition], "replicas": replicas, "observedGeneration": 1})
+    }
+
+    #[test]
+    fn a_flip_is_told_at_once_and_details_may_wait() {
+        let starting = status("False", "WorkersNotReady", 0);
+        let kind = Kind::DaskCluster;
+        assert_eq!(patience(kind, &starting, &status("False", "WorkersNotReady", 3)), Some(DETAILS_EVERY));
+        assert_eq!(patience(kind, &starting, &status("True", "AllReady", 3)), None);
+    }
+
+    #[test]
+    fn only_an_uneventful_first_status_of_a_group_may_wait() {
+        let group = Kind::DaskWorkerGroup;
+        let starting = status("False", "WorkersNotReady", 0);
+        assert_eq!(patience(group, &json!({}), &starting), Some(FIRST_OF_GROUP));
+        assert_eq!(patience(group, &json!({}), &status("False", "ClusterNotFound", 0)), None);
+        assert_eq!(patience(Kind::DaskCluster, &json!({}), &starting), None);
+    }
 }

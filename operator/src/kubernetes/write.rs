@@ -240,6 +240,7 @@ fn unknown_fields_of(answer: &Result<Written, WriteError>) -> Option<String> {
     }
 }
 
+/// A pod's name is drawn anew at each try, so it has no place in words that stand in a status.
 fn failed(kind: Kind, name: &str, error: &WriteError) -> Outcome {
     let meaning = match error {
         WriteError::Answer(status) if matches!(status.code, 400 | 403 | 422) => FailureKind::Refused,
@@ -253,7 +254,7 @@ fn failed(kind: Kind, name: &str, error: &WriteError) -> Outcome {
 }
 
 async fn merged(mut all: Outcome, one: Outcome) -> Outcome {
-    let Outcome { failures, unknown_fields, created } = one;
+    let Outcome { failures, unknown_fields, created, held: _ } = one;
     all.failures.extend(failures);
     all.unknown_fields = all.unknown_fields.or(unknown_fields);
     all.created.extend(created);

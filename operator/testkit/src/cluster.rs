@@ -1,4 +1,4 @@
-//! Builds DaskClusters as the API server would return them.
+//! Builds objects of the kind DaskCluster as the API server would return them.
 
 use dask_operator_api::cluster::{DaskCluster, DaskClusterSpec, DaskClusterStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;

@@ -1,4 +1,4 @@
-//! Builds DaskWorkerGroups as the API server would return them.
+//! Builds objects of the kind DaskWorkerGroup as the API server would return them.
 
 use dask_operator_api::template::WorkerSpec;
 use dask_operator_api::worker_group::{DaskWorkerGroup, DaskWorkerGroupSpec, DaskWorkerGroupStatus};

@@ -21,7 +21,7 @@ pub(super) fn config(cluster: &CheckedCluster, observed: &Observed) -> Option<Ap
         Some(child) => {
             let object = desired::config(cluster, config);
             let annotations = json!({labels::TEMPLATE_HASH: hash(config)});
-            let body = json!({"metadata": precondition(child, annotations), "data": object["data"]});
+            let body = json!({"metadata": precondition(child, &annotations), "data": object["data"]});
             Some(Apply::Patch(Patch { kind: Kind::ConfigMap, name, body }))
         }
     }
@@ -71,7 +71,7 @@ fn push(cluster: &CheckedCluster, group: &DefaultGroup) -> Option<Value> {
     let mut target = if worker_changed { wanted.clone() } else { group.worker.clone() };
     let replicas = if replicas_changed { &wanted["replicas"] } else { &group.worker["replicas"] };
     target["replicas"] = replicas.clone();
-    let metadata = precondition(&group.child, desired::pushed(cluster));
+    let metadata = precondition(&group.child, &desired::pushed(cluster));
     Some(match merge_patch(&group.worker, &target) {
         Some(worker) => json!({"metadata": metadata, "spec": {"worker": worker}}),
         None => json!({"metadata": metadata}),
@@ -83,6 +83,6 @@ fn create(kind: Kind, name: &str, object: Value) -> Option<Apply> {
     Some(Apply::Create(Create { kind, name: name.to_owned(), object }))
 }
 
-fn precondition(child: &Child, annotations: Value) -> Value {
+fn precondition(child: &Child, annotations: &Value) -> Value {
     json!({"uid": child.uid, "resourceVersion": child.resource_version, "annotations": annotations})
 }

@@ -58,16 +58,13 @@ fn phase(cluster: &CheckedCluster, observed: &Observed, outcome: &Outcome) -> Ph
     if cluster.status.phase == Some(Phase::Running) {
         return Phase::Running;
     }
-    match &observed.service {
-        Some(service) if service.child.ownership != Ownership::Ours => Phase::Created,
-        Some(service) if service.awaits_address => Phase::Pending,
-        Some(_) => Phase::Running,
-        None if !outcome.created.contains(&Kind::Service) => Phase::Created,
-        None if cluster.scheduler.service.get("type").is_some_and(|type_| type_ == "LoadBalancer") => {
-            Phase::Pending
-        }
-        None => Phase::Running,
-    }
+    let awaits_address = match &observed.service {
+        Some(service) if service.child.ownership != Ownership::Ours => return Phase::Created,
+        Some(service) => service.awaits_address,
+        None if !outcome.created.contains(&Kind::Service) => return Phase::Created,
+        None => cluster.scheduler.service.get("type").is_some_and(|type_| type_ == "LoadBalancer"),
+    };
+    if awaits_address { Phase::Pending } else { Phase::Running }
 }
 
 fn scheduler_ready(observed: &Observed) -> Verdict {

@@ -1,0 +1,92 @@
+//! The latencies that are promised, each measured once by the microseconds of the audit log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use dask_operator_api::cluster::{DaskCluster, Phase};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
+
+use crate::audit::Request;
+use crate::bed::Bed;
+
+const SOON: Duration = Duration::from_mins(1);
+const WORKERS: &str = "dask.org/component=worker";
+
+/// From the creation of a cluster to the operator's status write that made its phase Running.
+pub async fn of_phase_running(bed: &Bed, cluster: &str) -> Result<Duration> {
+    let running = |clusters: &[Arc<DaskCluster>]| {
+        clusters.iter().any(|one| one.status.as_ref().and_then(|status| status.phase) == Some(Phase::Running))
+    };
+    bed.until("", "phase Running", SOON, running).await?;
+    let of_cluster = |request: &Request| {
+        let object = &request.object_ref;
+        object.namespace == bed.namespace && object.resource == "daskclusters" && object.name == cluster
+    };
+    let requests = bed.audit()?.requests(of_cluster)?;
+    let created = requests.iter().find(|request| !request.is_operators_write() && is_write(request));
+    let told = requests
+        .iter()
+        .find(|request| request.is_operators_write() && request.object_ref.subresource == "status");
+    between(created, told)
+}
+
+/// From the request that deletes a worker to the operator's request for the next one.
+pub async fn of_replacement(bed: &Bed) -> Result<Duration> {
+    let before = bed.until(WORKERS, "a worker", SOON, |pods: &[Arc<Pod>]| !pods.is_empty()).await?;
+    let lost = before[0].metadata.name.clone().unwrap_or_default();
+    let start = Timestamp::now();
+    bed.kubectl(&["delete", "pod", &lost, "--wait=false"])?;
+    let new = |pods: &[Arc<Pod>]| {
+        pods.iter().any(|pod| before.iter().all(|old| old.metadata.name != pod.metadata.name))
+    };
+    bed.until(WORKERS, "a new worker", SOON, new).await?;
+    let of_pods = |request: &Request| {
+        request.object_ref.namespace == bed.namespace
+            && request.object_ref.resource == "pods"
+            && request.request_received_timestamp >= start
+    };
+    let requests = bed.audit()?.requests(of_pods)?;
+    let deleted = requests.iter().find(|request| request.verb == "delete" && request.object_ref.name == lost);
+    let created = requests.iter().find(|request| request.verb == "create" && request.is_operators_write());
+    between(deleted, created)
+}
+
+/// From the request that deletes a cluster to the moment when its last pod is gone.
+pub async fn of_deletion(bed: &Bed, cluster: &str) -> Result<Duration> {
+    let start = Timestamp::now();
+    bed.kubectl(&["delete", "dsk", cluster, "--wait=false"])?;
+    bed.until("dask.org/component", "no pod is left", SOON, |pods: &[Arc<Pod>]| pods.is_empty()).await?;
+    let kinds = ["daskclusters", "daskworkergroups", "services", "deployments", "replicasets"];
+    for kind in kinds {
+        let left = bed.kubectl(&["get", kind, "--output", "name"])?;
+        anyhow::ensure!(left.is_empty(), "left over: {left}");
+    }
+    anyhow::ensure!(bed.api::<Pod>().list(&ListParams::default()).await?.items.is_empty(), "a pod is left");
+    let deletes = |request: &Request| {
+        request.object_ref.namespace == bed.namespace
+            && request.verb == "delete"
+            && request.request_received_timestamp >= start
+    };
+    let requests = bed.audit()?.requests(deletes)?;
+    let first = requests.first().context("no deletion in the audit log")?;
+    let last = requests
+        .iter()
+        .map(|request| request.stage_timestamp)
+        .max()
+        .context("no deletion in the audit log")?;
+    Ok(last.duration_since(first.request_received_timestamp).try_into()?)
+}
+
+fn is_write(request: &Request) -> bool {
+    !matches!(request.verb.as_str(), "get" | "list" | "watch")
+}
+
+fn between(first: Option<&Request>, second: Option<&Request>) -> Result<Duration> {
+    let first = first.context("the first request is not in the audit log")?;
+    let second = second.context("the second request is not in the audit log")?;
+    let took = second.request_received_timestamp.duration_since(first.request_received_timestamp);
+    took.try_into().context("the second request came before the first")
+}

@@ -1,0 +1,55 @@
+//! When nothing changes, nothing is written but the lease.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use e2e::audit::Request;
+use e2e::bed::Bed;
+use e2e::{manifests, operator};
+use jiff::Timestamp;
+
+const SOON: Duration = Duration::from_mins(1);
+
+/// What the operator wrote since `start`, in any namespace, the lease aside.
+fn writes_since(bed: &Bed, start: Timestamp) -> Result<Vec<String>> {
+    let wanted = |request: &Request| {
+        let lease = request.object_ref.resource == "leases";
+        request.is_operators_write() && !lease && request.request_received_timestamp >= start
+    };
+    Ok(bed.audit()?.requests(wanted)?.iter().map(Request::summary).collect())
+}
+
+/// A cluster with an additional group, everything ready and registered.
+async fn settled(name: &str) -> Result<Bed> {
+    let bed = Bed::new(name).await?;
+    bed.apply(&manifests::cluster("demo", 2))?;
+    bed.apply(&manifests::group("demo", "more", 1))?;
+    bed.until_registered("demo", 3, SOON).await?;
+    bed.until_ready("demo", SOON).await?;
+    Ok(bed)
+}
+
+#[tokio::test]
+async fn a_minute_of_rest_sees_no_write() -> Result<()> {
+    let bed = settled("rest").await?;
+    // Counts that changed last are written at most ten seconds later.
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    let start = Timestamp::now();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!(writes_since(&bed, start)?, Vec::<String>::new());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_restart_of_the_operator_sees_no_write() -> Result<()> {
+    let bed = settled("restart").await?;
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    let start = Timestamp::now();
+    operator::scale(&bed.cluster, 0)?;
+    operator::scale(&bed.cluster, 1)?;
+    // It leads by now or within two seconds, and looks at everything at once.
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    assert_eq!(writes_since(&bed, start)?, Vec::<String>::new());
+    bed.kubectl(&["scale", "dsk/demo", "--replicas=3"])?;
+    bed.until_registered("demo", 4, SOON).await
+}

@@ -1,0 +1,87 @@
+//! What is lost comes back, and the count stays exact.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use dask_operator_api::cluster::{DaskCluster, Phase};
+use e2e::bed::Bed;
+use e2e::manifests;
+use k8s_openapi::api::core::v1::Pod;
+
+const SOON: Duration = Duration::from_mins(1);
+const WORKERS: &str = "dask.org/component=worker";
+const SCHEDULER: &str = "dask.org/component=scheduler";
+
+fn name(pod: &Arc<Pod>) -> String {
+    pod.metadata.name.clone().unwrap_or_default()
+}
+
+fn is_running(pod: &Arc<Pod>) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    pod.metadata.deletion_timestamp.is_none() && phase == Some("Running")
+}
+
+async fn running(bed: &Bed, selector: &str, count: usize) -> Result<Vec<Arc<Pod>>> {
+    let what = format!("exactly {count} running pods of {selector}");
+    bed.until(selector, &what, SOON, |pods| pods.len() == count && pods.iter().all(is_running)).await
+}
+
+#[tokio::test]
+async fn a_deleted_worker_is_replaced() -> Result<()> {
+    let bed = Bed::new("lost-worker").await?;
+    bed.apply(&manifests::cluster("demo", 2))?;
+    bed.until_registered("demo", 2, SOON).await?;
+    let lost = name(&running(&bed, WORKERS, 2).await?[0]);
+    bed.kubectl(&["delete", "pod", &lost])?;
+    let after = running(&bed, WORKERS, 2).await?;
+    assert!(after.iter().all(|pod| name(pod) != lost), "names never repeat");
+    bed.until_registered("demo", 2, SOON).await
+}
+
+#[tokio::test]
+async fn a_worker_killed_for_its_memory_is_replaced_and_told() -> Result<()> {
+    let bed = Bed::new("oom").await?;
+    bed.apply(&manifests::without_nanny("demo", 2, "250Mi"))?;
+    bed.until_registered("demo", 2, SOON).await?;
+    let before: Vec<_> = running(&bed, WORKERS, 2).await?.iter().map(name).collect();
+    // The client sees its worker vanish; that is no failure of the test.
+    let _ = bed.client(
+        "demo",
+        "victim = list(client.scheduler_info()['workers'])[0]\n\
+         client.run(lambda: len(b'x' * (1 << 30)), workers=[victim])",
+    );
+    let replaced = |pods: &[Arc<Pod>]| {
+        pods.len() == 2 && pods.iter().all(is_running) && pods.iter().any(|pod| !before.contains(&name(pod)))
+    };
+    bed.until(WORKERS, "one new worker beside one old one", SOON, replaced).await?;
+    bed.until_registered("demo", 2, SOON).await?;
+    let told = |events: &[Arc<k8s_openapi::api::events::v1::Event>]| {
+        events.iter().any(|event| {
+            let note = event.note.clone().unwrap_or_default();
+            event.reason.as_deref() == Some("WorkerFailed")
+                && note.contains("OOMKilled")
+                && note.contains("137")
+        })
+    };
+    bed.until("", "an Event with the kubelet's reason", SOON, told).await.map(drop)
+}
+
+#[tokio::test]
+async fn a_lost_scheduler_comes_back_and_workers_register_again() -> Result<()> {
+    let bed = Bed::new("lost-scheduler").await?;
+    bed.apply(&manifests::cluster("demo", 2))?;
+    bed.until_ready("demo", SOON).await?;
+    bed.until_registered("demo", 2, SOON).await?;
+    let lost = name(&running(&bed, SCHEDULER, 1).await?[0]);
+    bed.kubectl(&["delete", "pod", &lost])?;
+    let not_ready = |clusters: &[Arc<DaskCluster>]| {
+        let status = clusters.first().and_then(|one| one.status.clone()).unwrap_or_default();
+        assert_eq!(status.phase, Some(Phase::Running), "the phase stays Running");
+        status.conditions.iter().any(|one| one.type_ == "SchedulerReady" && one.status == "True")
+    };
+    running(&bed, SCHEDULER, 1).await?;
+    bed.until("", "the scheduler is ready again", SOON, not_ready).await?;
+    bed.until_registered("demo", 2, SOON).await?;
+    running(&bed, WORKERS, 2).await.map(drop)
+}

@@ -1,0 +1,120 @@
+//! Real work on small clusters: the five ways in which people use Dask, from outside and from inside.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use e2e::bed::{Bed, run_workload};
+use e2e::manifests;
+use k8s_openapi::api::core::v1::Pod;
+use serde_json::{Value, json};
+
+const SOON: Duration = Duration::from_secs(60);
+const WORKLOADS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/workloads");
+
+/// Runs one workload from this host against two workers of 400 MiB.
+async fn on_a_small_cluster(name: &str) -> Result<Value> {
+    let bed = Bed::new(&name.replace('_', "-")).await?;
+    bed.apply(&manifests::two_small_workers("demo"))?;
+    bed.until_registered("demo", 2, SOON).await?;
+    let figures = bed.workload(name, &[("DASK_SCHEDULER_ADDRESS", &bed.address("demo")?)])?;
+    assert_eq!(figures["ok"], true, "{figures}");
+    Ok(figures)
+}
+
+/// Twice what one worker may use, and part of it on a disk.
+fn assert_larger_than_memory(figures: &Value) {
+    assert!(figures["ratio"].as_f64().is_some_and(|ratio| ratio >= 2.0), "{figures}");
+    assert!(figures["spilled_bytes"].as_u64().is_some_and(|bytes| bytes > 0), "{figures}");
+    assert_eq!(figures["workers"], 2, "{figures}");
+    // What the container may use, not what the node has.
+    assert_eq!(figures["worker_limit"], 400 << 20, "{figures}");
+}
+
+fn assert_each_part_ran_once(figures: &Value) {
+    assert_eq!(figures["ok"], true, "{figures}");
+    assert!(figures["parts"].as_u64().is_some_and(|parts| parts > 1), "{figures}");
+    assert_eq!(figures["runs"], figures["parts"], "{figures}");
+}
+
+#[tokio::test]
+async fn a_shared_part_of_a_delayed_graph_runs_exactly_once() -> Result<()> {
+    assert_each_part_ran_once(&on_a_small_cluster("delayed_graph").await?);
+    Ok(())
+}
+
+#[test]
+fn the_same_script_runs_without_any_cluster() -> Result<()> {
+    assert_each_part_ran_once(&run_workload("delayed_graph", &[], &[])?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_same_script_runs_from_a_pod_in_the_cluster() -> Result<()> {
+    let bed = Bed::new("client-pod").await?;
+    bed.apply(&manifests::cluster("demo", 2))?;
+    bed.kubectl(&["create", "configmap", "workloads", &format!("--from-file={WORKLOADS}")])?;
+    bed.apply(&manifests::client_pod("demo", &bed.namespace, "delayed_graph"))?;
+    let ended = |pods: &[Arc<Pod>]| {
+        let client = pods.iter().find(|pod| pod.metadata.name.as_deref() == Some("client"));
+        let phase = client.and_then(|pod| pod.status.as_ref()?.phase.as_deref());
+        matches!(phase, Some("Succeeded" | "Failed"))
+    };
+    bed.until("", "the client's pod has ended", SOON, ended).await?;
+    let log = bed.kubectl(&["logs", "client"])?;
+    let last = log.lines().next_back().context("the client said nothing")?;
+    assert_each_part_ran_once(&serde_json::from_str(last).with_context(|| log.clone())?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_bag_counts_words() -> Result<()> {
+    let figures = on_a_small_cluster("bag_words").await?;
+    assert!(figures["words"].as_u64().is_some_and(|words| words > 0), "{figures}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_array_larger_than_memory_is_multiplied() -> Result<()> {
+    assert_larger_than_memory(&on_a_small_cluster("array_larger_than_memory").await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_table_larger_than_memory_is_grouped() -> Result<()> {
+    assert_larger_than_memory(&on_a_small_cluster("dataframe_groupby").await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn workers_move_data_between_themselves() -> Result<()> {
+    let figures = on_a_small_cluster("data_moves").await?;
+    assert_ne!(figures["source"], figures["target"], "{figures}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn threads_win_where_data_are_shared_and_processes_where_python_loops() -> Result<()> {
+    let bed = Bed::new("threads").await?;
+    for (name, threads, processes) in [("threads", 2, 1), ("processes", 1, 2)] {
+        let resources = json!({"requests": {"cpu": "20m"}, "limits": {"memory": "1Gi"}});
+        let worker = json!({"threads": threads, "processes": processes, "resources": resources});
+        bed.apply(&manifests::cluster_of(name, &json!({"worker": worker})))?;
+    }
+    // One pod each, however many processes are in it.
+    bed.until_registered("threads", 1, SOON).await?;
+    bed.until_registered("processes", 2, SOON).await?;
+    let addresses = [
+        ("DASK_THREADS_ADDRESS", bed.address("threads")?),
+        ("DASK_PROCESSES_ADDRESS", bed.address("processes")?),
+    ];
+    let environment = addresses.each_ref().map(|(name, address)| (*name, address.as_str()));
+    let figures = bed.workload("threads_or_processes", &environment)?;
+    let seconds = |kind: &str, work: &str| figures[kind][work].as_f64().unwrap_or_default();
+    for (winner, loser, work) in
+        [("threads", "processes", "shared_data"), ("processes", "threads", "python_loop")]
+    {
+        assert!(seconds(winner, work) > 0.0 && seconds(winner, work) < seconds(loser, work), "{figures}");
+    }
+    Ok(())
+}
