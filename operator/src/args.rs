@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
 impl Arguments {
     /// The subcommand; without one the operator runs, as the Python operator's image did.
     pub(crate) fn command(self) -> Command {
-        self.command.unwrap_or(Command::Run(self.run))
+        self.command.unwrap_or(Command::Run(Box::new(self.run)))
     }
 }
 
@@ -25,7 +25,7 @@ impl Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the operator.
-    Run(RunOptions),
+    Run(Box<RunOptions>),
     /// Print or apply the custom resource definitions.
     #[command(subcommand)]
     Crds(CrdsAction),
@@ -43,12 +43,9 @@ pub(crate) enum CrdsAction {
 /// How the operator runs.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RunOptions {
-    /// Watch this namespace alone.
-    #[arg(long, short, env = "WATCH_NAMESPACE")]
-    pub(crate) namespace: Option<String>,
-    /// Watch every namespace (the default).
-    #[arg(long, short = 'A', conflicts_with = "namespace")]
-    pub(crate) all_namespaces: bool,
+    /// Watch this namespace alone; every namespace by default.
+    #[arg(long, short)]
+    pub(crate) namespace: Vec<String>,
     /// The image of containers that name none in clusters that name none.
     #[arg(long, env = "WORKER_IMAGE", default_value = concat!("ghcr.io/dask-operator/dask:", env!("CARGO_PKG_VERSION")))]
     pub(crate) worker_image: String,
@@ -58,9 +55,9 @@ pub(crate) struct RunOptions {
     /// Where /livez, /readyz, /healthz and /metrics are served.
     #[arg(long, default_value = "0.0.0.0:8080")]
     pub(crate) listen: SocketAddr,
-    /// The name under which this replica holds the lease.
-    #[arg(long, env = "POD_NAME", default_value = "dask-operator")]
-    pub(crate) identity: String,
+    /// The name under which this replica holds the lease; the host's with a random end by default.
+    #[arg(long, env = "POD_NAME")]
+    pub(crate) identity: Option<String>,
     /// The namespace of the lease.
     #[arg(long, env = "POD_NAMESPACE", default_value = "default")]
     pub(crate) lease_namespace: String,
@@ -70,13 +67,88 @@ pub(crate) struct RunOptions {
     /// Log for people instead of JSON.
     #[arg(long)]
     pub(crate) log_text: bool,
-    /// Accepted for the Python operator's sake: the address is that of --listen.
+    #[command(flatten)]
+    pub(crate) kopf: KopfOptions,
+}
+
+/// Flags of the Python operator's command line, which people pass through the chart's `kopfArgs`.
+#[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "they are flags")]
+pub(crate) struct KopfOptions {
+    /// Where kopf answered probes; here that is --listen.
     #[arg(long, hide = true)]
-    pub(crate) liveness: Option<String>,
-    /// Accepted for the Python operator's sake.
-    #[arg(long, hide = true)]
+    pub(crate) liveness: Vec<String>,
+    /// The default.
+    #[arg(long, short = 'A', hide = true)]
+    pub(crate) all_namespaces: bool,
+    /// Log more.
+    #[arg(long, short, hide = true)]
     pub(crate) verbose: bool,
-    /// Accepted for the Python operator's sake.
+    /// Log warnings alone.
+    #[arg(long, short, hide = true)]
+    pub(crate) quiet: bool,
+    /// Log even more.
+    #[arg(long, short, hide = true)]
+    pub(crate) debug: bool,
+    /// No peering; there is none.
     #[arg(long, hide = true)]
     pub(crate) standalone: bool,
+    /// `plain`, `full` or `json`; here that is --log-text.
+    #[arg(long, hide = true)]
+    pub(crate) log_format: Option<String>,
+}
+
+impl RunOptions {
+    /// The log filter that all of these flags together mean.
+    pub(crate) fn log_filter(&self) -> &str {
+        match &self.kopf {
+            KopfOptions { debug: true, .. } | KopfOptions { verbose: true, .. } => "debug",
+            KopfOptions { quiet: true, .. } => "warn",
+            _ => &self.log_level,
+        }
+    }
+
+    /// The one namespace to watch, or none for all.
+    pub(crate) fn watched_namespace(&self) -> anyhow::Result<Option<String>> {
+        match self.namespace.as_slice() {
+            _ if self.kopf.all_namespaces => Ok(None),
+            [] => Ok(None),
+            [one] if !one.contains(['*', '?', ',', '!']) => Ok(Some(one.clone())),
+            [pattern] => {
+                anyhow::bail!("--namespace {pattern}: patterns are not supported, name one namespace")
+            }
+            [..] => anyhow::bail!(
+                "--namespace is given more than once: watch one namespace, or all of them by leaving it out"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(arguments: &[&str]) -> RunOptions {
+        let all = [&["dask-operator", "run"], arguments].concat();
+        match Arguments::parse_from(all).command() {
+            Command::Run(options) => *options,
+            Command::Crds(_) => panic!("run was asked for"),
+        }
+    }
+
+    #[test]
+    fn the_python_operators_flags_are_accepted() {
+        let given =
+            ["--liveness=http://0.0.0.0:8080/healthz", "--liveness=x", "--verbose", "-A", "--standalone"];
+        let options = options(&given);
+        assert_eq!(options.log_filter(), "debug");
+        assert_eq!(options.watched_namespace().unwrap(), None);
+    }
+
+    #[test]
+    fn what_cannot_be_watched_is_said() {
+        assert_eq!(options(&["-n", "team"]).watched_namespace().unwrap().as_deref(), Some("team"));
+        assert!(options(&["-n", "a", "-n", "b"]).watched_namespace().is_err());
+        assert!(options(&["-n", "team-*"]).watched_namespace().is_err());
+    }
 }

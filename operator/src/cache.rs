@@ -7,7 +7,8 @@ mod record;
 
 use dask_operator_api::{DaskCluster, DaskWorkerGroup};
 use dask_operator_plan::Kind;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 use std::sync::Arc;
 
@@ -20,12 +21,18 @@ pub(crate) use record::{ChildRecord, ConfigMap, Deployment, GroupRecord, Key, Me
 pub(crate) struct Cache {
     pub(crate) clusters: Store<Guarded<DaskCluster>>,
     pub(crate) groups: Store<Guarded<DaskWorkerGroup>>,
-    pub(crate) groups_of_cluster: Arc<Index<GroupRecord>>,
-    pub(crate) schedulers: Arc<Index<PodRecord<Scheduler>>>,
-    pub(crate) workers: Arc<Index<PodRecord>>,
+    pub(crate) groups_of_cluster: Index<GroupRecord>,
+    pub(crate) schedulers: Index<PodRecord<Scheduler>>,
+    pub(crate) workers: Index<PodRecord>,
     pub(crate) deployments: Arc<Index<ChildRecord>>,
     pub(crate) services: Arc<Index<ChildRecord>>,
     pub(crate) configs: Arc<Index<ChildRecord>>,
+}
+
+/// Where the watches of the two raw kinds write.
+pub(crate) struct Stores {
+    pub(crate) clusters: Writer<Guarded<DaskCluster>>,
+    pub(crate) groups: Writer<Guarded<DaskWorkerGroup>>,
 }
 
 /// What the cache knows of one object.
@@ -37,6 +44,23 @@ pub(crate) struct Seen {
 }
 
 impl Cache {
+    /// Empty caches.
+    pub(crate) fn new() -> (Self, Stores) {
+        let (clusters, cluster_writer) = reflector::store();
+        let (groups, group_writer) = reflector::store();
+        let cache = Self {
+            clusters,
+            groups,
+            groups_of_cluster: Index::default(),
+            schedulers: Index::default(),
+            workers: Index::default(),
+            deployments: Arc::default(),
+            services: Arc::default(),
+            configs: Arc::default(),
+        };
+        (cache, Stores { clusters: cluster_writer, groups: group_writer })
+    }
+
     /// One object of any kind that we write.
     pub(crate) fn seen(&self, kind: Kind, key: &Key) -> Option<Seen> {
         match kind {
@@ -47,6 +71,11 @@ impl Cache {
             Kind::Pod => indexed(&self.workers, key),
             Kind::Service => indexed(&self.services, key),
         }
+    }
+
+    /// Whether every watch has shown what there was at the start.
+    pub(crate) fn is_synced(&self) -> bool {
+        futures::FutureExt::now_or_never(self.synced()).is_some()
     }
 
     /// Returns once every watch has shown what there was at the start.

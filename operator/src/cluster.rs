@@ -31,17 +31,17 @@ pub(crate) async fn reconcile(
         Ok(checked) => follow(&by, &object, &checked, &context, now).await,
         Err(problems) => refuse(&by, &object, &problems, &context, now).await,
     };
-    context.writer.metrics.reconciled(Kind::DaskCluster, true, started.elapsed());
+    context.writer.caller.metrics.reconciled(Kind::DaskCluster, started.elapsed());
     Ok(action)
 }
 
 /// Never called: reconciles return when to try again instead of failing.
 pub(crate) fn on_error(_: Arc<Guarded<DaskCluster>>, _: &Never, _: Arc<Context>) -> Action {
-    Action::requeue(Duration::from_secs(60))
+    Action::requeue(Duration::from_mins(1))
 }
 
 /// The cluster as it can be planned for. What does not decode is a problem like any other.
-pub(crate) fn check(object: &Guarded<DaskCluster>) -> Result<cluster::CheckedCluster, Vec<Problem>> {
+fn check(object: &Guarded<DaskCluster>) -> Result<cluster::CheckedCluster, Vec<Problem>> {
     match object {
         Guarded::Good(object) => cluster::check(object),
         Guarded::Bad { error, .. } => {
@@ -85,14 +85,14 @@ async fn report(
     context: &Context,
     now: Timestamp,
 ) -> Action {
-    let previous = status(object);
-    let reported = context.reporter.status(by, &previous, next, &context.ledger).await;
+    let (uid, previous) = (object.uid().unwrap_or_default(), status(object));
+    let reported = context.reporter.status(by, &uid, &previous, next, &context.ledger).await;
     if matches!(reported, Ok(crate::kubernetes::Report::Written)) {
         let events = cluster::events(&previous, next);
         context.reporter.events(&object.object_ref(&()), &events).await;
     }
     context.reporter.events(&object.object_ref(&()), &plan.events).await;
-    reconcile::next(by, object.meta().generation, context, plan, outcome, reported, now)
+    reconcile::next(by, object.meta().generation, context, plan, outcome, &reported, now)
 }
 
 fn status(object: &Guarded<DaskCluster>) -> dask_operator_api::cluster::DaskClusterStatus {

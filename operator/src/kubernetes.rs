@@ -1,6 +1,7 @@
 //! The edge towards the API server: every write goes through here.
 
 mod backoff;
+mod call;
 mod gate;
 mod lease;
 mod ledger;
@@ -9,8 +10,9 @@ mod request;
 mod write;
 
 pub(crate) use backoff::Backoff;
+pub(crate) use call::{CallError, Caller};
 pub(crate) use gate::Gate;
 pub(crate) use lease::Lease;
 pub(crate) use ledger::{Ledger, Reconciled, Settled};
 pub(crate) use report::{Report, Reporter};
-pub(crate) use write::{WriteError, Writer};
+pub(crate) use write::Writer;

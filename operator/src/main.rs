@@ -5,7 +5,6 @@ mod cache;
 mod cluster;
 mod context;
 mod crds;
-mod follow;
 mod kubernetes;
 mod metrics;
 mod reconcile;
@@ -13,6 +12,7 @@ mod run;
 mod server;
 mod shutdown;
 mod telemetry;
+mod watches;
 mod worker_group;
 
 use clap::Parser;
@@ -26,7 +26,7 @@ fn main() -> anyhow::Result<()> {
                 .worker_threads(2)
                 .enable_all()
                 .build()?
-                .block_on(run::run(options))
+                .block_on(run::run(&options))
         }
         args::Command::Crds(action) => {
             tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(crds::crds(action))

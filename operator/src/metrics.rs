@@ -23,12 +23,6 @@ struct CallLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ReconcileLabels {
-    kind: String,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct KindLabels {
     kind: String,
 }
@@ -38,7 +32,6 @@ struct KindLabels {
 pub(crate) struct Metrics {
     registry: Arc<Registry>,
     calls: Family<CallLabels, Counter>,
-    reconciles: Family<ReconcileLabels, Counter>,
     seconds: Family<KindLabels, Histogram>,
     watch_failures: Family<KindLabels, Counter>,
     objects: Family<KindLabels, Gauge>,
@@ -49,14 +42,12 @@ impl Metrics {
     /// Registers them all.
     pub(crate) fn new() -> Self {
         let calls = Family::default();
-        let reconciles = Family::default();
         let seconds = Family::new_with_constructor((|| Histogram::new(SECONDS)) as fn() -> Histogram);
         let watch_failures = Family::default();
         let objects = Family::default();
         let leader = Gauge::default();
         let mut registry = Registry::with_prefix("dask_operator");
-        registry.register("api_calls", "Calls to the API server, watches excluded", calls.clone());
-        registry.register("reconciles", "Looks at one object", reconciles.clone());
+        registry.register("api_calls", "Calls about the objects of clusters", calls.clone());
         registry.register("reconcile_seconds", "How long one look takes, writes included", seconds.clone());
         registry.register(
             "watch_failures",
@@ -65,7 +56,7 @@ impl Metrics {
         );
         registry.register("objects", "Objects in the caches", objects.clone());
         registry.register("leader", "1 while this replica holds the lease", leader.clone());
-        Self { registry: Arc::new(registry), calls, reconciles, seconds, watch_failures, objects, leader }
+        Self { registry: Arc::new(registry), calls, seconds, watch_failures, objects, leader }
     }
 
     /// One call to the API server was answered.
@@ -75,10 +66,9 @@ impl Metrics {
     }
 
     /// One look at one object ended.
-    pub(crate) fn reconciled(&self, kind: Kind, ok: bool, took: Duration) {
-        let kind = format!("{kind:?}");
-        self.seconds.get_or_create(&KindLabels { kind: kind.clone() }).observe(took.as_secs_f64());
-        self.reconciles.get_or_create(&ReconcileLabels { kind, outcome: outcome(ok) }).inc();
+    pub(crate) fn reconciled(&self, kind: Kind, took: Duration) {
+        let labels = KindLabels { kind: format!("{kind:?}") };
+        self.seconds.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
     /// A watch has to begin again.

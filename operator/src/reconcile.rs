@@ -8,11 +8,12 @@ use jiff::Timestamp;
 use kube::runtime::controller::Action;
 use thiserror::Error;
 
+use crate::cache::Key;
 use crate::context::Context;
-use crate::kubernetes::{Reconciled, Report, Settled, WriteError};
+use crate::kubernetes::{CallError, Reconciled, Report, Settled};
 
 /// Nothing but a change is waited for; yet once in a while everything is looked at again.
-const IDLE: Duration = Duration::from_secs(3600);
+const IDLE: Duration = Duration::from_hours(1);
 /// A timer may fire early, and a look just before the time would find nothing to do.
 const TIMER: Duration = Duration::from_millis(10);
 /// The watch normally shows a write within milliseconds, and triggers.
@@ -30,7 +31,7 @@ pub(crate) async fn unsettled(by: &Reconciled, context: &Context) -> Option<Acti
         Settled::NotYet => Some(Action::requeue(UNSETTLED)),
         Settled::Overdue(writes) => {
             for (kind, key) in writes {
-                if let Ok(false) = context.writer.exists_now(kind, &key).await {
+                if let Ok(false) = context.writer.caller.is_to_be_shown(kind, &key).await {
                     context.ledger.strike(by, kind, &key);
                 }
             }
@@ -50,7 +51,8 @@ pub(crate) async fn apply(
 ) -> (Plan, Outcome) {
     let held = context.backoff.held(by, generation).filter(|_| !plan.apply.is_empty());
     if held.is_some() {
-        plan.apply.clear();
+        // What is deleted beside a create is what that was to replace.
+        plan = Plan { wake: plan.wake, ..Plan::default() };
     }
     let mut outcome = context.writer.apply(by, uid, &plan, &context.ledger).await;
     if let Some((wait, failures)) = held {
@@ -67,32 +69,41 @@ pub(crate) fn next(
     context: &Context,
     plan: &Plan,
     outcome: &Outcome,
-    reported: Result<Report, WriteError>,
+    reported: &Result<Report, CallError>,
     now: Timestamp,
 ) -> Action {
-    if let Some(wait) = outcome.held {
-        return Action::requeue(wait + TIMER);
-    }
-    let failed = match &reported {
-        Ok(_) => !outcome.failures.is_empty(),
-        Err(error) => {
-            tracing::warn!(kind = ?by.0, namespace = by.1.namespace, name = by.1.name, %error, "cannot write the status");
-            true
-        }
-    };
-    for failure in &outcome.failures {
-        let (namespace, object, meaning) = (&by.1.namespace, &failure.object, &failure.kind);
-        tracing::warn!(namespace, object, ?meaning, message = failure.message, "a write failed");
-    }
-    if failed {
-        return Action::requeue(context.backoff.failed(by, generation, &outcome.failures) + TIMER);
-    }
-    context.backoff.succeeded(by);
+    let retry = outcome.held.or_else(|| retry(by, generation, context, outcome, reported));
     let wake = plan.wake.map(|wake| Duration::try_from(wake.duration_since(now)).unwrap_or_default());
     let later = match reported {
-        Ok(Report::Later(wait)) => Some(wait),
+        Ok(Report::Later(wait)) => Some(*wait),
         _ => None,
     };
-    let soonest = [wake, later].into_iter().flatten().min().unwrap_or(IDLE);
+    let soonest = [retry, wake, later].into_iter().flatten().min().unwrap_or(IDLE);
     Action::requeue(soonest + TIMER)
+}
+
+/// Counts failures, and says how long to wait after one.
+fn retry(
+    by: &Reconciled,
+    generation: Option<i64>,
+    context: &Context,
+    outcome: &Outcome,
+    reported: &Result<Report, CallError>,
+) -> Option<Duration> {
+    for failure in &outcome.failures {
+        log(by, &failure.object, &failure.message);
+    }
+    if let Err(error) = reported {
+        log(by, "its status", &error.to_string());
+    }
+    if outcome.failures.is_empty() && reported.is_ok() {
+        context.backoff.succeeded(by);
+        return None;
+    }
+    Some(context.backoff.failed(by, generation, &outcome.failures))
+}
+
+fn log(by: &Reconciled, object: &str, message: &str) {
+    let Key { namespace, name } = &by.1;
+    tracing::warn!(namespace, name, object, message, "a write failed");
 }

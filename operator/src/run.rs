@@ -1,66 +1,91 @@
 //! The operator's life: watch, wait for the lease, reconcile until told to stop.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use dask_operator_plan::Settings;
 use futures::{StreamExt, stream};
+use kube::runtime::Controller;
 use kube::runtime::events::{Recorder, Reporter as EventSource};
-use kube::runtime::{Controller, reflector};
 use kube::{Client, Config};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::args::RunOptions;
-use crate::cache::{Cache, Index};
+use crate::cache::{Cache, Stores};
 use crate::context::Context;
-use crate::follow::{ClusterRef, Follower, GroupRef, Triggers};
-use crate::kubernetes::{Backoff, Gate, Lease, Ledger, Reporter, Writer};
+use crate::kubernetes::{Backoff, Caller, Gate, Lease, Ledger, Reporter, Writer};
 use crate::metrics::Metrics;
 use crate::server::{Health, serve};
 use crate::shutdown::Shutdown;
+use crate::watches::{ClusterRef, Follower, GroupRef, Triggers};
 use crate::{cluster, worker_group};
 
 /// Reconciles under way are given this long to end when the operator stops.
 const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Runs until SIGTERM, or until the lease is lost, which is an error: whoever restarts us finds us clean.
-pub(crate) async fn run(options: RunOptions) -> anyhow::Result<()> {
+pub(crate) async fn run(options: &RunOptions) -> anyhow::Result<()> {
     let shutdown = Shutdown::on_signal()?;
-    let client = client().await?;
-    let metrics = Metrics::new();
+    let context = context(client().await?, settings(options));
     let (cluster_trigger, clusters) = unbounded_channel();
     let (group_trigger, groups) = unbounded_channel();
     let triggers =
         Triggers { clusters: cluster_trigger, groups: group_trigger, leading: AtomicBool::new(false) };
     let triggers = Arc::new(triggers);
-    let cache = watch(&client, &options, &triggers, &metrics);
-    let synced = Arc::new(AtomicBool::new(false));
-    let health = Health { cache: Arc::clone(&cache), metrics: metrics.clone(), synced: Arc::clone(&synced) };
-    let server = tokio::spawn(serve(options.listen, health, shutdown.clone()));
+    let context = watch(context, options.watched_namespace()?, &triggers);
+    let server = tokio::spawn(serve(options.listen, Health::of(&context), shutdown.clone()));
 
-    let mut lease = Lease::new(client.clone(), &options.lease_namespace, options.identity.clone());
+    let mut lease = lease(&context, options);
     tokio::select! {
-        () = async { cache.synced().await; synced.store(true, Ordering::Relaxed); lease.acquire().await } => {}
+        () = async { context.cache.synced().await; lease.acquire().await } => {}
         () = shutdown.clone().wait() => return Ok(()),
         failed = server => return failed?.context("cannot serve health and metrics"),
     }
-    tracing::info!(identity = options.identity, "leading");
-    metrics.leading(true);
-    let context = context(client, Arc::clone(&cache), settings(&options), metrics);
-    triggers.lead(&cache);
-    let controllers = controllers(context, clusters, groups, &shutdown);
+    lead(
+        &context,
+        &triggers,
+        &mut lease,
+        controllers(Arc::clone(&context), clusters, groups, &shutdown),
+        &shutdown,
+    )
+    .await
+}
+
+/// Reconciles while the lease is ours.
+async fn lead(
+    context: &Context,
+    triggers: &Triggers,
+    lease: &mut Lease,
+    controllers: impl Future<Output = ()>,
+    shutdown: &Shutdown,
+) -> anyhow::Result<()> {
+    tracing::info!("leading");
+    context.writer.caller.metrics.leading(true);
+    triggers.lead(&context.cache);
     let stopped = async {
         shutdown.clone().wait().await;
         tokio::time::sleep(FAREWELL).await;
     };
     tokio::select! {
-        () = controllers => lease.release().await,
-        () = stopped => lease.release().await,
+        () = controllers => {}
+        () = stopped => {}
         lost = lease.keep() => return Err(lost.into()),
     }
+    lease.release().await;
     Ok(())
+}
+
+fn lease(context: &Context, options: &RunOptions) -> Lease {
+    let client = context.writer.caller.client.clone();
+    Lease::new(client, &options.lease_namespace, options.identity.clone().unwrap_or_else(random_identity))
+}
+
+/// Two processes on one host are two replicas.
+fn random_identity() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{}-{:08x}", host.trim(), getrandom::u32().unwrap_or_default())
 }
 
 async fn client() -> anyhow::Result<Client> {
@@ -89,41 +114,34 @@ fn cluster_domain_of_resolver() -> String {
     found.unwrap_or("cluster.local").to_owned()
 }
 
-fn watch(client: &Client, options: &RunOptions, triggers: &Arc<Triggers>, metrics: &Metrics) -> Arc<Cache> {
-    let (clusters, cluster_writer) = reflector::store();
-    let (groups, group_writer) = reflector::store();
-    let cache = Arc::new(Cache {
-        clusters,
-        groups,
-        groups_of_cluster: Arc::new(Index::default()),
-        schedulers: Arc::new(Index::default()),
-        workers: Arc::new(Index::default()),
-        deployments: Arc::new(Index::default()),
-        services: Arc::new(Index::default()),
-        configs: Arc::new(Index::default()),
-    });
-    let follower = Follower {
-        client: client.clone(),
-        namespace: options.namespace.clone(),
-        cache: Arc::clone(&cache),
-        triggers: Arc::clone(triggers),
-        metrics: metrics.clone(),
-    };
-    follower.start(cluster_writer, group_writer);
-    cache
-}
-
-fn context(client: Client, cache: Arc<Cache>, settings: Settings, metrics: Metrics) -> Arc<Context> {
+/// The edges, with caches that are still empty.
+fn context(client: Client, settings: Settings) -> (Context, Stores) {
+    let (cache, stores) = Cache::new();
     let recorder = Recorder::new(client.clone(), EventSource::from("dask-operator"));
-    let writer = Writer { client, gate: Gate::new(), metrics };
-    Arc::new(Context {
+    let writer = Writer { caller: Caller { client, gate: Gate::new(), metrics: Metrics::new() } };
+    let context = Context {
         cache,
         settings,
         reporter: Reporter::new(writer.clone(), recorder),
         writer,
         ledger: Ledger::default(),
         backoff: Backoff::default(),
-    })
+    };
+    (context, stores)
+}
+
+/// Starts to fill them.
+fn watch(
+    (context, stores): (Context, Stores),
+    namespace: Option<String>,
+    triggers: &Arc<Triggers>,
+) -> Arc<Context> {
+    let context = Arc::new(context);
+    let client = context.writer.caller.client.clone();
+    let follower =
+        Follower { client, namespace, context: Arc::clone(&context), triggers: Arc::clone(triggers) };
+    follower.start(stores);
+    context
 }
 
 /// Both controllers. Everything that can change an object's plan arrives through its trigger.

@@ -2,23 +2,27 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, StatusCode};
 use axum::routing::get;
 
-use crate::cache::Cache;
-use crate::metrics::Metrics;
+use crate::context::Context;
 use crate::shutdown::Shutdown;
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// What the answers are made from.
 #[derive(Clone)]
-pub(crate) struct Health {
-    pub(crate) cache: Arc<Cache>,
-    pub(crate) metrics: Metrics,
-    pub(crate) synced: Arc<AtomicBool>,
+pub(crate) struct Health(Arc<Context>);
+
+impl Health {
+    /// Of this operator.
+    pub(crate) fn of(context: &Arc<Context>) -> Self {
+        Self(Arc::clone(context))
+    }
 }
 
 /// Serves until it is time to stop.
@@ -39,17 +43,17 @@ async fn alive() -> &'static str {
 
 /// A replica that waits for the lease is ready, too: its caches are.
 async fn ready(State(health): State<Health>) -> (StatusCode, &'static str) {
-    if health.synced.load(Ordering::Relaxed) {
+    if health.0.cache.is_synced() {
         (StatusCode::OK, "ok")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "the caches are not complete yet")
     }
 }
 
-async fn metrics(State(health): State<Health>) -> String {
-    let Health { cache, metrics, .. } = health;
+async fn metrics(State(health): State<Health>) -> ([(HeaderName, &'static str); 1], String) {
+    let (cache, metrics) = (&health.0.cache, &health.0.writer.caller.metrics);
     metrics.cached("DaskCluster", cache.clusters.len());
     metrics.cached("DaskWorkerGroup", cache.groups.len());
     metrics.cached("Pod", cache.workers.len() + cache.schedulers.len());
-    metrics.text()
+    ([(CONTENT_TYPE, OPEN_METRICS)], metrics.text())
 }

@@ -6,8 +6,7 @@ use crate::args::RunOptions;
 
 /// Sends every log line to standard error.
 pub(crate) fn init(options: &RunOptions) {
-    let level = if options.verbose { "debug" } else { &options.log_level };
-    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_new(options.log_filter()).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if options.log_text {
         builder.init();

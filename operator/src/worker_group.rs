@@ -32,13 +32,13 @@ pub(crate) async fn reconcile(
         Ok(checked) => follow(&by, &object, &checked, &context, now).await,
         Err(problems) => refuse(&by, &object, &problems, &context, now).await,
     };
-    context.writer.metrics.reconciled(Kind::DaskWorkerGroup, true, started.elapsed());
+    context.writer.caller.metrics.reconciled(Kind::DaskWorkerGroup, started.elapsed());
     Ok(action)
 }
 
 /// Never called: reconciles return when to try again instead of failing.
 pub(crate) fn on_error(_: Arc<Guarded<DaskWorkerGroup>>, _: &Never, _: Arc<Context>) -> Action {
-    Action::requeue(Duration::from_secs(60))
+    Action::requeue(Duration::from_mins(1))
 }
 
 fn check(object: &Guarded<DaskWorkerGroup>) -> Result<worker_group::CheckedGroup, Vec<Problem>> {
@@ -86,14 +86,14 @@ async fn report(
     context: &Context,
     now: Timestamp,
 ) -> Action {
-    let previous = status(object);
-    let reported = context.reporter.status(by, &previous, next, &context.ledger).await;
+    let (uid, previous) = (object.uid().unwrap_or_default(), status(object));
+    let reported = context.reporter.status(by, &uid, &previous, next, &context.ledger).await;
     if matches!(reported, Ok(Report::Written)) {
         let events = worker_group::events(&previous, next);
         context.reporter.events(&object.object_ref(&()), &events).await;
     }
     context.reporter.events(&object.object_ref(&()), &plan.events).await;
-    reconcile::next(by, object.meta().generation, context, plan, outcome, reported, now)
+    reconcile::next(by, object.meta().generation, context, plan, outcome, &reported, now)
 }
 
 fn status(object: &Guarded<DaskWorkerGroup>) -> DaskWorkerGroupStatus {

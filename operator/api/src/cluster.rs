@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use crate::parts::{SchedulerSpec, WorkerSpec};
 use crate::raw::RawJson;
 use crate::schema;
-use crate::template::{SchedulerSpec, WorkerSpec};
 
 /// What a Dask cluster should be.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]

@@ -26,18 +26,6 @@ pub enum ConditionType {
     WorkersFailing,
 }
 
-impl ConditionType {
-    /// The types that are present only while they are true.
-    pub const TROUBLES: [Self; 6] = [
-        Self::ClusterNotFound,
-        Self::NameTaken,
-        Self::UnknownFields,
-        Self::Refused,
-        Self::ConfigFallback,
-        Self::WorkersFailing,
-    ];
-}
-
 /// Why a condition has its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {

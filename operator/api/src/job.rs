@@ -5,9 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::DaskClusterSpec;
+use crate::parts::TemplateMetadata;
 use crate::raw::RawJson;
 use crate::schema;
-use crate::template::TemplateMetadata;
 
 /// What runs, and on what.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]

@@ -1,4 +1,4 @@
-//! Every label, annotation, finalizer and manager key, each spelled once.
+//! The keys of labels and annotations, each spelled once.
 
 /// The name of the cluster an object belongs to.
 pub const CLUSTER_NAME: &str = "dask.org/cluster-name";
@@ -30,10 +30,11 @@ pub const TEMPLATE_HASH: &str = "dask.org/template-hash";
 /// On a cluster or a group: leave `dask-scheduler` and `dask-worker` in commands as they are.
 pub const KEEP_COMMAND: &str = "dask.org/keep-command";
 
+/// On a worker pod: how often in a row its predecessors crashed, which decides how long its own crash is waited for.
+pub const CRASHES: &str = "dask.org/crashes";
+
 /// Annotations with these prefixes belong to the parent alone and are not passed on.
 pub const NOT_PROPAGATED: [&str; 2] = ["kopf.zalando.org", "kubectl.kubernetes.io"];
 
 /// The name under which we write.
 pub const MANAGER: &str = "dask-operator";
-/// On a worker pod: how often in a row its predecessors crashed, which decides how long its own crash is waited for.
-pub const CRASHES: &str = "dask.org/crashes";

@@ -12,9 +12,9 @@ pub mod crds;
 pub mod job;
 pub mod labels;
 pub mod names;
+pub mod parts;
 pub mod raw;
 mod schema;
-pub mod template;
 pub mod worker_group;
 
 pub use autoscaler::DaskAutoscaler;

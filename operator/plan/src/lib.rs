@@ -10,11 +10,11 @@ mod hash;
 mod merge;
 pub mod metadata;
 mod plan;
-pub mod pod;
+pub mod pod_spec;
 mod problem;
 mod settings;
 mod suffix;
-mod verdicts;
+mod troubles;
 pub mod worker_group;
 
 pub use hash::hash;

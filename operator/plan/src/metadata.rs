@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dask_operator_api::labels;
-use dask_operator_api::template::TemplateMetadata;
+use dask_operator_api::parts::TemplateMetadata;
 use serde_json::{Value, json};
 
 /// Labels or annotations.

@@ -88,7 +88,7 @@ pub struct Event {
     /// Good news or trouble.
     pub kind: EventKind,
     /// One word, stable, for machines.
-    pub reason: &'static str,
+    pub reason: String,
     /// What we did or will do, in one word.
     pub action: &'static str,
     /// The sentence for people.

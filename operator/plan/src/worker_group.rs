@@ -1,6 +1,7 @@
 //! DaskWorkerGroup: the decisions in order.
 
 mod check;
+mod crashes;
 mod decide;
 mod desired;
 mod events;

@@ -33,6 +33,7 @@ fn pods() -> impl Strategy<Value = Vec<WorkerPod>> {
             terminating,
             stage,
             crashes,
+            waiting: None,
         };
         pods.into_iter().enumerate().map(pod).collect()
     })
@@ -71,6 +72,7 @@ fn applied(observed: &Observed, plan: &Plan, at: Timestamp) -> Observed {
             terminating: false,
             stage: Stage::Unscheduled,
             crashes: 0,
+            waiting: None,
         });
     }
     after

@@ -84,7 +84,7 @@ fn a_worker_left_to_us_has_fixed_ports_and_the_fields_of_its_group() {
         worker.threads = Some(2);
         worker.dask_resources = Some([("GPU".to_owned(), 1.0), ("disk".to_owned(), 2.5)].into());
         worker.resources = Some(json!({"limits": {"memory": "2Gi"}}).into());
-        worker.spill = Some(dask_operator_api::template::Spill { size: "10Gi".to_owned() });
+        worker.spill = Some(dask_operator_api::parts::Spill { size: "10Gi".to_owned() });
     });
     let cluster = Cluster { has_config: true, image: Some("own/image:1".to_owned()), ..the_cluster() };
     insta::assert_yaml_snapshot!(worker_of(&group.build(), cluster));

@@ -38,12 +38,15 @@ struct PodStatus {
 }
 
 #[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct PodCondition {
     #[serde(rename = "type")]
     type_: String,
     status: String,
     #[serde(default)]
     message: String,
+    #[serde(default)]
+    last_transition_time: Option<Time>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -159,6 +162,7 @@ impl<Role> PodRecord<Role> {
             terminating: self.meta.terminating,
             stage: self.stage.clone(),
             crashes: self.crashes,
+            waiting: self.waiting.clone(),
         }
     }
 }
@@ -179,7 +183,9 @@ fn is_true(status: &PodStatus, type_: &str) -> bool {
 fn ended(status: &PodStatus, created: Timestamp) -> Ended {
     let ends =
         || status.container_statuses.iter().filter_map(|c| Some((&c.name, c.state.terminated.as_ref()?)));
-    let at = ends().filter_map(|(_, end)| end.finished_at.as_ref()).map(|time| time.0).max();
+    let of_containers = ends().filter_map(|(_, end)| end.finished_at.as_ref()).map(|time| time.0).max();
+    let of_pod =
+        status.conditions.iter().filter_map(|one| one.last_transition_time.as_ref()).map(|time| time.0).max();
     let worst = ends().find(|(_, end)| end.exit_code != 0);
     let message = match worst {
         Some((name, end)) => {
@@ -190,7 +196,7 @@ fn ended(status: &PodStatus, created: Timestamp) -> Ended {
         None if !status.reason.is_empty() => format!("{}: {}", status.reason, status.message),
         None => "its containers ended".to_owned(),
     };
-    Ended { at: at.unwrap_or(created), failed: status.phase == "Failed", message }
+    Ended { at: of_containers.or(of_pod).unwrap_or(created), failed: status.phase == "Failed", message }
 }
 
 fn last_line(words: &str) -> &str {
@@ -213,7 +219,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn record(status: serde_json::Value) -> PodRecord {
+    fn record(status: &serde_json::Value) -> PodRecord {
         let pod =
             json!({"metadata": {"name": "p", "creationTimestamp": "2026-01-01T00:00:00Z"}, "status": status});
         PodRecord::from(serde_json::from_value::<Pod>(pod).unwrap())
@@ -221,16 +227,16 @@ mod tests {
 
     #[test]
     fn a_pod_is_unscheduled_until_it_has_a_node() {
-        assert_eq!(record(json!({"phase": "Pending"})).worker().stage, Stage::Unscheduled);
+        assert_eq!(record(&json!({"phase": "Pending"})).worker().stage, Stage::Unscheduled);
         let scheduled =
             json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "True"}]});
-        assert_eq!(record(scheduled).worker().stage, Stage::NotReady);
+        assert_eq!(record(&scheduled).worker().stage, Stage::NotReady);
     }
 
     #[test]
     fn an_end_carries_exit_code_reason_and_last_words() {
         let record = record(
-            json!({"phase": "Failed", "containerStatuses": [{"name": "worker", "state": {"terminated":
+            &json!({"phase": "Failed", "containerStatuses": [{"name": "worker", "state": {"terminated":
             {"exitCode": 137, "reason": "OOMKilled", "message": "first\nlast", "finishedAt": "2026-01-01T00:01:00Z"}}}]}),
         );
         let Stage::Ended(end) = record.worker().stage else { panic!("it ended") };
@@ -242,7 +248,7 @@ mod tests {
     #[test]
     fn an_eviction_is_told_in_the_kubelets_words() {
         let record =
-            record(json!({"phase": "Failed", "reason": "Evicted", "message": "node was low on memory"}));
+            record(&json!({"phase": "Failed", "reason": "Evicted", "message": "node was low on memory"}));
         let Stage::Ended(end) = record.worker().stage else { panic!("it ended") };
         assert_eq!(end.message, "Evicted: node was low on memory");
     }

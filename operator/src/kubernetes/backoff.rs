@@ -9,7 +9,7 @@ use dask_operator_plan::Failure;
 use super::ledger::Reconciled;
 
 const FIRST: Duration = Duration::from_millis(500);
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// Failures in a row of each object that has some.
 #[derive(Default)]

@@ -55,10 +55,13 @@ impl Lease {
     /// Returns once this replica holds the lease.
     pub(crate) async fn acquire(&mut self) {
         loop {
-            match self.try_hold().await {
-                Ok(true) => return,
-                Ok(false) => tracing::debug!("another replica holds the lease"),
-                Err(error) => tracing::warn!(%error, "trying again"),
+            if self
+                .try_hold()
+                .await
+                .inspect_err(|error| tracing::warn!(%error, "trying again"))
+                .unwrap_or(false)
+            {
+                return;
             }
             tokio::time::sleep(RETRY).await;
         }
@@ -69,12 +72,14 @@ impl Lease {
         let mut renewed = Instant::now();
         loop {
             tokio::time::sleep(RETRY).await;
+            // Others count from when they see the renewal, which may be before we see the answer.
+            let began = Instant::now();
             let attempt = tokio::time::timeout_at(renewed + RENEW_DEADLINE, self.try_hold()).await;
             match attempt {
-                Ok(Ok(true)) => renewed = Instant::now(),
+                Ok(Ok(true)) => renewed = began,
                 Ok(Ok(false)) => return LeaseError::Lost { why: "another replica holds it".to_owned() },
                 Ok(Err(error)) if renewed.elapsed() < RENEW_DEADLINE => {
-                    tracing::warn!(%error, "trying again")
+                    tracing::warn!(%error, "trying again");
                 }
                 Ok(Err(error)) => return LeaseError::Lost { why: error.to_string() },
                 Err(_) => return LeaseError::Lost { why: "it could not be renewed in time".to_owned() },

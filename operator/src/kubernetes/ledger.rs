@@ -67,6 +67,11 @@ impl Ledger {
         });
     }
 
+    /// Forgets an object that is gone.
+    pub(crate) fn forget(&self, by: &Reconciled) {
+        self.with(|all| all.remove(by));
+    }
+
     /// Drops what the cache shows by now, and tells about the rest.
     pub(crate) fn settled(&self, by: &Reconciled, cache: &Cache) -> Settled {
         self.with(|all| {

@@ -11,8 +11,9 @@ use kube::runtime::events::{Event as KubeEvent, EventType, Recorder};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::call::{CallError, DEADLINE};
 use super::ledger::{Ledger, Reconciled};
-use super::write::{WriteError, Writer};
+use super::write::Writer;
 
 /// What changes counts, reasons or words alone is written this rarely, so that a cluster of many workers does not
 /// write a status per worker.
@@ -49,10 +50,11 @@ impl Reporter {
     pub(crate) async fn status(
         &self,
         by: &Reconciled,
+        uid: &str,
         previous: &impl Serialize,
         next: &impl Serialize,
         ledger: &Ledger,
-    ) -> Result<Report, WriteError> {
+    ) -> Result<Report, CallError> {
         let previous = serde_json::to_value(previous).unwrap_or_default();
         let next = serde_json::to_value(next).unwrap_or_default();
         if previous == next {
@@ -61,7 +63,9 @@ impl Reporter {
         if let Some(wait) = self.wait(by, &previous, &next) {
             return Ok(Report::Later(wait));
         }
-        self.writer.patch_status(by, &json!({"status": next}), ledger).await?;
+        // Not the status of another object that has the name by now.
+        let body = json!({"metadata": {"uid": uid}, "status": next});
+        self.writer.patch_status(by, &body, ledger).await?;
         self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(by.clone(), Instant::now());
         Ok(Report::Written)
     }
@@ -73,11 +77,19 @@ impl Reporter {
         patience.checked_sub(since).filter(|wait| !wait.is_zero())
     }
 
-    /// Sends Events; one that cannot be sent is logged, never waited for.
+    /// Forgets an object that is gone.
+    pub(crate) fn forget(&self, by: &Reconciled) {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).remove(by);
+    }
+
+    /// Sends Events; one that cannot be sent in time is logged and no more.
     pub(crate) async fn events(&self, about: &ObjectReference, events: &[Event]) {
         for event in events {
-            if let Err(error) = self.recorder.publish(&kube_event(event), about).await {
-                tracing::warn!(reason = event.reason, note = event.note, %error, "cannot record an Event");
+            let _place = self.writer.caller.gate.enter(about.namespace.as_deref().unwrap_or_default()).await;
+            let event = kube_event(event);
+            let sent = tokio::time::timeout(DEADLINE, self.recorder.publish(&event, about)).await;
+            if !matches!(sent, Ok(Ok(()))) {
+                tracing::warn!(reason = event.reason, note = event.note, ?sent, "cannot record an Event");
             }
         }
     }
@@ -89,7 +101,7 @@ fn kube_event(event: &Event) -> KubeEvent {
             EventKind::Normal => EventType::Normal,
             EventKind::Warning => EventType::Warning,
         },
-        reason: event.reason.to_owned(),
+        reason: event.reason.clone(),
         note: Some(event.note.chars().take(1000).collect()),
         action: event.action.to_owned(),
         secondary: None,

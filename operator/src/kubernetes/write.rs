@@ -1,69 +1,21 @@
-//! Applying a plan: each write once, with a deadline, and what came of it.
-
-use std::time::Duration;
+//! Applying a plan: each write once, and what came of it.
 
 use dask_operator_plan::{Apply, Create, Delete, Failure, FailureKind, Kind, Outcome, Patch, Plan};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
-use kube::Client;
-use kube::core::Status;
-use serde::Deserialize;
-use thiserror::Error;
 
-use super::gate::Gate;
+use super::call::{CallError, Caller, Written};
 use super::ledger::{Awaited, Ledger, Reconciled};
 use super::request::{self, Built, Validation};
 use crate::cache::Key;
-use crate::metrics::Metrics;
 
-/// No call takes longer.
-const DEADLINE: Duration = Duration::from_secs(10);
 /// Writes of one plan that are under way at once.
 const PARALLEL: usize = 16;
 
 /// Sends writes.
 #[derive(Clone)]
 pub(crate) struct Writer {
-    pub(crate) client: Client,
-    pub(crate) gate: Gate,
-    pub(crate) metrics: Metrics,
-}
-
-/// Why a call failed.
-#[derive(Debug, Error)]
-pub(crate) enum WriteError {
-    /// The API server said no.
-    #[error("{}", .0.message)]
-    Answer(Box<Status>),
-    /// No answer in time.
-    #[error("no answer from the API server within {} s", DEADLINE.as_secs())]
-    Deadline,
-    /// The call could not be made, or its answer not be read.
-    #[error("{0}")]
-    Call(String),
-}
-
-/// What is read of an answer.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Written {
-    #[serde(default)]
-    pub(super) metadata: WrittenMetadata,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct WrittenMetadata {
-    #[serde(default)]
-    pub(super) resource_version: String,
-    #[serde(default)]
-    owner_references: Vec<OwnerReference>,
-}
-
-#[derive(Debug, Deserialize)]
-struct OwnerReference {
-    name: String,
-    kind: String,
-    uid: String,
+    pub(crate) caller: Caller,
 }
 
 impl Writer {
@@ -92,18 +44,20 @@ impl Writer {
         let key = Key::new(&by.1.namespace, &create.name);
         ledger.note(by, create.kind, key.clone(), Awaited::Created);
         let mut unknown_fields = None;
-        let mut answer = self.send("create", create.kind, &key, post(create, &key, Validation::Strict)).await;
+        let mut answer =
+            self.caller.send("create", create.kind, &key, post(create, &key, Validation::Strict)).await;
         if let Some(words) = unknown_fields_of(&answer) {
             unknown_fields = Some(format!("{:?} {}: {words}", create.kind, create.name));
-            answer = self.send("create", create.kind, &key, post(create, &key, Validation::Ignore)).await;
+            answer =
+                self.caller.send("create", create.kind, &key, post(create, &key, Validation::Ignore)).await;
         }
         match answer {
             Ok(_) => Outcome { unknown_fields, created: vec![create.kind], ..Outcome::default() },
-            Err(WriteError::Answer(status)) if status.reason == "AlreadyExists" => {
+            Err(CallError::Answer(status)) if status.reason == "AlreadyExists" => {
                 self.exists(by, owner_uid, create, &key, ledger).await
             }
             Err(error) => {
-                if matches!(error, WriteError::Answer(_)) {
+                if matches!(error, CallError::Answer(_)) {
                     ledger.strike(by, create.kind, &key);
                 }
                 failed(create.kind, &create.name, &error)
@@ -120,7 +74,7 @@ impl Writer {
         key: &Key,
         ledger: &Ledger,
     ) -> Outcome {
-        let existing = match self.send("get", create.kind, key, request::get(create.kind, key)).await {
+        let existing = match self.caller.send("get", create.kind, key, request::get(create.kind, key)).await {
             Ok(existing) => existing,
             Err(error) => {
                 ledger.strike(by, create.kind, key);
@@ -148,8 +102,8 @@ impl Writer {
     async fn patch(&self, by: &Reconciled, patch: &Patch, ledger: &Ledger) -> Outcome {
         let key = Key::new(&by.1.namespace, &patch.name);
         let answer =
-            self.send("patch", patch.kind, &key, request::patch(patch.kind, &key, &patch.body)).await;
-        self.note_change(by, patch.kind, key, &answer, ledger);
+            self.caller.send("patch", patch.kind, &key, request::patch(patch.kind, &key, &patch.body)).await;
+        note_change(by, patch.kind, key, &answer, ledger);
         answer.map_or_else(|error| failed(patch.kind, &patch.name, &error), |_| Outcome::default())
     }
 
@@ -157,10 +111,10 @@ impl Writer {
         let key = Key::new(&by.1.namespace, &delete.name);
         ledger.note(by, delete.kind, key.clone(), Awaited::Deleted(delete.uid.clone()));
         let request = request::delete(delete.kind, &key, &delete.uid);
-        match self.send("delete", delete.kind, &key, request).await {
+        match self.caller.send("delete", delete.kind, &key, request).await {
             Ok(_) => Outcome::default(),
             // Gone, or another object of that name: what was to go has gone.
-            Err(WriteError::Answer(status)) if status.code == 404 || status.code == 409 => Outcome::default(),
+            Err(CallError::Answer(status)) if status.code == 404 || status.code == 409 => Outcome::default(),
             Err(error) => {
                 ledger.strike(by, delete.kind, &key);
                 failed(delete.kind, &delete.name, &error)
@@ -174,55 +128,19 @@ impl Writer {
         by: &Reconciled,
         body: &serde_json::Value,
         ledger: &Ledger,
-    ) -> Result<(), WriteError> {
+    ) -> Result<(), CallError> {
         let (kind, key) = by;
-        let answer = self.send("patch", *kind, key, request::patch_status(*kind, key, body)).await;
-        self.note_change(by, *kind, key.clone(), &answer, ledger);
+        let answer = self.caller.send("patch", *kind, key, request::patch_status(*kind, key, body)).await;
+        note_change(by, *kind, key.clone(), &answer, ledger);
         answer.map(|_| ())
     }
+}
 
-    fn note_change(
-        &self,
-        by: &Reconciled,
-        kind: Kind,
-        key: Key,
-        answer: &Result<Written, WriteError>,
-        ledger: &Ledger,
-    ) {
-        if let Ok(written) = answer
-            && let Ok(version) = written.metadata.resource_version.parse()
-        {
-            ledger.note(by, kind, key, Awaited::Changed(version));
-        }
-    }
-
-    /// Asks the API server itself whether an object exists.
-    pub(crate) async fn exists_now(&self, kind: Kind, key: &Key) -> Result<bool, WriteError> {
-        match self.send("get", kind, key, request::get(kind, key)).await {
-            Ok(_) => Ok(true),
-            Err(WriteError::Answer(status)) if status.code == 404 => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn send(
-        &self,
-        verb: &'static str,
-        kind: Kind,
-        key: &Key,
-        request: Built,
-    ) -> Result<Written, WriteError> {
-        let request = request.map_err(|error| WriteError::Call(error.to_string()))?;
-        let _place = self.gate.enter(&key.namespace).await;
-        let answer = tokio::time::timeout(DEADLINE, self.client.request::<Written>(request)).await;
-        let answer = match answer {
-            Ok(Ok(written)) => Ok(written),
-            Ok(Err(kube::Error::Api(status))) => Err(WriteError::Answer(status)),
-            Ok(Err(error)) => Err(WriteError::Call(error.to_string())),
-            Err(_) => Err(WriteError::Deadline),
-        };
-        self.metrics.called(verb, kind, answer.is_ok());
-        answer
+fn note_change(by: &Reconciled, kind: Kind, key: Key, answer: &Result<Written, CallError>, ledger: &Ledger) {
+    if let Ok(written) = answer
+        && let Ok(version) = written.metadata.resource_version.parse()
+    {
+        ledger.note(by, kind, key, Awaited::Changed(version));
     }
 }
 
@@ -231,9 +149,9 @@ fn post(create: &Create, key: &Key, validation: Validation) -> Built {
 }
 
 /// The server's words when unknown fields were all that it minded.
-fn unknown_fields_of(answer: &Result<Written, WriteError>) -> Option<String> {
+fn unknown_fields_of(answer: &Result<Written, CallError>) -> Option<String> {
     match answer {
-        Err(WriteError::Answer(status)) if status.code == 400 && status.message.contains("unknown field") => {
+        Err(CallError::Answer(status)) if status.code == 400 && status.message.contains("unknown field") => {
             Some(status.message.clone())
         }
         _ => None,
@@ -241,9 +159,9 @@ fn unknown_fields_of(answer: &Result<Written, WriteError>) -> Option<String> {
 }
 
 /// A pod's name is drawn anew at each try, so it has no place in words that stand in a status.
-fn failed(kind: Kind, name: &str, error: &WriteError) -> Outcome {
+fn failed(kind: Kind, name: &str, error: &CallError) -> Outcome {
     let meaning = match error {
-        WriteError::Answer(status) if matches!(status.code, 400 | 403 | 422) => FailureKind::Refused,
+        CallError::Answer(status) if matches!(status.code, 400 | 403 | 422) => FailureKind::Refused,
         _ => FailureKind::Transient,
     };
     let object = format!("{kind:?} {name}");

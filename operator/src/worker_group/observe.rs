@@ -1,12 +1,12 @@
 //! What the caches know of one group's world.
 
+use dask_operator_api::names::ClusterName;
 use dask_operator_api::{DaskCluster, DaskWorkerGroup};
 use dask_operator_plan::worker_group::{Cluster, Observed};
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 
 use crate::cache::{Cache, Guarded, Key, Meta, Record};
-use crate::cluster;
 use crate::kubernetes::Reconciled;
 
 /// Reads caches only. None when the group's own cluster is gone: garbage collection is about to take the group.
@@ -25,7 +25,8 @@ pub(super) fn observe(cache: &Cache, group: &Guarded<DaskWorkerGroup>, by: &Reco
 fn find_cluster(cache: &Cache, group: &Guarded<DaskWorkerGroup>, namespace: &str) -> Option<Cluster> {
     let Guarded::Good(group) = group else { return None };
     let object = cache.clusters.get(&ObjectRef::new(&group.spec.cluster).within(namespace))?;
-    cluster::check(&object).ok()?;
+    // A cluster of another trouble may run; one whose name breaks the rule never does.
+    ClusterName::parse(&group.spec.cluster).ok()?;
     let Guarded::Good(DaskCluster { metadata, spec, .. }) = &*object else { return None };
     let schedulers = cache.schedulers.of_parent(&Key::new(namespace, &group.spec.cluster));
     let scheduler = |pod: &dask_operator_plan::cluster::SchedulerPod| pod.ready && !pod.terminating;

@@ -1,6 +1,6 @@
 //! Builds objects of the kind DaskWorkerGroup as the API server would return them.
 
-use dask_operator_api::template::WorkerSpec;
+use dask_operator_api::parts::WorkerSpec;
 use dask_operator_api::worker_group::{DaskWorkerGroup, DaskWorkerGroupSpec, DaskWorkerGroupStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use serde_json::Value;

@@ -3,11 +3,11 @@
 use dask_operator_api::cluster::{DaskCluster, DaskClusterStatus};
 use dask_operator_api::labels;
 use dask_operator_api::names::ClusterName;
-use dask_operator_api::template::{TemplateMetadata, WorkerSpec};
+use dask_operator_api::parts::{TemplateMetadata, WorkerSpec};
 use serde_json::{Map, Value, json};
 
 use crate::metadata::{Owner, StringMap};
-use crate::pod::PodSpec;
+use crate::pod_spec::PodSpec;
 use crate::problem::Problem;
 
 /// A cluster that can be planned for; made by [`check`] alone.

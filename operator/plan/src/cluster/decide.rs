@@ -7,7 +7,7 @@ use super::check::CheckedCluster;
 use super::desired;
 use super::observed::{Child, DefaultGroup, Observed, Ownership};
 use crate::Settings;
-use crate::hash::hash;
+use crate::hash::hash_text;
 use crate::merge::merge_patch;
 use crate::plan::{Apply, Create, Kind, Patch};
 
@@ -15,12 +15,13 @@ use crate::plan::{Apply, Create, Kind, Patch};
 pub(super) fn config(cluster: &CheckedCluster, observed: &Observed) -> Option<Apply> {
     let config = cluster.config.as_ref()?;
     let name = cluster.name.config();
+    let hash = hash_text(&config.to_string());
     match &observed.config {
         None => create(Kind::ConfigMap, &name, desired::config(cluster, config)),
-        Some(child) if child.ownership != Ownership::Ours || child.hash == Some(hash(config)) => None,
+        Some(child) if child.ownership != Ownership::Ours || child.hash.as_ref() == Some(&hash) => None,
         Some(child) => {
             let object = desired::config(cluster, config);
-            let annotations = json!({labels::TEMPLATE_HASH: hash(config)});
+            let annotations = json!({labels::TEMPLATE_HASH: hash});
             let body = json!({"metadata": precondition(child, &annotations), "data": object["data"]});
             Some(Apply::Patch(Patch { kind: Kind::ConfigMap, name, body }))
         }
@@ -62,6 +63,11 @@ pub(super) fn default_group(cluster: &CheckedCluster, observed: &Observed) -> Op
 
 /// The difference to push. Replicas that somebody set on the group itself stay until the cluster's own change.
 fn push(cluster: &CheckedCluster, group: &DefaultGroup) -> Option<Value> {
+    let metadata = precondition(&group.child, &desired::pushed(cluster));
+    if group.pushed_replicas.is_none() && group.child.hash.is_none() {
+        // A group of the Python operator's: what it is now stands, and counts as pushed.
+        return Some(json!({"metadata": metadata}));
+    }
     let wanted = desired::worker(cluster);
     let replicas_changed = group.pushed_replicas != Some(i64::from(cluster.worker.replicas));
     let worker_changed = group.child.hash.as_deref() != Some(&desired::worker_hash(cluster));
@@ -71,7 +77,6 @@ fn push(cluster: &CheckedCluster, group: &DefaultGroup) -> Option<Value> {
     let mut target = if worker_changed { wanted.clone() } else { group.worker.clone() };
     let replicas = if replicas_changed { &wanted["replicas"] } else { &group.worker["replicas"] };
     target["replicas"] = replicas.clone();
-    let metadata = precondition(&group.child, &desired::pushed(cluster));
     Some(match merge_patch(&group.worker, &target) {
         Some(worker) => json!({"metadata": metadata, "spec": {"worker": worker}}),
         None => json!({"metadata": metadata}),

@@ -1,62 +1,45 @@
 //! What people are told of a cluster: transitions of its conditions, once.
 
 use dask_operator_api::cluster::DaskClusterStatus;
-use dask_operator_api::conditions::ConditionType;
+use dask_operator_api::conditions::{ConditionType, Reason};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::plan::{Event, EventKind};
+use crate::troubles::{self, find};
+
+const TOLD: [ConditionType; 3] =
+    [ConditionType::NameTaken, ConditionType::UnknownFields, ConditionType::Refused];
 
 /// The Events that a change of status is worth.
 pub fn events(previous: &DaskClusterStatus, next: &DaskClusterStatus) -> Vec<Event> {
-    let invalid = next.phase != previous.phase && is_invalid(next);
-    let mut events: Vec<Event> = Vec::new();
-    if invalid || became(previous, next, ConditionType::Ready, "True") {
-        events.extend(find(&next.conditions, ConditionType::Ready).map(|ready| ready_event(ready, invalid)));
-    }
-    if became(previous, next, ConditionType::SchedulerReady, "False") && !previous.conditions.is_empty() {
-        events.extend(
-            find(&next.conditions, ConditionType::SchedulerReady).map(|lost| warning("SchedulerLost", lost)),
-        );
-    }
-    let troubles = [
-        (ConditionType::NameTaken, "NameTaken"),
-        (ConditionType::UnknownFields, "UnknownFields"),
-        (ConditionType::Refused, "Refused"),
-    ];
-    for (type_, reason) in troubles {
-        if became(previous, next, type_, "True") {
-            events.extend(find(&next.conditions, type_).map(|trouble| warning(reason, trouble)));
-        }
-    }
-    events
+    let (previous, next) = (&previous.conditions, &next.conditions);
+    let invalid = troubles::invalid(previous, next);
+    let events = invalid.into_iter().chain(ready(previous, next)).chain(scheduler_lost(previous, next));
+    events.chain(troubles::news(&TOLD, previous, next)).collect()
 }
 
-fn ready_event(ready: &Condition, invalid: bool) -> Event {
-    if invalid {
-        return warning("InvalidSpec", ready);
-    }
-    Event { kind: EventKind::Normal, reason: "Ready", action: "Start", note: ready.message.clone() }
+fn ready(previous: &[Condition], next: &[Condition]) -> Option<Event> {
+    let ready = became(previous, next, ConditionType::Ready, "True")?;
+    let reason = "Ready".to_owned();
+    Some(Event { kind: EventKind::Normal, reason, action: "Start", note: ready.message.clone() })
 }
 
-fn warning(reason: &'static str, condition: &Condition) -> Event {
-    Event { kind: EventKind::Warning, reason, action: "Reconcile", note: condition.message.clone() }
+/// A cluster that goes loses its scheduler, too: no news.
+fn scheduler_lost(previous: &[Condition], next: &[Condition]) -> Option<Event> {
+    let deleting =
+        find(next, ConditionType::Ready).is_some_and(|ready| ready.reason == Reason::Deleting.to_string());
+    let was_ready =
+        find(previous, ConditionType::SchedulerReady).is_some_and(|before| before.status == "True");
+    let lost = became(previous, next, ConditionType::SchedulerReady, "False")?;
+    (was_ready && !deleting).then(|| troubles::warning("SchedulerLost", &lost.message))
 }
 
-fn is_invalid(status: &DaskClusterStatus) -> bool {
-    status.phase == Some(dask_operator_api::cluster::Phase::Error)
-}
-
-fn became(
-    previous: &DaskClusterStatus,
-    next: &DaskClusterStatus,
+fn became<'a>(
+    previous: &[Condition],
+    next: &'a [Condition],
     type_: ConditionType,
     status: &str,
-) -> bool {
-    let is = |conditions: &[Condition]| find(conditions, type_).is_some_and(|found| found.status == status);
-    is(&next.conditions) && !is(&previous.conditions)
-}
-
-fn find(conditions: &[Condition], type_: ConditionType) -> Option<&Condition> {
-    let type_ = type_.to_string();
-    conditions.iter().find(|condition| condition.type_ == type_)
+) -> Option<&'a Condition> {
+    let before = find(previous, type_).is_some_and(|before| before.status == status);
+    find(next, type_).filter(|now| now.status == status && !before)
 }

@@ -9,7 +9,7 @@ use super::check::CheckedCluster;
 use super::observed::{Child, Observed, Ownership};
 use crate::plan::{Kind, Outcome};
 use crate::problem::Problem;
-use crate::verdicts;
+use crate::troubles;
 
 /// The status that follows from the world and from what came of the plan's writes.
 pub fn status(
@@ -100,24 +100,26 @@ fn ready(
     let current = observed.group.as_ref().is_some_and(|group| group.status_is_current);
     let ready = observed.group.as_ref().map_or(0, |group| group.ready_replicas);
     if !current || ready != wanted {
-        return not(Reason::WorkersNotReady, "not all workers are ready".to_owned());
+        let group = cluster.name.default_group();
+        let message = format!("{ready} of {wanted} workers are ready; the group {group} says more");
+        return not(Reason::WorkersNotReady, message);
     }
     let message = "the scheduler and all workers are ready".to_owned();
     Verdict { type_: ConditionType::Ready, status: true, reason: Reason::AllReady, message }
 }
 
 fn troubles(cluster: &CheckedCluster, observed: &Observed, outcome: &Outcome) -> Vec<Verdict> {
-    let mut troubles = verdicts::of_writes(outcome, &cluster.status.conditions, cluster.generation);
+    let mut troubles = troubles::of_writes(outcome, &cluster.status.conditions, cluster.generation);
     if let Some(name) = foreign(cluster, observed) {
         let message = format!("{name} exists and does not belong to this cluster; it is left as it is");
-        let verdict = verdicts::trouble(ConditionType::NameTaken, Reason::OwnedByAnother, message);
+        let verdict = troubles::trouble(ConditionType::NameTaken, Reason::OwnedByAnother, message);
         troubles.retain(|trouble| trouble.type_ != ConditionType::NameTaken);
         troubles.push(verdict);
     }
     if cluster.config.is_some() && cluster.own_config {
         let message =
             "a container sets DASK_CONFIG; the cluster's configuration is at /etc/dask/operator.yaml there";
-        troubles.push(verdicts::trouble(ConditionType::ConfigFallback, Reason::SetByUser, message));
+        troubles.push(troubles::trouble(ConditionType::ConfigFallback, Reason::SetByUser, message));
     }
     troubles.sort_by_key(|trouble| trouble.type_);
     troubles

@@ -4,12 +4,12 @@ use dask_operator_api::RawJson;
 use dask_operator_api::conditions::Reason;
 use dask_operator_api::labels;
 use dask_operator_api::names::GroupName;
-use dask_operator_api::template::WorkerSpec;
+use dask_operator_api::parts::WorkerSpec;
 use dask_operator_api::worker_group::{DaskWorkerGroup, DaskWorkerGroupStatus};
 use serde_json::Value;
 
 use crate::metadata::{Owner, StringMap};
-use crate::pod::PodSpec;
+use crate::pod_spec::PodSpec;
 use crate::problem::Problem;
 
 /// A group that can be planned for; made by [`check`] alone.

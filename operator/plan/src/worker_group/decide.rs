@@ -1,17 +1,14 @@
 //! How many workers to make, and which pods to give up.
 
-use jiff::{SignedDuration, Timestamp};
+use dask_operator_api::names::default_group_name;
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::check::CheckedGroup;
+use super::crashes::{crashes, due};
 use super::desired;
 use super::observed::{Cluster, Ended, Observed, Stage, WorkerPod};
 use crate::plan::{Apply, Kind, Patch};
-
-/// After a worker that ran this long, a crash counts as its group's first.
-const HEALTHY_AFTER: SignedDuration = SignedDuration::from_mins(10);
-/// A slot whose workers keep crashing is filled again at least this often.
-const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(5);
 
 /// What becomes of a group's pods.
 #[derive(Debug, Default)]
@@ -80,27 +77,6 @@ fn pod_end(pod: &WorkerPod) -> Option<&Ended> {
     }
 }
 
-/// Crashes in a row, up to and with this end.
-fn crashes(pod: &WorkerPod, end: &Ended) -> u32 {
-    match (end.failed, end.at.duration_since(pod.created) >= HEALTHY_AFTER) {
-        (false, _) => 0,
-        (true, true) => 1,
-        (true, false) => pod.crashes.saturating_add(1),
-    }
-}
-
-/// When the place of an ended pod may be filled: at once after a clean exit and after a first crash, then after
-/// 5 s, 10 s, 20 s and so on.
-fn due(pod: &WorkerPod, end: &Ended) -> Timestamp {
-    let crashes = crashes(pod, end);
-    if crashes <= 1 {
-        return end.at;
-    }
-    let doublings = (crashes - 2).min(10);
-    let wait = SignedDuration::from_secs(5 << doublings).min(LONGEST_WAIT);
-    end.at.checked_add(wait).unwrap_or(end.at)
-}
-
 /// The order in which live pods are given up: without a node, not ready, ready; the youngest first.
 fn give_up_first(pod: &WorkerPod) -> (&Stage, std::cmp::Reverse<Timestamp>, &str) {
     (&pod.stage, std::cmp::Reverse(pod.created), &pod.name)
@@ -114,7 +90,9 @@ fn may_create(group: &CheckedGroup, observed: &Observed) -> bool {
 
 /// A group without an owner joins its cluster: it is to go when the cluster goes.
 pub(super) fn adopt(group: &CheckedGroup, cluster: &Cluster) -> Option<Apply> {
-    if group.owner.is_some() || group.deleting || cluster.deleting {
+    // A default group that its cluster did not make is somebody else's.
+    let is_default = group.name.as_str() == default_group_name(&cluster.name);
+    if group.owner.is_some() || group.deleting || cluster.deleting || is_default {
         return None;
     }
     let owner =

@@ -47,6 +47,8 @@ pub struct WorkerPod {
     pub stage: Stage,
     /// How often in a row its predecessors crashed.
     pub crashes: u32,
+    /// Why it is not ready, in Kubernetes' own words.
+    pub waiting: Option<String>,
 }
 
 /// How far a pod has come, in the order in which pods are given up when fewer are wanted.

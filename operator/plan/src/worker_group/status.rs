@@ -9,7 +9,7 @@ use super::check::CheckedGroup;
 use super::observed::{Observed, Stage, WorkerPod};
 use crate::plan::{Kind, Outcome};
 use crate::problem::Problem;
-use crate::verdicts;
+use crate::troubles;
 
 /// The status that follows from the world and from what came of the plan's writes.
 pub fn status(
@@ -23,8 +23,8 @@ pub fn status(
     let made = outcome.created.iter().filter(|kind| **kind == Kind::Pod).count();
     let ready = observed.pods.iter().filter(|pod| pod.is_live() && pod.stage == Stage::Ready).count();
     let troubles = troubles(group, observed, outcome);
-    let verdicts: Vec<_> =
-        std::iter::once(verdict(group, ready, live + made, &troubles)).chain(troubles).collect();
+    let verdict = verdict(group, observed, (ready, live + made), &troubles);
+    let verdicts: Vec<_> = std::iter::once(verdict).chain(troubles).collect();
     DaskWorkerGroupStatus {
         replicas: Some(count(live + made)),
         ready_replicas: Some(count(ready)),
@@ -51,7 +51,12 @@ pub fn invalid(
     }
 }
 
-fn verdict(group: &CheckedGroup, ready: usize, existing: usize, troubles: &[Verdict]) -> Verdict {
+fn verdict(
+    group: &CheckedGroup,
+    observed: &Observed,
+    (ready, existing): (usize, usize),
+    troubles: &[Verdict],
+) -> Verdict {
     let not = |reason, message| Verdict { type_: ConditionType::Ready, status: false, reason, message };
     if group.deleting {
         return not(Reason::Deleting, "the group is being deleted".to_owned());
@@ -60,22 +65,32 @@ fn verdict(group: &CheckedGroup, ready: usize, existing: usize, troubles: &[Verd
         return not(trouble.reason, trouble.message.clone());
     }
     if ready != group.wanted || existing != group.wanted {
-        return not(Reason::WorkersNotReady, "not all workers are ready".to_owned());
+        let message = format!("{ready} of {} workers are ready{}", group.wanted, waiting(observed));
+        return not(Reason::WorkersNotReady, message);
     }
     let message = "all workers are ready".to_owned();
     Verdict { type_: ConditionType::Ready, status: true, reason: Reason::AllReady, message }
 }
 
+/// What the first of the pods that are not ready waits for, where Kubernetes says it.
+fn waiting(observed: &Observed) -> String {
+    let mut waiting: Vec<_> =
+        observed.pods.iter().filter(|pod| pod.is_live() && pod.waiting.is_some()).collect();
+    waiting.sort_by(|one, other| one.name.cmp(&other.name));
+    let first = waiting.first().and_then(|pod| Some((&pod.name, pod.waiting.as_ref()?)));
+    first.map(|(name, words)| format!("; {name}: {words}")).unwrap_or_default()
+}
+
 fn troubles(group: &CheckedGroup, observed: &Observed, outcome: &Outcome) -> Vec<Verdict> {
-    let mut troubles = verdicts::of_writes(outcome, &group.status.conditions, group.generation);
+    let mut troubles = troubles::of_writes(outcome, &group.status.conditions, group.generation);
     if observed.cluster.is_none() {
         let message =
             format!("there is no DaskCluster \"{}\" in this namespace that can be followed", group.cluster);
-        troubles.push(verdicts::trouble(ConditionType::ClusterNotFound, Reason::ClusterNotFound, message));
+        troubles.push(troubles::trouble(ConditionType::ClusterNotFound, Reason::ClusterNotFound, message));
     }
     if let Some((pod, message)) = crashing(observed) {
         let message = format!("pod {}: {message}", pod.name);
-        troubles.push(verdicts::trouble(ConditionType::WorkersFailing, Reason::ContainerFailed, message));
+        troubles.push(troubles::trouble(ConditionType::WorkersFailing, Reason::ContainerFailed, message));
     }
     troubles.sort_by_key(|trouble| trouble.type_);
     troubles

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::metadata;
 use crate::Settings;
 use crate::cluster::check::CheckedCluster;
-use crate::command::{self, Process};
+use crate::command;
 use crate::container::{self, Container};
 use crate::metadata::{StringMap, layered, passed_on, string_map, template_annotations, template_labels};
 
@@ -59,7 +59,7 @@ fn pod(cluster: &CheckedCluster, settings: &Settings) -> Value {
 }
 
 fn complete(container: &mut Container, resources: Option<&Value>) {
-    if command::process(container) == Process::Unknown && command::all_words(container).is_empty() {
+    if command::all_words(container).is_empty() {
         container.insert("args".to_owned(), json!(["dask", "scheduler"]));
     }
     container::set_absent(
@@ -73,17 +73,23 @@ fn complete(container: &mut Container, resources: Option<&Value>) {
     if let Some(resources) = resources {
         container::set_absent(container, "resources", resources.clone());
     }
-    if !command::has_flag(container, "--dashboard-prefix") {
-        container::set_absent(container, "startupProbe", startup_probe());
+    if let Some(port) = dashboard_port(container) {
+        container::set_absent(container, "startupProbe", startup_probe(&port));
     }
+}
+
+/// Where `/health` is answered; unknown when the user moved it.
+fn dashboard_port(container: &Container) -> Option<Value> {
+    if ["--dashboard-prefix", "--dashboard-address"].iter().any(|flag| command::has_flag(container, flag)) {
+        return None;
+    }
+    let ports = container.get("ports").and_then(Value::as_array);
+    let named = ports.into_iter().flatten().any(|port| port["name"] == "http-dashboard");
+    Some(if named { json!("http-dashboard") } else { json!(8787) })
 }
 
 /// Ready as soon as the scheduler answers, and never again a reason to restart it. A tcp probe would fill its log,
 /// a readiness probe would take the Service away from a scheduler that is merely busy.
-fn startup_probe() -> Value {
-    json!({
-        "httpGet": {"path": "/health", "port": "http-dashboard"},
-        "periodSeconds": 1,
-        "failureThreshold": 86400,
-    })
+fn startup_probe(port: &Value) -> Value {
+    json!({"httpGet": {"path": "/health", "port": port}, "periodSeconds": 1, "failureThreshold": 86400})
 }

@@ -19,7 +19,9 @@ pub(in crate::cluster) fn default_group(cluster: &CheckedCluster) -> Value {
         (labels::PUSHED_REPLICAS, &cluster.worker.replicas.to_string()),
         (labels::PUSHED_WORKER, &worker_hash(cluster)),
     ]);
-    let annotations = layered([&passed_on(&cluster.annotations), &notes]);
+    let kept = cluster.annotations.get_key_value(labels::KEEP_COMMAND);
+    let kept = kept.map(|(key, value)| (key.clone(), value.clone())).into_iter().collect();
+    let annotations = layered([&passed_on(&cluster.annotations), &kept, &notes]);
     json!({
         "apiVersion": "kubernetes.dask.org/v1",
         "kind": "DaskWorkerGroup",

@@ -78,7 +78,7 @@ fn spec(group: &CheckedGroup, cluster: &Cluster, settings: &Settings, name: &str
 
 /// Who the worker is and where its scheduler is.
 fn set_identity(
-    pod: &mut crate::pod::PodSpec,
+    pod: &mut crate::pod_spec::PodSpec,
     group: &CheckedGroup,
     cluster: &Cluster,
     settings: &Settings,

@@ -16,6 +16,8 @@ const NANNY: &str = include_str!("../../../../preload/generated/nanny-preload.tx
 /// The same in a nanny of `dask worker`, which does not.
 const NANNY_ARGUMENT: &str = include_str!("../../../../preload/generated/preload-nanny.txt");
 
+const WORKER_VARIABLE: &str = "DASK_DISTRIBUTED__WORKER__PRELOAD";
+
 /// Whether the group's workers are recognised, and so get the waiting text.
 pub(in crate::worker_group) fn waits_by_itself(group: &CheckedGroup) -> bool {
     waits(group.pod.main())
@@ -27,14 +29,18 @@ pub(super) fn inject(container: &mut Container) {
         return;
     }
     container::append_env(container, "OPERATOR_WAIT", SOURCE);
-    container::append_env(container, "DASK_DISTRIBUTED__WORKER__PRELOAD", WORKER.trim_end());
+    container::append_env(container, WORKER_VARIABLE, WORKER.trim_end());
     container::append_env(container, "DASK_DISTRIBUTED__NANNY__PRELOAD", NANNY.trim_end());
     if command::process(container) == Process::Worker {
         command::append(container, ["--preload-nanny", NANNY_ARGUMENT.trim_end()]);
     }
 }
 
+/// Without a nanny only the variable leads to the text; what the user says in its place hides it.
 fn waits(container: &Container) -> bool {
     let left_to_us = container::is_ours_to_complete(container) && command::all_words(container).is_empty();
-    left_to_us || matches!(command::process(container), Process::Worker | Process::CudaWorker)
+    let recognised =
+        left_to_us || matches!(command::process(container), Process::Worker | Process::CudaWorker);
+    let hidden = command::has_flag(container, "--preload") || container::has_env(container, WORKER_VARIABLE);
+    recognised && !(command::has_flag(container, "--no-nanny") && hidden)
 }

@@ -1,11 +1,11 @@
 //! The worker's own container: its command, its flags, its ports, its spill volume.
 
-use dask_operator_api::template::WorkerSpec;
+use dask_operator_api::parts::WorkerSpec;
 use serde_json::{Value, json};
 
 use crate::command::{self, Process};
 use crate::container::{self, Container};
-use crate::pod::PodSpec;
+use crate::pod_spec::PodSpec;
 
 const SPILL_VOLUME: &str = "dask-spill";
 const SPILL_DIRECTORY: &str = "/var/spill/dask";

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use dask_operator_api::labels::{self, component};
 use dask_operator_api::{DaskCluster, DaskWorkerGroup};
+use dask_operator_plan::Kind;
 use futures::StreamExt;
 use kube::runtime::WatchStreamExt;
-use kube::runtime::reflector::ObjectRef;
 use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
@@ -17,8 +18,9 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::cache::{
     Cache, ChildRecord, ConfigMap, Deployment, GroupRecord, Guarded, Index, Key, Meta, Pod, Record, Service,
+    Stores,
 };
-use crate::metrics::Metrics;
+use crate::context::Context;
 
 /// A dead connection is noticed after this many seconds and five more.
 const WATCH_SECONDS: u32 = 60;
@@ -64,25 +66,20 @@ impl Triggers {
 pub(crate) struct Follower {
     pub(crate) client: Client,
     pub(crate) namespace: Option<String>,
-    pub(crate) cache: Arc<Cache>,
+    pub(crate) context: Arc<Context>,
     pub(crate) triggers: Arc<Triggers>,
-    pub(crate) metrics: Metrics,
 }
 
 impl Follower {
     /// Starts every watch; each runs for as long as the process.
-    pub(crate) fn start(
-        self,
-        clusters: Writer<Guarded<DaskCluster>>,
-        groups: Writer<Guarded<DaskWorkerGroup>>,
-    ) {
+    pub(crate) fn start(self, Stores { clusters, groups }: Stores) {
         let follower = Arc::new(self);
         tokio::spawn(Arc::clone(&follower).clusters(clusters));
         tokio::spawn(Arc::clone(&follower).groups(groups));
         tokio::spawn(Arc::clone(&follower).schedulers());
         tokio::spawn(Arc::clone(&follower).workers());
         let of = |part: &str| format!("{}={part}", labels::COMPONENT);
-        let cache = &follower.cache;
+        let cache = &follower.context.cache;
         let scheduler = of(component::SCHEDULER);
         tokio::spawn(
             Arc::clone(&follower).children::<Deployment>(Arc::clone(&cache.deployments), scheduler.clone()),
@@ -97,8 +94,7 @@ impl Follower {
         self.follow::<Guarded<DaskCluster>>("", |event| {
             let event = trimmed(event);
             writer.apply_watcher_event(&event);
-            if let Some(cluster) = object(&event) {
-                let key = Key::of(cluster.meta());
+            for key in self.concerned(Kind::DaskCluster, &event, &self.context.cache.clusters) {
                 self.cluster_and_groups(&key);
             }
         })
@@ -109,8 +105,11 @@ impl Follower {
         self.follow::<Guarded<DaskWorkerGroup>>("", |event| {
             let event = trimmed(event);
             writer.apply_watcher_event(&event);
-            for group in self.cache.groups_of_cluster.apply(map(event, group_record)) {
-                self.triggers.group(&group.meta.key);
+            for key in self.concerned(Kind::DaskWorkerGroup, &event, &self.context.cache.groups) {
+                self.triggers.group(&key);
+            }
+            for group in self.context.cache.groups_of_cluster.apply(map(event, |group| group_record(&group)))
+            {
                 self.triggers.cluster(&Key::new(&group.meta.key.namespace, &group.cluster));
             }
         })
@@ -120,7 +119,7 @@ impl Follower {
     async fn schedulers(self: Arc<Self>) {
         let selector = format!("{}={},{}", labels::COMPONENT, component::SCHEDULER, labels::CLUSTER_NAME);
         self.follow::<Pod>(&selector, |event| {
-            for pod in self.cache.schedulers.apply(map(event, Into::into)) {
+            for pod in self.context.cache.schedulers.apply(map(event, Into::into)) {
                 self.cluster_and_groups(&Key::new(&pod.meta().key.namespace, pod.parent()));
             }
         })
@@ -130,7 +129,7 @@ impl Follower {
     async fn workers(self: Arc<Self>) {
         let selector = format!("{}={},{}", labels::COMPONENT, component::WORKER, labels::WORKER_GROUP_NAME);
         self.follow::<Pod>(&selector, |event| {
-            for pod in self.cache.workers.apply(map(event, Into::into)) {
+            for pod in self.context.cache.workers.apply(map(event, Into::into)) {
                 self.triggers.group(&Key::new(&pod.meta().key.namespace, pod.parent()));
             }
         })
@@ -150,9 +149,27 @@ impl Follower {
         .await;
     }
 
+    /// The objects to look at after an event. During a list the store still shows the world before it, so that at
+    /// its end everything is looked at.
+    fn concerned<K>(&self, kind: Kind, event: &Event<K>, store: &Store<K>) -> Vec<Key>
+    where
+        K: Resource<DynamicType = ()> + Clone + 'static,
+    {
+        match event {
+            Event::Apply(object) => vec![Key::of(object.meta())],
+            Event::Delete(object) => {
+                let key = Key::of(object.meta());
+                self.context.forget(&(kind, key.clone()));
+                vec![key]
+            }
+            Event::InitDone => store.state().iter().map(|object| Key::of(object.meta())).collect(),
+            Event::Init | Event::InitApply(_) => Vec::new(),
+        }
+    }
+
     fn cluster_and_groups(&self, cluster: &Key) {
         self.triggers.cluster(cluster);
-        for group in self.cache.groups_of_cluster.of_parent(cluster) {
+        for group in self.context.cache.groups_of_cluster.of_parent(cluster) {
             self.triggers.group(&group.meta.key);
         }
     }
@@ -168,7 +185,7 @@ impl Follower {
             match event {
                 Ok(event) => take(event),
                 Err(error) => {
-                    self.metrics.watch_failed(&K::kind(&()));
+                    self.context.writer.caller.metrics.watch_failed(&K::kind(&()));
                     tracing::warn!(kind = %K::kind(&()), %error, "watch failed; trying again");
                 }
             }
@@ -204,8 +221,8 @@ impl<K> Watched for K where
 {
 }
 
-fn group_record(group: Guarded<DaskWorkerGroup>) -> GroupRecord {
-    let cluster = match &group {
+fn group_record(group: &Guarded<DaskWorkerGroup>) -> GroupRecord {
+    let cluster = match group {
         Guarded::Good(group) => group.spec.cluster.clone(),
         Guarded::Bad { .. } => String::new(),
     };
@@ -230,12 +247,5 @@ fn map<K, T>(event: Event<K>, convert: impl FnOnce(K) -> T) -> Event<T> {
         Event::Init => Event::Init,
         Event::InitApply(object) => Event::InitApply(convert(object)),
         Event::InitDone => Event::InitDone,
-    }
-}
-
-fn object<K>(event: &Event<K>) -> Option<&K> {
-    match event {
-        Event::Apply(object) | Event::Delete(object) | Event::InitApply(object) => Some(object),
-        Event::Init | Event::InitDone => None,
     }
 }

@@ -1,0 +1,101 @@
+//! One call to the API server: through the gate, with a deadline, counted.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use dask_operator_api::labels;
+use dask_operator_plan::Kind;
+use kube::Client;
+use kube::core::Status;
+use serde::Deserialize;
+use thiserror::Error;
+
+use super::gate::Gate;
+use super::request::{self, Built};
+use crate::cache::Key;
+use crate::metrics::Metrics;
+
+/// No call takes longer.
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Makes calls.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    pub(crate) client: Client,
+    pub(crate) gate: Gate,
+    pub(crate) metrics: Metrics,
+}
+
+/// Why a call failed.
+#[derive(Debug, Error)]
+pub(crate) enum CallError {
+    /// The API server said no.
+    #[error("{}", .0.message)]
+    Answer(Box<Status>),
+    /// No answer in time.
+    #[error("no answer from the API server within {} s", DEADLINE.as_secs())]
+    Deadline,
+    /// The call could not be made, or its answer not be read.
+    #[error("{0}")]
+    Call(String),
+}
+
+/// What is read of an answer.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Written {
+    #[serde(default)]
+    pub(super) metadata: WrittenMetadata,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct WrittenMetadata {
+    #[serde(default)]
+    pub(super) resource_version: String,
+    #[serde(default)]
+    pub(super) owner_references: Vec<OwnerReference>,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct OwnerReference {
+    pub(super) name: String,
+    pub(super) kind: String,
+    pub(super) uid: String,
+}
+
+impl Caller {
+    pub(super) async fn send(
+        &self,
+        verb: &'static str,
+        kind: Kind,
+        key: &Key,
+        request: Built,
+    ) -> Result<Written, CallError> {
+        let request = request.map_err(|error| CallError::Call(error.to_string()))?;
+        let _place = self.gate.enter(&key.namespace).await;
+        let answer = tokio::time::timeout(DEADLINE, self.client.request::<Written>(request)).await;
+        let answer = match answer {
+            Ok(Ok(written)) => Ok(written),
+            Ok(Err(kube::Error::Api(status))) => Err(CallError::Answer(status)),
+            Ok(Err(error)) => Err(CallError::Call(error.to_string())),
+            Err(_) => Err(CallError::Deadline),
+        };
+        self.metrics.called(verb, kind, answer.is_ok());
+        answer
+    }
+
+    /// Asks the API server itself whether a watch is still going to show an object: it exists, with the label that
+    /// the watch selects by.
+    pub(crate) async fn is_to_be_shown(&self, kind: Kind, key: &Key) -> Result<bool, CallError> {
+        match self.send("get", kind, key, request::get(kind, key)).await {
+            Ok(found) => {
+                let selected = found.metadata.labels.contains_key(labels::COMPONENT);
+                Ok(selected || matches!(kind, Kind::DaskCluster | Kind::DaskWorkerGroup))
+            }
+            Err(CallError::Answer(status)) if status.code == 404 => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
