@@ -28,6 +28,8 @@ pub(crate) enum Command {
         #[arg(long)]
         kubeconfig: Option<PathBuf>,
     },
+    /// Measure what is promised, on the embedded Kubernetes
+    Bench,
     /// Run every test, or those that run on a cluster and whose names contain a text
     Test(TestOptions),
     /// Run kubectl against the embedded Kubernetes

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -20,6 +20,7 @@ use serde_json::Value;
 use crate::audit::Audit;
 use crate::cluster::Cluster;
 use crate::progress::Progress;
+use crate::route::Route;
 use crate::{commands, python};
 
 /// The variable by which `cargo e2e test` tells the tests of a cluster that is not the embedded one.
@@ -31,6 +32,8 @@ pub struct Bed {
     pub cluster: Cluster,
     pub client: Client,
     pub namespace: String,
+    /// Kept open until the test ends.
+    routes: Mutex<Vec<Route>>,
 }
 
 impl Bed {
@@ -41,7 +44,7 @@ impl Bed {
         cluster.kubectl(&["create", "namespace", &namespace])?;
         let kubeconfig = Kubeconfig::read_from(&cluster.kubeconfig)?;
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-        let bed = Self { cluster, client: Client::try_from(config)?, namespace };
+        let bed = Self { cluster, client: Client::try_from(config)?, namespace, routes: Mutex::default() };
         // Pods are refused before their account exists.
         bed.until(
             "",
@@ -149,9 +152,10 @@ impl Bed {
 
     /// Where a client on this host finds the scheduler.
     pub fn address(&self, cluster: &str) -> Result<String> {
-        let service = format!("service/{cluster}-scheduler");
-        let address = self.kubectl(&["get", &service, "--output", "jsonpath={.spec.clusterIP}"])?;
-        Ok(format!("tcp://{address}:8786"))
+        let route = Route::to(&self.cluster, &self.namespace, cluster)?;
+        let address = route.address();
+        self.routes.lock().unwrap_or_else(PoisonError::into_inner).push(route);
+        Ok(address)
     }
 
     /// Runs a workload as a client on this host; returns the result it reports.

@@ -8,65 +8,45 @@ use e2e::cluster::Cluster;
 use e2e::operator;
 use e2e::progress::{Progress, say};
 use e2e::python;
+use e2e::route::Route;
 use serde_json::Value;
 
-const NAMESPACE: &str = "demo";
+const NAMESPACE: &str = "dask-demo";
+/// On the namespace, so that no other of that name is ever removed.
+const OURS: &str = "app.kubernetes.io/created-by=dask-operator-demo";
 const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/cluster.yaml");
 
 /// Leaves the cluster running, for people to look at.
 pub(crate) fn demo(cluster: &Cluster, progress: &mut Progress) -> Result<()> {
     operator::install(cluster, progress)?;
     python::client(progress)?;
-    // A demo that was interrupted leaves its namespace.
-    cluster.kubectl(&["delete", "namespace", NAMESPACE, "--ignore-not-found"])?;
+    // An earlier demo leaves its namespace.
+    cluster.kubectl(&["delete", "namespace", "--selector", OURS, "--ignore-not-found"])?;
     cluster.kubectl(&["create", "namespace", NAMESPACE])?;
+    cluster.kubectl(&["label", "namespace", NAMESPACE, OURS])?;
 
     say(&format!("\n# This is all that one applies:\n\n{}", indented(&fs::read_to_string(MANIFEST)?)));
     kubectl(cluster, &["apply", "--filename", MANIFEST])?;
-    kubectl(cluster, &["wait", "dsk/demo", "--for=condition=Ready", "--timeout=120s"])?;
+    kubectl(cluster, &["wait", "dsk/demo", "--for=condition=Ready", "--timeout=300s"])?;
     show(cluster)?;
 
-    let scheduler = Scheduler::reach(cluster)?;
+    let route = Route::to(cluster, NAMESPACE, "demo")?;
     say("# A graph of `delayed` calls whose shared parts must run once:\n");
-    say(&indented(&describe_delayed(&scheduler.run("delayed_graph")?)));
-    say("# x @ x.T of an array three times larger than a worker's memory:\n");
-    say(&indented(&describe_array(&scheduler.run("array_larger_than_memory")?)));
+    say(&indented(&describe_delayed(&run(&route, "delayed_graph")?)));
+    say("# x @ x.T of an array several times larger than a worker's memory:\n");
+    say(&indented(&describe_array(&run(&route, "array_larger_than_memory")?)));
 
     say("# Two more workers:\n");
     kubectl(cluster, &["scale", "dsk/demo", "--replicas=4"])?;
-    kubectl(cluster, &["wait", "dsk/demo", "--for=jsonpath={.status.readyReplicas}=4", "--timeout=120s"])?;
+    kubectl(cluster, &["wait", "dsk/demo", "--for=jsonpath={.status.readyReplicas}=4", "--timeout=300s"])?;
     show(cluster)?;
-    say(&format!(
-        "# The dashboard, for as long as the cluster runs: {}\n\
-         # Look around with   cargo e2e kubectl get dsk,pods --namespace {NAMESPACE}\n\
-         # Remove the cluster cargo e2e kubectl delete dsk demo --namespace {NAMESPACE}\n\
-         # Stop everything    cargo e2e down",
-        scheduler.dashboard()
-    ));
+    say(&farewell(cluster, &route));
     Ok(())
 }
 
-/// The way from this host to the demo's scheduler.
-struct Scheduler {
-    host: String,
-}
-
-impl Scheduler {
-    fn reach(cluster: &Cluster) -> Result<Self> {
-        let service = ["get", "service", "demo-scheduler", "--output", "jsonpath={.spec.clusterIP}"];
-        let host = cluster.kubectl(&[&service[..], &["--namespace", NAMESPACE]].concat())?;
-        Ok(Self { host })
-    }
-
-    fn run(&self, workload: &str) -> Result<Value> {
-        let address = format!("tcp://{}:8786", self.host);
-        run_workload(workload, &[], &[("DASK_SCHEDULER_ADDRESS", &address)])
-            .with_context(|| format!("the workload {workload} failed"))
-    }
-
-    fn dashboard(&self) -> String {
-        format!("http://{}:8787/status", self.host)
-    }
+fn run(route: &Route, workload: &str) -> Result<Value> {
+    run_workload(workload, &[], &[("DASK_SCHEDULER_ADDRESS", &route.address())])
+        .with_context(|| format!("the workload {workload} failed"))
 }
 
 /// A kubectl call as one would type it, and what it says.
@@ -97,6 +77,23 @@ fn describe_array(result: &Value) -> String {
         mebibytes("worker_limit"),
         mebibytes("spilled_bytes"),
         result["seconds"]
+    )
+}
+
+fn farewell(cluster: &Cluster, route: &Route) -> String {
+    if cluster.is_embedded() {
+        return format!(
+            "# The dashboard, on this machine, for as long as the cluster runs:\n    {}\n\
+             # Look around:\n    cargo e2e kubectl get dsk,pods --namespace {NAMESPACE}\n\
+             # Remove the cluster:\n    cargo e2e kubectl delete dsk demo --namespace {NAMESPACE}\n\
+             # Stop everything:\n    cargo e2e down",
+            route.dashboard()
+        );
+    }
+    format!(
+        "# The dashboard:\n    kubectl port-forward --namespace {NAMESPACE} service/demo-scheduler 8787\n    \
+         http://localhost:8787/status\n\
+         # Remove it all:\n    kubectl delete namespace {NAMESPACE}"
     )
 }
 

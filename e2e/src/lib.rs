@@ -7,7 +7,7 @@
 //! - [`binaries`] compiles Kubernetes, [`images`] makes and imports container images, [`packages`] finds the
 //!   programs of the host; what they make is kept in the [`cache`].
 //! - [`operator`] installs what is tested; [`bed`] is where a test lies, [`manifests`] what it applies, [`audit`] what it can count, [`latency`] what is promised, [`python`] what a
-//!   client on the host runs in.
+//!   client on the host runs in, [`route`] how it reaches a scheduler.
 //! - [`progress`] says what is going on, [`commands`] runs other programs, and [`mounts`] undoes mounts.
 
 pub mod audit;
@@ -31,4 +31,5 @@ pub mod pki;
 pub mod processes;
 pub mod progress;
 pub mod python;
+pub mod route;
 pub mod up;

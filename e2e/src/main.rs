@@ -1,6 +1,7 @@
 //! The command `cargo e2e`.
 
 mod args;
+mod bench;
 mod demo;
 mod suite;
 
@@ -31,6 +32,7 @@ fn run(command: Command, progress: &mut Progress) -> Result<()> {
         Command::Down => down::down(progress),
         Command::Install => operator::install(&up::up(progress)?, progress),
         Command::Demo { kubeconfig } => demo::demo(&chosen(kubeconfig.as_deref(), progress)?, progress),
+        Command::Bench => bench::bench(&up::up(progress)?, progress),
         Command::Test(options) => suite::run(&options, progress),
         Command::Kubectl { arguments } => cluster::become_kubectl(&arguments),
         Command::Images { kinds } => {

@@ -2,6 +2,9 @@
 
 use serde_json::{Value, json};
 
+/// The image of the project, by its full name.
+pub const DASK_IMAGE: &str = concat!("ghcr.io/dask-operator/dask:", env!("CARGO_PKG_VERSION"));
+
 /// A small cluster that fits a small machine many times.
 pub fn cluster(name: &str, workers: u32) -> String {
     format!(
@@ -83,7 +86,7 @@ pub fn client_pod(cluster: &str, namespace: &str, script: &str) -> String {
     let address = format!("tcp://{cluster}-scheduler.{namespace}.svc.cluster.local:8786");
     let container = json!({
         "name": "client",
-        "image": format!("ghcr.io/dask-operator/dask:{}", env!("CARGO_PKG_VERSION")),
+        "image": DASK_IMAGE,
         "command": ["python", format!("/workloads/{script}.py")],
         "env": [{"name": "DASK_SCHEDULER_ADDRESS", "value": address}],
         "volumeMounts": [{"name": "workloads", "mountPath": "/workloads"}],

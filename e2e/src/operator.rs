@@ -27,8 +27,12 @@ pub fn install(cluster: &Cluster, progress: &mut Progress) -> Result<()> {
         "--filename",
         &folder("install/operator.yaml"),
     ])?;
-    let definitions = ["wait", "crd", "--all", "--for=condition=Established", "--timeout=60s"];
-    cluster.kubectl(&definitions)?;
+    let kinds = ["daskclusters", "daskworkergroups", "daskjobs", "daskautoscalers"];
+    let definitions = kinds.map(|kind| format!("crd/{kind}.kubernetes.dask.org"));
+    let definitions: Vec<&str> = definitions.iter().map(String::as_str).collect();
+    cluster.kubectl(
+        &[&["wait"], &definitions[..], &["--for=condition=Established", "--timeout=60s"]].concat(),
+    )?;
     if renewed && existed {
         cluster.kubectl(&["rollout", "restart", DEPLOYMENT, "--namespace", NAMESPACE])?;
     }

@@ -25,6 +25,10 @@ pub const FOR_THE_CLUSTER: &[Package] = &[
 
 pub const FOR_IMAGES: &[Package] = &[("buildah", "buildah"), ("mmdebstrap", "mmdebstrap")];
 
+/// Driven by a test that looks at the dashboard, by the full paths.
+pub const FOR_THE_BROWSER: &[Package] =
+    &[("chromium", "/usr/bin/chromium"), ("chromium-driver", "/usr/bin/chromedriver")];
+
 pub fn install(packages: &[Package], progress: &mut Progress) -> Result<()> {
     let missing: Vec<&str> =
         packages.iter().filter(|(_, wanted)| find(wanted).is_none()).map(|(name, _)| *name).collect();

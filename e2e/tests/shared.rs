@@ -3,13 +3,23 @@
 
 #[path = "shared/bad_input.rs"]
 mod bad_input;
+#[path = "shared/configuration.rs"]
+mod configuration;
+#[path = "shared/dashboard.rs"]
+mod dashboard;
 #[path = "shared/examples.rs"]
 mod examples;
+#[path = "shared/late_scheduler.rs"]
+mod late_scheduler;
 #[path = "shared/losses.rs"]
 mod losses;
+#[path = "shared/old_commands.rs"]
+mod old_commands;
 #[path = "shared/scaling.rs"]
 mod scaling;
 #[path = "shared/seen.rs"]
 mod seen;
+#[path = "shared/threads_or_processes.rs"]
+mod threads_or_processes;
 #[path = "shared/workloads.rs"]
 mod workloads;

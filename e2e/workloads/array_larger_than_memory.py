@@ -1,5 +1,6 @@
 """Compute x @ x.T for an array several times larger than one worker's memory, by spreading and spilling."""
 
+import math
 import time
 
 import dask.array as da
@@ -11,7 +12,7 @@ from session import report, session, spilled
 
 ROWS, BLOCK_ROWS, BLOCK_COLUMNS = 512, 256, 4096
 PANEL_BYTES = ROWS * BLOCK_COLUMNS * 8
-RATIO = 3
+RATIO = 2.1
 CAP = 2 << 30
 
 
@@ -39,7 +40,7 @@ def main():
     with session() as client:
         workers = client.scheduler_info()["workers"].values()
         limits = [worker["memory_limit"] for worker in workers]
-        panels = min(RATIO * min(limits), CAP) // PANEL_BYTES
+        panels = math.ceil(min(RATIO * min(limits), CAP) / PANEL_BYTES)
         x = array(panels).persist()
         wait(x, timeout=300)
         on_disk = spilled(client)

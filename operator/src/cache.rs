@@ -11,6 +11,7 @@ use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) use guard::Guarded;
 pub(crate) use index::Index;
@@ -27,6 +28,7 @@ pub(crate) struct Cache {
     pub(crate) deployments: Arc<Index<ChildRecord>>,
     pub(crate) services: Arc<Index<ChildRecord>>,
     pub(crate) configs: Arc<Index<ChildRecord>>,
+    complete: AtomicBool,
 }
 
 /// Where the watches of the two raw kinds write.
@@ -57,6 +59,7 @@ impl Cache {
             deployments: Arc::default(),
             services: Arc::default(),
             configs: Arc::default(),
+            complete: AtomicBool::new(false),
         };
         (cache, Stores { clusters: cluster_writer, groups: group_writer })
     }
@@ -73,12 +76,13 @@ impl Cache {
         }
     }
 
-    /// Whether every watch has shown what there was at the start.
+    /// Whether [`Cache::synced`] has returned.
     pub(crate) fn is_synced(&self) -> bool {
-        futures::FutureExt::now_or_never(self.synced()).is_some()
+        self.complete.load(Ordering::Relaxed)
     }
 
-    /// Returns once every watch has shown what there was at the start.
+    /// Returns once every watch has shown what there was at the start. For one caller: kube's store wakes only the
+    /// last of those who wait for it.
     pub(crate) async fn synced(&self) {
         let _ = self.clusters.wait_until_ready().await;
         let _ = self.groups.wait_until_ready().await;
@@ -88,6 +92,7 @@ impl Cache {
         self.deployments.synced().await;
         self.services.synced().await;
         self.configs.synced().await;
+        self.complete.store(true, Ordering::Relaxed);
     }
 }
 
@@ -108,4 +113,33 @@ where
         version: record::version(&object.resource_version().unwrap_or_default()),
         terminating: object.meta().deletion_timestamp.is_some(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::runtime::watcher::Event;
+
+    #[tokio::test]
+    async fn asking_whether_the_caches_are_complete_does_not_keep_anybody_waiting() {
+        let (cache, mut stores) = Cache::new();
+        let cache = Arc::new(cache);
+        let waiting = tokio::spawn({
+            let cache = Arc::clone(&cache);
+            async move { cache.synced().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!cache.is_synced());
+        stores.clusters.apply_watcher_event(&Event::InitDone);
+        stores.groups.apply_watcher_event(&Event::InitDone);
+        cache.groups_of_cluster.apply(Event::InitDone);
+        cache.schedulers.apply(Event::InitDone);
+        cache.workers.apply(Event::InitDone);
+        for index in [&cache.deployments, &cache.services, &cache.configs] {
+            assert!(!cache.is_synced());
+            index.apply(Event::InitDone);
+        }
+        waiting.await.unwrap();
+        assert!(cache.is_synced());
+    }
 }

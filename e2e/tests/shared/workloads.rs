@@ -7,9 +7,9 @@ use anyhow::{Context, Result};
 use e2e::bed::{Bed, run_workload};
 use e2e::manifests;
 use k8s_openapi::api::core::v1::Pod;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 const WORKLOADS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/workloads");
 
 /// Runs one workload from this host against two workers of 400 MiB.
@@ -90,31 +90,5 @@ async fn a_table_larger_than_memory_is_grouped() -> Result<()> {
 async fn workers_move_data_between_themselves() -> Result<()> {
     let figures = on_a_small_cluster("data_moves").await?;
     assert_ne!(figures["source"], figures["target"], "{figures}");
-    Ok(())
-}
-
-#[tokio::test]
-async fn threads_win_where_data_are_shared_and_processes_where_python_loops() -> Result<()> {
-    let bed = Bed::new("threads").await?;
-    for (name, threads, processes) in [("threads", 2, 1), ("processes", 1, 2)] {
-        let resources = json!({"requests": {"cpu": "20m"}, "limits": {"memory": "1Gi"}});
-        let worker = json!({"threads": threads, "processes": processes, "resources": resources});
-        bed.apply(&manifests::cluster_of(name, &json!({"worker": worker})))?;
-    }
-    // One pod each, however many processes are in it.
-    bed.until_registered("threads", 1, SOON).await?;
-    bed.until_registered("processes", 2, SOON).await?;
-    let addresses = [
-        ("DASK_THREADS_ADDRESS", bed.address("threads")?),
-        ("DASK_PROCESSES_ADDRESS", bed.address("processes")?),
-    ];
-    let environment = addresses.each_ref().map(|(name, address)| (*name, address.as_str()));
-    let figures = bed.workload("threads_or_processes", &environment)?;
-    let seconds = |kind: &str, work: &str| figures[kind][work].as_f64().unwrap_or_default();
-    for (winner, loser, work) in
-        [("threads", "processes", "shared_data"), ("processes", "threads", "python_loop")]
-    {
-        assert!(seconds(winner, work) > 0.0 && seconds(winner, work) < seconds(loser, work), "{figures}");
-    }
     Ok(())
 }

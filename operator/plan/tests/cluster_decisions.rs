@@ -232,3 +232,53 @@ fn a_bad_name_is_told_once_with_its_rule() {
     assert!(told.len() == 1 && told[0].note.contains("not a DNS label"), "{told:?}");
     assert_eq!(cluster::events(&after, &cluster::invalid(&after, &problems, Some(1), now())), vec![]);
 }
+
+#[test]
+fn a_group_that_bears_no_note_of_ours_is_taken_as_it_is() {
+    let cluster = a_cluster().workers(2).build();
+    let mut world = complete(&cluster);
+    let group = world.group.as_mut().unwrap();
+    (group.pushed_replicas, group.child.hash) = (None, None);
+    group.worker["replicas"] = json!(9);
+    let body = only_patch(&plan(&cluster, &world));
+    assert_eq!(body["spec"], Value::Null, "its replicas stand");
+    assert_eq!(body["metadata"]["annotations"]["dask.org/pushed-replicas"], "2");
+}
+
+#[test]
+fn a_null_in_the_configuration_is_a_change() {
+    let config_of = |config: Value| {
+        let plan = plan(&a_cluster().config(config).build(), &Observed::default());
+        let made = plan.apply.into_iter().find_map(|apply| match apply {
+            Apply::Create(create) if create.kind == Kind::ConfigMap => Some(create.object),
+            _ => None,
+        });
+        made.unwrap()["metadata"]["annotations"]["dask.org/template-hash"].clone()
+    };
+    assert_ne!(config_of(json!({"a": 1})), config_of(json!({"a": 1, "spill": null})));
+}
+
+#[test]
+fn a_running_cluster_that_becomes_invalid_is_told() {
+    let running = DaskClusterStatus { phase: Some(Phase::Running), ..DaskClusterStatus::default() };
+    let broken = a_cluster().worker_pod(json!({"containers": [1]})).build();
+    let next = cluster::invalid(&running, &cluster::check(&broken).unwrap_err(), Some(2), now());
+    let told: Vec<_> = cluster::events(&running, &next).into_iter().map(|event| event.reason).collect();
+    assert_eq!(told, ["InvalidSpec"]);
+}
+
+#[test]
+fn a_cluster_that_goes_does_not_lament_its_scheduler() {
+    let deleting = |ready: bool| {
+        let mut cluster = a_cluster().build();
+        let world = complete(&cluster);
+        if !ready {
+            cluster.metadata.deletion_timestamp =
+                Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now()));
+        }
+        let pod = SchedulerPod { ready, ..SchedulerPod::default() };
+        let world = Observed { scheduler_pods: vec![pod], ..world };
+        status(&cluster, &world, &Outcome::default())
+    };
+    assert_eq!(cluster::events(&deleting(true), &deleting(false)), vec![]);
+}

@@ -110,3 +110,39 @@ fn an_own_configuration_stands_and_ours_goes_beside_it() {
     let worker = worker_of(&a_group().pod(pod).build(), cluster);
     assert_eq!(worker["spec"]["containers"][0]["volumeMounts"][0]["mountPath"], "/etc/dask/operator.yaml");
 }
+
+#[test]
+fn keep_command_on_a_cluster_reaches_its_default_group() {
+    let mut cluster = a_cluster().build();
+    cluster.metadata.annotations = Some([("dask.org/keep-command".to_owned(), "true".to_owned())].into());
+    let group = &objects_of(&cluster)["DaskWorkerGroup"];
+    assert_eq!(group["metadata"]["annotations"]["dask.org/keep-command"], "true");
+}
+
+#[test]
+fn the_startup_probe_asks_where_health_is_answered() {
+    let probe = |container: Value| {
+        let objects = objects_of(&a_cluster().scheduler_pod(json!({"containers": [container]})).build());
+        objects["Deployment"]["spec"]["template"]["spec"]["containers"][0]["startupProbe"]["httpGet"]["port"]
+            .clone()
+    };
+    assert_eq!(probe(json!({"name": "scheduler"})), "http-dashboard");
+    assert_eq!(probe(json!({"name": "scheduler", "ports": [{"name": "mine", "containerPort": 1}]})), 8787);
+    let moved = json!({"name": "scheduler", "args": ["dask", "scheduler", "--dashboard-address", ":9000"]});
+    assert_eq!(probe(moved), Value::Null);
+}
+
+#[test]
+fn a_worker_whose_waiting_text_would_be_hidden_is_made_when_its_scheduler_is_ready() {
+    let args = json!(["dask", "worker", "--no-nanny", "--preload", "mine.py"]);
+    let group =
+        a_group().pod(json!({"containers": [{"name": "worker", "image": "x", "args": args}]})).build();
+    let checked = worker_group::check(&group).unwrap();
+    let pods = |scheduler_ready| {
+        let cluster = Cluster { scheduler_ready, ..the_cluster() };
+        let observed = worker_group::Observed { cluster: Some(cluster), pods: Vec::new() };
+        let suffixes = Suffixes::from_seed(1);
+        worker_group::plan(&checked, &observed, &settings(), suffixes, Timestamp::UNIX_EPOCH).apply.len()
+    };
+    assert_eq!((pods(false), pods(true)), (0, 1));
+}

@@ -1,0 +1,72 @@
+//! The operator is killed at any time and started again: no duplicate, no orphan, exact counts.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use dask_operator_api::worker_group::DaskWorkerGroup;
+use e2e::bed::Bed;
+use e2e::{manifests, operator};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
+
+const SOON: Duration = Duration::from_mins(2);
+const WORKERS: &str = "dask.org/component=worker";
+
+/// Ends the operator's process at once, with its pod: nothing is finished, no lease given back.
+fn kill(bed: &Bed) -> Result<()> {
+    let pods = ["delete", "pod", "--all", "--namespace", operator::NAMESPACE, "--grace-period=0", "--force"];
+    bed.cluster.kubectl(&pods).map(drop)
+}
+
+async fn workers(bed: &Bed, count: usize) -> Result<Vec<Arc<Pod>>> {
+    let what = format!("exactly {count} workers, none on its way out");
+    let exact = |pods: &[Arc<Pod>]| {
+        pods.len() == count && pods.iter().all(|pod| pod.metadata.deletion_timestamp.is_none())
+    };
+    bed.until(WORKERS, &what, SOON, exact).await
+}
+
+#[tokio::test]
+async fn a_scale_up_that_is_cut_off_ends_at_the_exact_count() -> Result<()> {
+    let bed = Bed::new("cut-off").await?;
+    bed.apply(&manifests::cluster("demo", 1))?;
+    bed.until_ready("demo", SOON).await?;
+    for replicas in ["5", "2", "6"] {
+        bed.kubectl(&["scale", "dsk/demo", &format!("--replicas={replicas}")])?;
+        kill(&bed)?;
+        operator::wait_until_available(&bed.cluster)?;
+        workers(&bed, replicas.parse()?).await?;
+    }
+    bed.until_registered("demo", 6, SOON).await?;
+    let names: BTreeSet<_> = workers(&bed, 6).await?.iter().map(|pod| pod.metadata.name.clone()).collect();
+    assert_eq!(names.len(), 6);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_creation_that_is_cut_off_leaves_one_of_everything_and_no_orphan() -> Result<()> {
+    let bed = Bed::new("half-made").await?;
+    for name in ["one", "two", "three"] {
+        bed.apply(&manifests::cluster(name, 2))?;
+        kill(&bed)?;
+        operator::wait_until_available(&bed.cluster)?;
+    }
+    for name in ["one", "two", "three"] {
+        bed.until_ready(name, SOON).await?;
+        bed.until_registered(name, 2, SOON).await?;
+    }
+    workers(&bed, 6).await?;
+    let schedulers = ListParams::default().labels("dask.org/component=scheduler");
+    assert_eq!(bed.api::<Pod>().list(&schedulers).await?.items.len(), 3);
+    let groups = bed.api::<DaskWorkerGroup>().list(&ListParams::default()).await?.items;
+    let uids: BTreeSet<_> = groups.iter().filter_map(|group| group.metadata.uid.clone()).collect();
+    assert_eq!(uids.len(), 3);
+    for pod in workers(&bed, 6).await? {
+        let owners = pod.metadata.owner_references.as_ref().context("a worker without an owner")?;
+        assert!(owners.len() == 1 && uids.contains(&owners[0].uid), "{owners:?}");
+    }
+    bed.kubectl(&["delete", "dsk", "--all"])?;
+    bed.until("", "no pod is left", SOON, |pods: &[Arc<Pod>]| pods.is_empty()).await.map(drop)
+}
