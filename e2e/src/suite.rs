@@ -16,7 +16,7 @@ use crate::args::TestOptions;
 const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// Tests that read the audit log, which only the embedded cluster lets us.
 const AUDITED: &str = "audited";
-/// Tests that stop or restart the operator, which all others need.
+/// Tests that stop the operator, which all others need, or that compare times.
 const EXCLUSIVE: &str = "exclusive";
 const SHARED: &str = "shared";
 
@@ -47,7 +47,7 @@ pub(crate) fn run(options: &TestOptions, progress: &mut Progress) -> Result<()> 
     python::client(progress)?;
     let filter = options.filter.as_deref().unwrap_or_default();
     done.push(timed("tests on a cluster", || on_cluster(&cluster, SHARED, filter))?);
-    done.push(timed("tests that stop the operator", || on_cluster(&cluster, EXCLUSIVE, filter))?);
+    done.push(timed("tests that run alone", || on_cluster(&cluster, EXCLUSIVE, filter))?);
     if cluster.is_embedded() {
         done.push(timed("tests that read the audit log", || on_cluster(&cluster, AUDITED, filter))?);
     } else {
@@ -110,7 +110,9 @@ fn on_cluster(cluster: &Cluster, suite: &str, filter: &str) -> Result<()> {
 
 fn pytest(python: &Path, folder: &str, environment: &[(&str, &str)]) -> Result<()> {
     let mut command = Command::new(python);
-    command.current_dir(Path::new(WORKSPACE).join(folder)).args(["-m", "pytest", "--quiet"]);
+    command
+        .current_dir(Path::new(WORKSPACE).join(folder))
+        .args(["-m", "pytest", "--quiet", "-m", "not slow"]);
     succeed(command.envs(environment.iter().copied()))
 }
 

@@ -1,5 +1,7 @@
-//! Tests that stop or restart the operator: one after the other.
+//! Tests that need the operator or the machine for themselves: one after the other.
 #![cfg(feature = "cluster")]
 
 #[path = "exclusive/killed.rs"]
 mod killed;
+#[path = "exclusive/threads_or_processes.rs"]
+mod threads_or_processes;

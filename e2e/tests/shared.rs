@@ -19,7 +19,5 @@ mod old_commands;
 mod scaling;
 #[path = "shared/seen.rs"]
 mod seen;
-#[path = "shared/threads_or_processes.rs"]
-mod threads_or_processes;
 #[path = "shared/workloads.rs"]
 mod workloads;
