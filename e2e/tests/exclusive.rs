@@ -1,6 +1,8 @@
 //! Tests that need the operator or the machine for themselves: one after the other.
 #![cfg(feature = "cluster")]
 
+#[path = "exclusive/chart.rs"]
+mod chart;
 #[path = "exclusive/killed.rs"]
 mod killed;
 #[path = "exclusive/threads_or_processes.rs"]

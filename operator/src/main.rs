@@ -12,6 +12,7 @@ mod run;
 mod server;
 mod shutdown;
 mod telemetry;
+mod triggers;
 mod watches;
 mod worker_group;
 

@@ -1,14 +1,19 @@
-//! What both reconciles share: settle first, then report, then say when to look again.
+//! One look at one object of any kind: observe → check → plan → apply → report.
 
 use std::convert::Infallible;
-use std::time::Duration;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use dask_operator_plan::{Outcome, Plan};
+use dask_operator_plan::{Event, Outcome, Plan, Problem};
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Resource, ResourceExt};
+use serde::Serialize;
 use thiserror::Error;
 
-use crate::cache::Key;
+use crate::cache::{Cache, Guarded, Key};
 use crate::context::Context;
 use crate::kubernetes::{CallError, Reconciled, Report, Settled};
 
@@ -19,13 +24,196 @@ const TIMER: Duration = Duration::from_millis(10);
 /// The watch normally shows a write within milliseconds, and triggers.
 const UNSETTLED: Duration = Duration::from_secs(2);
 
+/// A kind that is reconciled: what its rooms of the plan are called with.
+pub(crate) trait Reconcile:
+    Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static
+{
+    /// Which it is.
+    const KIND: dask_operator_plan::Kind;
+    /// The object once it is known to make sense.
+    type Checked: Send + Sync;
+    /// What may be known of its world.
+    type Observed: Send + Sync;
+    /// Its status.
+    type Status: Serialize + Clone + Default + Send + Sync;
+
+    /// Where the cache keeps its objects.
+    fn store(cache: &Cache) -> &Store<Guarded<Self>>;
+    /// Checks everything that does not depend on the world.
+    fn check(object: &Self) -> Result<Self::Checked, Vec<Problem>>;
+    /// Reads caches only. None when the object is about to be garbage-collected.
+    fn observe(context: &Context, object: &Self, key: &Key) -> Option<Self::Observed>;
+    /// What to write.
+    fn plan(context: &Context, checked: &Self::Checked, observed: &Self::Observed, now: Timestamp) -> Plan;
+    /// The status it has.
+    fn status(object: &Self) -> Option<&Self::Status>;
+    /// The status it should have.
+    fn next(
+        checked: &Self::Checked,
+        observed: &Self::Observed,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) -> Self::Status;
+    /// The status it should have when it makes no sense.
+    fn invalid(
+        previous: &Self::Status,
+        problems: &[Problem],
+        generation: Option<i64>,
+        now: Timestamp,
+    ) -> Self::Status;
+    /// What a change of status is worth telling.
+    fn events(previous: &Self::Status, next: &Self::Status) -> Vec<Event>;
+}
+
 /// Reconciles do not fail: what fails is data, with a time to try again.
 #[derive(Debug, Error)]
 #[error("never")]
 pub(crate) struct Never(#[from] Infallible);
 
+/// One look.
+pub(crate) async fn reconcile<K: Reconcile>(
+    object: Arc<Guarded<K>>,
+    context: Arc<Context>,
+) -> Result<Action, Never> {
+    let began = Instant::now();
+    let (key, uid) = (Key::of(object.meta()), object.uid().unwrap_or_default());
+    let by = Reconciled { kind: K::KIND, key, uid };
+    if let Some(action) = unsettled(&by, &context).await {
+        return Ok(action);
+    }
+    // The one that came with the call may be older than what the caches were just found to show.
+    let Some(object) = current::<K>(&by, &context) else {
+        context.forget(&by);
+        return Ok(Action::await_change());
+    };
+    let look = Look { by: &by, object: &object, context: &context, now: Timestamp::now() };
+    let action = match look.check() {
+        Ok((object, checked)) => look.follow(object, &checked).await,
+        Err(problems) => look.refuse(&problems).await,
+    };
+    context.writer.caller.metrics.reconciled(K::KIND, began.elapsed());
+    if current::<K>(&by, &context).is_none() {
+        context.forget(&by);
+    }
+    Ok(action)
+}
+
+/// The object as the cache shows it now, unless it is gone.
+fn current<K: Reconcile>(by: &Reconciled, context: &Context) -> Option<Arc<Guarded<K>>> {
+    let object = K::store(&context.cache).get(&ObjectRef::new(&by.key.name).within(&by.key.namespace))?;
+    Some(object).filter(|object| object.uid().as_deref() == Some(&by.uid))
+}
+
+/// Never called: reconciles return when to try again instead of failing.
+pub(crate) fn on_error<K>(_: Arc<Guarded<K>>, _: &Never, _: Arc<Context>) -> Action {
+    Action::requeue(UNSETTLED)
+}
+
+struct Look<'a, K> {
+    by: &'a Reconciled,
+    object: &'a Guarded<K>,
+    context: &'a Context,
+    now: Timestamp,
+}
+
+impl<'a, K: Reconcile> Look<'a, K> {
+    /// What does not decode is a problem like any other.
+    fn check(&self) -> Result<(&'a K, K::Checked), Vec<Problem>> {
+        match self.object {
+            Guarded::Good(object) => K::check(object).map(|checked| (object, checked)),
+            Guarded::Bad { error, .. } => {
+                Err(vec![Problem::template(format!("the object cannot be read: {error}"))])
+            }
+        }
+    }
+
+    async fn follow(&self, object: &K, checked: &K::Checked) -> Action {
+        let Some(observed) = K::observe(self.context, object, &self.by.key) else {
+            return Action::await_change();
+        };
+        let plan = K::plan(self.context, checked, &observed, self.now);
+        let (plan, outcome) = self.apply(plan).await;
+        let next = K::next(checked, &observed, &outcome, self.now);
+        self.report(&plan, &outcome, &next).await
+    }
+
+    async fn refuse(&self, problems: &[Problem]) -> Action {
+        let next = K::invalid(&self.status(), problems, self.object.meta().generation, self.now);
+        self.report(&Plan::default(), &Outcome::default(), &next).await
+    }
+
+    /// Writes what the plan says. After failures nothing new is tried before their wait is over, whatever triggers a
+    /// look; until then they stand as they were told.
+    async fn apply(&self, mut plan: Plan) -> (Plan, Outcome) {
+        let held = self.context.backoff.held(self.by, self.object.meta().generation);
+        let held = held.filter(|_| !plan.apply.is_empty());
+        if held.is_some() {
+            // What is deleted beside a create is what that was to replace.
+            plan = Plan { wake: plan.wake, ..Plan::default() };
+        }
+        let mut outcome = self.context.writer.apply(self.by, &plan, &self.context.ledger).await;
+        if let Some((wait, failures)) = held {
+            outcome.failures.extend(failures);
+            outcome.held = Some(wait);
+        }
+        (plan, outcome)
+    }
+
+    async fn report(&self, plan: &Plan, outcome: &Outcome, next: &K::Status) -> Action {
+        let previous = self.status();
+        let Context { reporter, ledger, .. } = self.context;
+        let written = reporter.status(self.by, &previous, next, ledger).await;
+        let about = self.object.object_ref(&());
+        if matches!(written, Ok(Report::Written)) {
+            reporter.events(&about, &K::events(&previous, next)).await;
+        }
+        reporter.events(&about, &plan.events).await;
+        self.next(plan, outcome, &written)
+    }
+
+    /// When to look again.
+    fn next(&self, plan: &Plan, outcome: &Outcome, reported: &Result<Report, CallError>) -> Action {
+        let retry = outcome.held.or_else(|| self.retry(outcome, reported));
+        let wake =
+            plan.wake.map(|wake| Duration::try_from(wake.duration_since(self.now)).unwrap_or_default());
+        let later = match reported {
+            Ok(Report::Later(wait)) => Some(*wait),
+            _ => None,
+        };
+        let soonest = [retry, wake, later].into_iter().flatten().min().unwrap_or(IDLE);
+        Action::requeue(soonest + TIMER)
+    }
+
+    /// Counts failures, and says how long to wait after one.
+    fn retry(&self, outcome: &Outcome, reported: &Result<Report, CallError>) -> Option<Duration> {
+        for failure in &outcome.failures {
+            self.log(&failure.object, &failure.message);
+        }
+        if let Err(error) = reported {
+            self.log("its status", &error.to_string());
+        }
+        if outcome.failures.is_empty() && reported.is_ok() {
+            self.context.backoff.succeeded(self.by);
+            return None;
+        }
+        Some(self.context.backoff.failed(self.by, self.object.meta().generation, &outcome.failures))
+    }
+
+    fn log(&self, object: &str, message: &str) {
+        let Key { namespace, name } = &self.by.key;
+        tracing::warn!(namespace, name, object, message, "a write failed");
+    }
+
+    fn status(&self) -> K::Status {
+        match self.object {
+            Guarded::Good(object) => K::status(object).cloned().unwrap_or_default(),
+            Guarded::Bad { .. } => K::Status::default(),
+        }
+    }
+}
+
 /// Whether the caches show this object's own writes; if not, when to look again.
-pub(crate) async fn unsettled(by: &Reconciled, context: &Context) -> Option<Action> {
+async fn unsettled(by: &Reconciled, context: &Context) -> Option<Action> {
     match context.ledger.settled(by, &context.cache) {
         Settled::Yes => None,
         Settled::NotYet => Some(Action::requeue(UNSETTLED)),
@@ -38,72 +226,4 @@ pub(crate) async fn unsettled(by: &Reconciled, context: &Context) -> Option<Acti
             Some(Action::requeue(UNSETTLED))
         }
     }
-}
-
-/// Writes what the plan says. After failures nothing new is tried before their wait is over, whatever triggers a
-/// look; until then they stand as they were told.
-pub(crate) async fn apply(
-    by: &Reconciled,
-    uid: &str,
-    generation: Option<i64>,
-    mut plan: Plan,
-    context: &Context,
-) -> (Plan, Outcome) {
-    let held = context.backoff.held(by, generation).filter(|_| !plan.apply.is_empty());
-    if held.is_some() {
-        // What is deleted beside a create is what that was to replace.
-        plan = Plan { wake: plan.wake, ..Plan::default() };
-    }
-    let mut outcome = context.writer.apply(by, uid, &plan, &context.ledger).await;
-    if let Some((wait, failures)) = held {
-        outcome.failures.extend(failures);
-        outcome.held = Some(wait);
-    }
-    (plan, outcome)
-}
-
-/// When to look again.
-pub(crate) fn next(
-    by: &Reconciled,
-    generation: Option<i64>,
-    context: &Context,
-    plan: &Plan,
-    outcome: &Outcome,
-    reported: &Result<Report, CallError>,
-    now: Timestamp,
-) -> Action {
-    let retry = outcome.held.or_else(|| retry(by, generation, context, outcome, reported));
-    let wake = plan.wake.map(|wake| Duration::try_from(wake.duration_since(now)).unwrap_or_default());
-    let later = match reported {
-        Ok(Report::Later(wait)) => Some(*wait),
-        _ => None,
-    };
-    let soonest = [retry, wake, later].into_iter().flatten().min().unwrap_or(IDLE);
-    Action::requeue(soonest + TIMER)
-}
-
-/// Counts failures, and says how long to wait after one.
-fn retry(
-    by: &Reconciled,
-    generation: Option<i64>,
-    context: &Context,
-    outcome: &Outcome,
-    reported: &Result<Report, CallError>,
-) -> Option<Duration> {
-    for failure in &outcome.failures {
-        log(by, &failure.object, &failure.message);
-    }
-    if let Err(error) = reported {
-        log(by, "its status", &error.to_string());
-    }
-    if outcome.failures.is_empty() && reported.is_ok() {
-        context.backoff.succeeded(by);
-        return None;
-    }
-    Some(context.backoff.failed(by, generation, &outcome.failures))
-}
-
-fn log(by: &Reconciled, object: &str, message: &str) {
-    let Key { namespace, name } = &by.1;
-    tracing::warn!(namespace, name, object, message, "a write failed");
 }

@@ -5,22 +5,25 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use dask_operator_api::{DaskCluster, DaskWorkerGroup};
 use dask_operator_plan::Settings;
 use futures::{StreamExt, stream};
 use kube::runtime::Controller;
 use kube::runtime::events::{Recorder, Reporter as EventSource};
 use kube::{Client, Config};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::Instant;
 
 use crate::args::RunOptions;
 use crate::cache::{Cache, Stores};
 use crate::context::Context;
 use crate::kubernetes::{Backoff, Caller, Gate, Lease, Ledger, Reporter, Writer};
 use crate::metrics::Metrics;
+use crate::reconcile::{on_error, reconcile};
 use crate::server::{Health, serve};
 use crate::shutdown::Shutdown;
-use crate::watches::{ClusterRef, Follower, GroupRef, Triggers};
-use crate::{cluster, worker_group};
+use crate::triggers::{ClusterRef, GroupRef, Triggers};
+use crate::watches::Follower;
 
 /// Reconciles under way are given this long to end when the operator stops.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -38,15 +41,15 @@ pub(crate) async fn run(options: &RunOptions) -> anyhow::Result<()> {
     let server = tokio::spawn(serve(options.listen, Health::of(&context), shutdown.clone()));
 
     let mut lease = lease(&context, options);
-    tokio::select! {
-        () = async { context.cache.synced().await; lease.acquire().await } => {}
+    let held = tokio::select! {
+        held = async { context.cache.synced().await; lease.acquire().await } => held,
         () = shutdown.clone().wait() => return Ok(()),
         failed = server => return failed?.context("cannot serve health and metrics"),
-    }
+    };
     lead(
         &context,
         &triggers,
-        &mut lease,
+        (&mut lease, held),
         controllers(Arc::clone(&context), clusters, groups, &shutdown),
         &shutdown,
     )
@@ -57,7 +60,7 @@ pub(crate) async fn run(options: &RunOptions) -> anyhow::Result<()> {
 async fn lead(
     context: &Context,
     triggers: &Triggers,
-    lease: &mut Lease,
+    (lease, held): (&mut Lease, Instant),
     controllers: impl Future<Output = ()>,
     shutdown: &Shutdown,
 ) -> anyhow::Result<()> {
@@ -71,7 +74,7 @@ async fn lead(
     tokio::select! {
         () = controllers => {}
         () = stopped => {}
-        lost = lease.keep() => return Err(lost.into()),
+        lost = lease.keep(held) => return Err(lost.into()),
     }
     lease.release().await;
     Ok(())
@@ -154,12 +157,12 @@ async fn controllers(
     let cluster_controller = Controller::for_stream(stream::pending(), context.cache.clusters.clone())
         .reconcile_on(received(clusters))
         .graceful_shutdown_on(shutdown.clone().wait())
-        .run(cluster::reconcile, cluster::on_error, Arc::clone(&context))
+        .run(reconcile::<DaskCluster>, on_error, Arc::clone(&context))
         .for_each(|_| async {});
     let group_controller = Controller::for_stream(stream::pending(), context.cache.groups.clone())
         .reconcile_on(received(groups))
         .graceful_shutdown_on(shutdown.clone().wait())
-        .run(worker_group::reconcile, worker_group::on_error, context)
+        .run(reconcile::<DaskWorkerGroup>, on_error, context)
         .for_each(|_| async {});
     futures::join!(cluster_controller, group_controller);
 }

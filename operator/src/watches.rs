@@ -2,7 +2,6 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use dask_operator_api::labels::{self, component};
 use dask_operator_api::{DaskCluster, DaskWorkerGroup};
@@ -14,53 +13,16 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
-use tokio::sync::mpsc::UnboundedSender;
 
 use crate::cache::{
-    Cache, ChildRecord, ConfigMap, Deployment, GroupRecord, Guarded, Index, Key, Meta, Pod, Record, Service,
-    Stores,
+    ChildRecord, ConfigMap, Deployment, GroupRecord, Guarded, Index, Key, Meta, Pod, Record, Service, Stores,
 };
 use crate::context::Context;
+use crate::kubernetes::Reconciled;
+use crate::triggers::Triggers;
 
 /// A dead connection is noticed after this many seconds and five more.
 const WATCH_SECONDS: u32 = 60;
-
-/// A cluster as reconciles are triggered by it.
-pub(crate) type ClusterRef = ObjectRef<Guarded<DaskCluster>>;
-/// A group as reconciles are triggered by it.
-pub(crate) type GroupRef = ObjectRef<Guarded<DaskWorkerGroup>>;
-
-/// Where changes go. Before this replica leads they go nowhere: it begins with a look at everything.
-pub(crate) struct Triggers {
-    pub(crate) clusters: UnboundedSender<ClusterRef>,
-    pub(crate) groups: UnboundedSender<GroupRef>,
-    pub(crate) leading: AtomicBool,
-}
-
-impl Triggers {
-    fn cluster(&self, key: &Key) {
-        if self.leading.load(Ordering::Relaxed) {
-            let _ = self.clusters.send(ObjectRef::new(&key.name).within(&key.namespace));
-        }
-    }
-
-    fn group(&self, key: &Key) {
-        if self.leading.load(Ordering::Relaxed) {
-            let _ = self.groups.send(ObjectRef::new(&key.name).within(&key.namespace));
-        }
-    }
-
-    /// Looks at everything there is, and from now on at every change.
-    pub(crate) fn lead(&self, cache: &Cache) {
-        self.leading.store(true, Ordering::Relaxed);
-        for cluster in cache.clusters.state() {
-            self.cluster(&Key::of(cluster.meta()));
-        }
-        for group in cache.groups.state() {
-            self.group(&Key::of(group.meta()));
-        }
-    }
-}
 
 /// The watches: one per kind, selected by label, so that what is not Dask's never reaches us.
 pub(crate) struct Follower {
@@ -93,8 +55,9 @@ impl Follower {
     async fn clusters(self: Arc<Self>, mut writer: Writer<Guarded<DaskCluster>>) {
         self.follow::<Guarded<DaskCluster>>("", |event| {
             let event = trimmed(event);
+            let before = Self::known(&event, &self.context.cache.clusters);
             writer.apply_watcher_event(&event);
-            for key in self.concerned(Kind::DaskCluster, &event, &self.context.cache.clusters) {
+            for (key, _) in self.concerned(Kind::DaskCluster, &event, before, &self.context.cache.clusters) {
                 self.cluster_and_groups(&key);
             }
         })
@@ -104,9 +67,13 @@ impl Follower {
     async fn groups(self: Arc<Self>, mut writer: Writer<Guarded<DaskWorkerGroup>>) {
         self.follow::<Guarded<DaskWorkerGroup>>("", |event| {
             let event = trimmed(event);
+            let before = Self::known(&event, &self.context.cache.groups);
             writer.apply_watcher_event(&event);
-            for key in self.concerned(Kind::DaskWorkerGroup, &event, &self.context.cache.groups) {
+            for (key, group) in
+                self.concerned(Kind::DaskWorkerGroup, &event, before, &self.context.cache.groups)
+            {
                 self.triggers.group(&key);
+                self.triggers.cluster(&Key::new(&key.namespace, &group_record(&group).cluster));
             }
             for group in self.context.cache.groups_of_cluster.apply(map(event, |group| group_record(&group)))
             {
@@ -149,21 +116,43 @@ impl Follower {
         .await;
     }
 
-    /// The objects to look at after an event. During a list the store still shows the world before it, so that at
-    /// its end everything is looked at.
-    fn concerned<K>(&self, kind: Kind, event: &Event<K>, store: &Store<K>) -> Vec<Key>
+    /// What the store shows before a list ends: what it shows no more afterwards is gone.
+    fn known<K>(event: &Event<K>, store: &Store<K>) -> Vec<Arc<K>>
     where
         K: Resource<DynamicType = ()> + Clone + 'static,
     {
-        match event {
-            Event::Apply(object) => vec![Key::of(object.meta())],
-            Event::Delete(object) => {
-                let key = Key::of(object.meta());
-                self.context.forget(&(kind, key.clone()));
-                vec![key]
-            }
-            Event::InitDone => store.state().iter().map(|object| Key::of(object.meta())).collect(),
+        if matches!(event, Event::InitDone) { store.state() } else { Vec::new() }
+    }
+
+    /// The objects to look at after an event; those that are gone are forgotten. During a list the store still shows
+    /// the world before it, so that at its end everything is looked at.
+    fn concerned<K>(
+        &self,
+        kind: Kind,
+        event: &Event<K>,
+        before: Vec<Arc<K>>,
+        store: &Store<K>,
+    ) -> Vec<(Key, Arc<K>)>
+    where
+        K: Resource<DynamicType = ()> + Clone + 'static,
+    {
+        let touched = match event {
+            Event::Apply(object) | Event::Delete(object) => vec![Arc::new(object.clone())],
+            Event::InitDone => store.state().into_iter().chain(before).collect(),
             Event::Init | Event::InitApply(_) => Vec::new(),
+        };
+        let keyed = touched.into_iter().map(|object| (Key::of(object.meta()), object));
+        keyed.inspect(|(key, object)| self.forget_if_gone(kind, key, &**object, store)).collect()
+    }
+
+    fn forget_if_gone<K>(&self, kind: Kind, key: &Key, object: &K, store: &Store<K>)
+    where
+        K: Resource<DynamicType = ()> + Clone + 'static,
+    {
+        let uid = object.meta().uid.clone().unwrap_or_default();
+        let now = store.get(&ObjectRef::new(&key.name).within(&key.namespace));
+        if now.is_none_or(|now| now.meta().uid.as_ref() != Some(&uid)) {
+            self.context.forget(&Reconciled { kind, key: key.clone(), uid });
         }
     }
 

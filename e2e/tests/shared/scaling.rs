@@ -37,3 +37,23 @@ async fn a_cluster_grows_and_shrinks_to_exact_counts_of_registered_workers() -> 
     assert!(left.iter().all(|name| grown.contains(name)), "no worker is new: {left:?}");
     bed.until_registered("demo", 3, SOON).await
 }
+
+#[tokio::test]
+async fn a_group_grows_and_shrinks_to_exact_counts_and_its_neighbour_is_left_alone() -> Result<()> {
+    let bed = Bed::new("scale-group").await?;
+    bed.apply(&manifests::cluster("demo", 1))?;
+    bed.apply(&manifests::group("demo", "more", 2))?;
+    bed.until_registered("demo", 3, SOON).await?;
+    let neighbour = until_pods(&bed, "demo-default", 1).await?;
+    let mut before = until_pods(&bed, "demo-more", 2).await?;
+    for count in [6, 3] {
+        bed.kubectl(&["scale", "daskworkergroup/demo-more", &format!("--replicas={count}")])?;
+        let after = until_pods(&bed, "demo-more", count).await?;
+        let (fewer, more) = if after.len() < before.len() { (&after, &before) } else { (&before, &after) };
+        assert!(fewer.iter().all(|name| more.contains(name)), "{before:?} {after:?}");
+        bed.until_registered("demo", 1 + count as u64, SOON).await?;
+        before = after;
+    }
+    assert_eq!(until_pods(&bed, "demo-default", 1).await?, neighbour);
+    Ok(())
+}

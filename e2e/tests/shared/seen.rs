@@ -115,6 +115,8 @@ async fn a_horizontal_pod_autoscaler_drives_a_group() -> Result<()> {
     bed.apply(&manifests::group("demo", "more", 1))?;
     until_workers(&bed, "dask.org/workergroup-name=demo-more", 1).await?;
 
+    bed.apply(&manifests::pod_autoscaler("demo-more", 2))?;
+    until_workers(&bed, "dask.org/workergroup-name=demo-more", 2).await?;
     bed.apply(&manifests::pod_autoscaler("demo-more", 3))?;
     until_workers(&bed, "dask.org/workergroup-name=demo-more", 3).await?;
     bed.until_registered("demo", 4, SOON).await?;

@@ -79,6 +79,14 @@ pub(crate) fn has_flag(container: &Map<String, Value>, flag: &str) -> bool {
     all_words(container).iter().any(|word| *word == flag || with_value(word))
 }
 
+/// The value of a flag, as `--flag value` or `--flag=value`.
+pub(crate) fn flag_value<'a>(container: &'a Map<String, Value>, flag: &str) -> Option<&'a str> {
+    let words = all_words(container);
+    let joined = words.iter().find_map(|word| word.strip_prefix(flag)?.strip_prefix('='));
+    let apart = || words.iter().position(|word| *word == flag).and_then(|at| words.get(at + 1).copied());
+    joined.or_else(apart)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -179,14 +179,14 @@ fn what_an_earlier_cluster_of_the_name_left_is_waited_for_in_silence() {
 #[test]
 fn a_refusal_is_told_in_the_servers_words() {
     let failure = Failure {
-        object: "Pod p".to_owned(),
+        object: "a worker pod".to_owned(),
         kind: FailureKind::Refused,
         message: "exceeded quota".to_owned(),
     };
     let outcome = Outcome { failures: vec![failure], ..Outcome::default() };
     let status = status(&a_cluster().build(), &Observed::default(), &outcome);
     let refused = status.conditions.iter().find(|condition| condition.type_ == "Refused").unwrap();
-    assert_eq!(refused.message, "Pod p: exceeded quota");
+    assert_eq!(refused.message, "a worker pod: exceeded quota");
 }
 
 #[test]
@@ -281,4 +281,28 @@ fn a_cluster_that_goes_does_not_lament_its_scheduler() {
         status(&cluster, &world, &Outcome::default())
     };
     assert_eq!(cluster::events(&deleting(true), &deleting(false)), vec![]);
+}
+
+#[test]
+fn an_evicted_scheduler_does_not_hide_the_one_that_runs() {
+    let cluster = a_cluster().build();
+    let evicted = SchedulerPod { name: "a".to_owned(), ended: true, ..SchedulerPod::default() };
+    let running = SchedulerPod { name: "b".to_owned(), ready: true, ..SchedulerPod::default() };
+    let world = Observed { scheduler_pods: vec![evicted, running], ..complete(&cluster) };
+    let status = status(&cluster, &world, &Outcome::default());
+    assert_eq!(condition(&status, "SchedulerReady"), Some(("True", "SchedulerReady")));
+}
+
+#[test]
+fn a_cluster_is_not_ready_while_its_group_is_yet_to_be_told() {
+    let before = a_cluster().workers(2).build();
+    let mut world = complete(&before);
+    world.scheduler_pods = vec![SchedulerPod { ready: true, ..SchedulerPod::default() }];
+    world.group.as_mut().unwrap().ready_replicas = 2;
+    let ready = |cluster: &DaskCluster| {
+        let status = status(cluster, &world, &Outcome::default());
+        condition(&status, "Ready").map(|(status, _)| status.to_owned())
+    };
+    assert_eq!(ready(&before).as_deref(), Some("True"));
+    assert_eq!(ready(&a_cluster().workers(4).build()).as_deref(), Some("False"));
 }

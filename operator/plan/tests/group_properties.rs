@@ -1,11 +1,14 @@
 //! What must hold of a group's plan in every world.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
+use std::collections::BTreeSet;
+
 use dask_operator_plan::worker_group::{self, Cluster, Ended, Observed, Stage, WorkerPod};
 use dask_operator_plan::{Apply, Kind, Plan, Settings, Suffixes};
 use dask_operator_testkit::a_group;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
+use serde_json::json;
 
 fn now() -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap()
@@ -50,8 +53,12 @@ fn worlds() -> impl Strategy<Value = (i32, Observed)> {
     (0i32..8, cluster(), pods()).prop_map(|(wanted, cluster, pods)| (wanted, Observed { cluster, pods }))
 }
 
+/// A group whose workers wait for their scheduler by themselves, or, where an odd number is wanted, one whose do not.
 fn plan(wanted: i32, observed: &Observed, at: Timestamp) -> Plan {
-    let group = worker_group::check(&a_group().replicas(wanted).build()).unwrap();
+    let script = json!({"containers": [{"name": "worker", "image": "x", "args": ["my-script"]}]});
+    let group = a_group().replicas(wanted);
+    let group = if wanted % 2 == 1 { group.pod(script) } else { group };
+    let group = worker_group::check(&group.build()).unwrap();
     worker_group::plan(&group, observed, &settings(), Suffixes::from_seed(7), at)
 }
 
@@ -112,6 +119,7 @@ proptest! {
     fn the_count_is_exact_once_every_wait_is_over((wanted, observed) in worlds()) {
         prop_assume!(observed.cluster.as_ref().is_some_and(|cluster| !cluster.deleting));
         let mut world = observed;
+        world.cluster = world.cluster.map(|cluster| Cluster { scheduler_ready: true, ..cluster });
         let mut at = now();
         for _ in 0..20 {
             let plan = plan(wanted, &world, at);
@@ -153,15 +161,14 @@ proptest! {
     #[test]
     fn every_pod_is_owned_by_its_group_and_has_a_name_of_its_own((wanted, observed) in worlds()) {
         let plan = plan(wanted, &observed, now());
-        let mut names: Vec<_> = Vec::new();
+        let mut names = BTreeSet::new();
         for apply in &plan.apply {
             let Apply::Create(create) = apply else { continue };
             prop_assert_eq!(create.kind, Kind::Pod);
             prop_assert_eq!(&create.object["metadata"]["ownerReferences"][0]["uid"], "group-uid");
             prop_assert_eq!(create.object["metadata"]["name"].as_str(), Some(create.name.as_str()));
-            names.push(create.name.clone());
+            names.insert(create.name.clone());
         }
-        names.dedup();
         prop_assert_eq!(names.len(), plan.apply.len());
     }
 }

@@ -146,3 +146,18 @@ fn a_worker_whose_waiting_text_would_be_hidden_is_made_when_its_scheduler_is_rea
     };
     assert_eq!((pods(false), pods(true)), (0, 1));
 }
+
+#[test]
+fn memory_is_shared_by_as_many_processes_as_the_command_line_says() {
+    let limit = |args: Value| {
+        let template = json!({"containers": [{"name": "worker", "image": "x", "args": args}]});
+        let group = a_group().pod(template).worker(|worker| worker.threads = Some(1)).build();
+        let args = worker_of(&group, the_cluster())["spec"]["containers"][0]["args"].clone();
+        let words: Vec<_> =
+            args.as_array().unwrap().iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        words.iter().position(|word| word == "--memory-limit").map(|at| words[at + 1].clone())
+    };
+    assert_eq!(limit(json!(["dask", "worker"])).as_deref(), Some("1.0000"));
+    assert_eq!(limit(json!(["dask", "worker", "--nworkers", "4"])).as_deref(), Some("0.2500"));
+    assert_eq!(limit(json!(["dask", "worker", "--nworkers=auto"])), None);
+}

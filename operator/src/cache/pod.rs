@@ -149,6 +149,7 @@ impl<Role> PodRecord<Role> {
             name: self.meta.key.name.clone(),
             ready: self.stage == Stage::Ready,
             terminating: self.meta.terminating,
+            ended: matches!(self.stage, Stage::Ended(_)),
             message: self.waiting.clone(),
         }
     }

@@ -8,7 +8,7 @@ use kube::{Resource, ResourceExt};
 use crate::cache::{Cache, Guarded, Key, Meta};
 
 /// Reads caches only.
-pub(super) fn observe(cache: &Cache, cluster: &Guarded<DaskCluster>, key: &Key) -> Observed {
+pub(super) fn observe(cache: &Cache, cluster: &DaskCluster, key: &Key) -> Observed {
     let uid = cluster.uid().unwrap_or_default();
     let child = |name: &str| Key::new(&key.namespace, name);
     let scheduler = child(&names::scheduler_name(&key.name));

@@ -40,7 +40,9 @@ impl Backoff {
     /// The failures whose wait is not over, and how long it still is. A changed spec need not wait.
     pub(crate) fn held(&self, by: &Reconciled, generation: Option<i64>) -> Option<(Duration, Vec<Failure>)> {
         self.with(|all| {
-            let trouble = all.get(by).filter(|trouble| trouble.generation == generation)?;
+            // A status that could not be written is no reason to create nothing.
+            let trouble = all.get(by).filter(|trouble| !trouble.failures.is_empty())?;
+            let trouble = Some(trouble).filter(|trouble| trouble.generation == generation)?;
             let wait = trouble.until.checked_duration_since(Instant::now()).filter(|wait| !wait.is_zero())?;
             Some((wait, trouble.failures.clone()))
         })
@@ -60,10 +62,14 @@ impl Backoff {
 mod tests {
     use super::*;
     use crate::cache::Key;
-    use dask_operator_plan::Kind;
+    use dask_operator_plan::{FailureKind, Kind};
 
     fn the_cluster() -> Reconciled {
-        (Kind::DaskCluster, Key::new("team", "demo"))
+        Reconciled { kind: Kind::DaskCluster, key: Key::new("team", "demo"), uid: "1".to_owned() }
+    }
+
+    fn a_failure() -> [Failure; 1] {
+        [Failure { object: String::new(), kind: FailureKind::Refused, message: String::new() }]
     }
 
     #[test]
@@ -79,8 +85,15 @@ mod tests {
     #[test]
     fn a_changed_spec_need_not_wait() {
         let backoff = Backoff::default();
-        backoff.failed(&the_cluster(), Some(1), &[]);
+        backoff.failed(&the_cluster(), Some(1), &a_failure());
         assert!(backoff.held(&the_cluster(), Some(1)).is_some());
         assert!(backoff.held(&the_cluster(), Some(2)).is_none());
+    }
+
+    #[test]
+    fn a_status_that_failed_holds_nothing_up() {
+        let backoff = Backoff::default();
+        backoff.failed(&the_cluster(), Some(1), &[]);
+        assert!(backoff.held(&the_cluster(), Some(1)).is_none());
     }
 }

@@ -52,24 +52,25 @@ impl Lease {
         Self { api: Api::namespaced(client, namespace), identity, observed: None }
     }
 
-    /// Returns once this replica holds the lease.
-    pub(crate) async fn acquire(&mut self) {
+    /// Returns once this replica holds the lease; since when, at the latest, others count its time.
+    pub(crate) async fn acquire(&mut self) -> Instant {
         loop {
+            let began = Instant::now();
             if self
                 .try_hold()
                 .await
                 .inspect_err(|error| tracing::warn!(%error, "trying again"))
                 .unwrap_or(false)
             {
-                return;
+                return began;
             }
             tokio::time::sleep(RETRY).await;
         }
     }
 
     /// Renews the lease for as long as that works; returns why it no longer does.
-    pub(crate) async fn keep(&mut self) -> LeaseError {
-        let mut renewed = Instant::now();
+    pub(crate) async fn keep(&mut self, held: Instant) -> LeaseError {
+        let mut renewed = held;
         loop {
             tokio::time::sleep(RETRY).await;
             // Others count from when they see the renewal, which may be before we see the answer.
@@ -89,7 +90,8 @@ impl Lease {
 
     /// Gives the lease up, so that another replica need not wait.
     pub(crate) async fn release(&mut self) {
-        let Some((mut record, _)) = self.observed.take() else { return };
+        // Read anew: a renewal may have been cut off.
+        let Ok(Some(mut record)) = self.read().await else { return };
         let spec = record.spec.get_or_insert_default();
         if spec.holder_identity.as_deref() != Some(&self.identity) {
             return;

@@ -14,8 +14,13 @@ use crate::cache::{Cache, Key};
 /// After this long without a sign of a write in the watch, the API server is asked.
 const OVERDUE: Duration = Duration::from_secs(5);
 
-/// An object that is reconciled.
-pub(crate) type Reconciled = (Kind, Key);
+/// An object that is reconciled. By its UID, so that nothing is carried over to another one of its name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Reconciled {
+    pub(crate) kind: Kind,
+    pub(crate) key: Key,
+    pub(crate) uid: String,
+}
 
 /// What is awaited of one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +39,12 @@ struct Entry {
     key: Key,
     awaited: Awaited,
     since: Instant,
+}
+
+impl Entry {
+    fn is_late(&self) -> bool {
+        self.since.elapsed() >= OVERDUE
+    }
 }
 
 /// Whether the cache shows all of an object's own writes.
@@ -81,7 +92,9 @@ impl Ledger {
                 all.remove(by);
                 return Settled::Yes;
             }
-            let late = entries.iter().filter(|entry| entry.since.elapsed() >= OVERDUE);
+            // A change that is never shown, as after a restore of the store, may be made again.
+            entries.retain(|entry| !(entry.is_late() && matches!(entry.awaited, Awaited::Changed(_))));
+            let late = entries.iter().filter(|entry| entry.is_late());
             let late: Vec<_> = late.map(|entry| (entry.kind, entry.key.clone())).collect();
             if late.is_empty() { Settled::NotYet } else { Settled::Overdue(late) }
         })

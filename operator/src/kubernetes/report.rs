@@ -50,7 +50,6 @@ impl Reporter {
     pub(crate) async fn status(
         &self,
         by: &Reconciled,
-        uid: &str,
         previous: &impl Serialize,
         next: &impl Serialize,
         ledger: &Ledger,
@@ -64,14 +63,14 @@ impl Reporter {
             return Ok(Report::Later(wait));
         }
         // Not the status of another object that has the name by now.
-        let body = json!({"metadata": {"uid": uid}, "status": next});
+        let body = json!({"metadata": {"uid": by.uid}, "status": next});
         self.writer.patch_status(by, &body, ledger).await?;
         self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(by.clone(), Instant::now());
         Ok(Report::Written)
     }
 
     fn wait(&self, by: &Reconciled, previous: &Value, next: &Value) -> Option<Duration> {
-        let patience = patience(by.0, previous, next)?;
+        let patience = patience(by.kind, previous, next)?;
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let since = written.entry(by.clone()).or_insert_with(Instant::now).elapsed();
         patience.checked_sub(since).filter(|wait| !wait.is_zero())

@@ -19,29 +19,27 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Writes everything that a plan says, in parallel, in the name of the reconciled object.
-    pub(crate) async fn apply(
-        &self,
-        by: &Reconciled,
-        owner_uid: &str,
-        plan: &Plan,
-        ledger: &Ledger,
-    ) -> Outcome {
-        let applied = plan.apply.iter().map(|apply| self.write(by, owner_uid, apply, ledger).boxed());
-        let mut calls: Vec<BoxFuture<'_, Outcome>> = applied.collect();
-        calls.extend(plan.delete.iter().map(|delete| self.delete(by, delete, ledger).boxed()));
-        stream::iter(calls).buffer_unordered(PARALLEL).fold(Outcome::default(), merged).await
+    /// Writes everything that a plan says, in parallel, in the name of the reconciled object. What is deleted beside
+    /// something new was to be replaced by it, and stays, readable, when that failed.
+    pub(crate) async fn apply(&self, by: &Reconciled, plan: &Plan, ledger: &Ledger) -> Outcome {
+        let applied = plan.apply.iter().map(|apply| self.write(by, apply, ledger).boxed());
+        let outcome = together(applied.collect()).await;
+        if !outcome.failures.is_empty() {
+            return outcome;
+        }
+        let deleted = plan.delete.iter().map(|delete| self.delete(by, delete, ledger).boxed());
+        merged(outcome, together(deleted.collect()).await)
     }
 
-    async fn write(&self, by: &Reconciled, owner_uid: &str, apply: &Apply, ledger: &Ledger) -> Outcome {
+    async fn write(&self, by: &Reconciled, apply: &Apply, ledger: &Ledger) -> Outcome {
         match apply {
-            Apply::Create(create) => self.create(by, owner_uid, create, ledger).await,
+            Apply::Create(create) => self.create(by, create, ledger).await,
             Apply::Patch(patch) => self.patch(by, patch, ledger).await,
         }
     }
 
-    async fn create(&self, by: &Reconciled, owner_uid: &str, create: &Create, ledger: &Ledger) -> Outcome {
-        let key = Key::new(&by.1.namespace, &create.name);
+    async fn create(&self, by: &Reconciled, create: &Create, ledger: &Ledger) -> Outcome {
+        let key = Key::new(&by.key.namespace, &create.name);
         ledger.note(by, create.kind, key.clone(), Awaited::Created);
         let mut unknown_fields = None;
         let mut answer =
@@ -54,7 +52,7 @@ impl Writer {
         match answer {
             Ok(_) => Outcome { unknown_fields, created: vec![create.kind], ..Outcome::default() },
             Err(CallError::Answer(status)) if status.reason == "AlreadyExists" => {
-                self.exists(by, owner_uid, create, &key, ledger).await
+                self.exists(by, create, &key, ledger).await
             }
             Err(error) => {
                 if matches!(error, CallError::Answer(_)) {
@@ -66,14 +64,7 @@ impl Writer {
     }
 
     /// The name exists: fine if it is ours, seen or not.
-    async fn exists(
-        &self,
-        by: &Reconciled,
-        owner_uid: &str,
-        create: &Create,
-        key: &Key,
-        ledger: &Ledger,
-    ) -> Outcome {
+    async fn exists(&self, by: &Reconciled, create: &Create, key: &Key, ledger: &Ledger) -> Outcome {
         let existing = match self.caller.send("get", create.kind, key, request::get(create.kind, key)).await {
             Ok(existing) => existing,
             Err(error) => {
@@ -82,11 +73,11 @@ impl Writer {
             }
         };
         let owners = existing.metadata.owner_references;
-        if owners.iter().any(|owner| owner.uid == owner_uid) {
+        if owners.iter().any(|owner| owner.uid == by.uid) {
             return Outcome { created: vec![create.kind], ..Outcome::default() };
         }
         ledger.strike(by, create.kind, key);
-        let predecessor = owners.iter().any(|owner| owner.kind == "DaskCluster" && owner.name == by.1.name);
+        let predecessor = owners.iter().any(|owner| owner.kind == "DaskCluster" && owner.name == by.key.name);
         let (kind, message) = if predecessor {
             (FailureKind::Transient, "still belongs to an earlier object of this name")
         } else {
@@ -100,7 +91,7 @@ impl Writer {
     }
 
     async fn patch(&self, by: &Reconciled, patch: &Patch, ledger: &Ledger) -> Outcome {
-        let key = Key::new(&by.1.namespace, &patch.name);
+        let key = Key::new(&by.key.namespace, &patch.name);
         let answer =
             self.caller.send("patch", patch.kind, &key, request::patch(patch.kind, &key, &patch.body)).await;
         note_change(by, patch.kind, key, &answer, ledger);
@@ -108,7 +99,7 @@ impl Writer {
     }
 
     async fn delete(&self, by: &Reconciled, delete: &Delete, ledger: &Ledger) -> Outcome {
-        let key = Key::new(&by.1.namespace, &delete.name);
+        let key = Key::new(&by.key.namespace, &delete.name);
         ledger.note(by, delete.kind, key.clone(), Awaited::Deleted(delete.uid.clone()));
         let request = request::delete(delete.kind, &key, &delete.uid);
         match self.caller.send("delete", delete.kind, &key, request).await {
@@ -129,7 +120,7 @@ impl Writer {
         body: &serde_json::Value,
         ledger: &Ledger,
     ) -> Result<(), CallError> {
-        let (kind, key) = by;
+        let Reconciled { kind, key, .. } = by;
         let answer = self.caller.send("patch", *kind, key, request::patch_status(*kind, key, body)).await;
         note_change(by, *kind, key.clone(), &answer, ledger);
         answer.map(|_| ())
@@ -164,14 +155,19 @@ fn failed(kind: Kind, name: &str, error: &CallError) -> Outcome {
         CallError::Answer(status) if matches!(status.code, 400 | 403 | 422) => FailureKind::Refused,
         _ => FailureKind::Transient,
     };
-    let object = format!("{kind:?} {name}");
-    Outcome {
-        failures: vec![Failure { object, kind: meaning, message: error.to_string() }],
-        ..Outcome::default()
-    }
+    let (object, message) = match kind {
+        Kind::Pod => ("a worker pod".to_owned(), error.to_string().replace(name, "…")),
+        _ => (format!("{kind:?} {name}"), error.to_string()),
+    };
+    Outcome { failures: vec![Failure { object, kind: meaning, message }], ..Outcome::default() }
 }
 
-async fn merged(mut all: Outcome, one: Outcome) -> Outcome {
+async fn together(calls: Vec<BoxFuture<'_, Outcome>>) -> Outcome {
+    let outcomes = stream::iter(calls).buffered(PARALLEL);
+    outcomes.fold(Outcome::default(), async |all, one| merged(all, one)).await
+}
+
+fn merged(mut all: Outcome, one: Outcome) -> Outcome {
     let Outcome { failures, unknown_fields, created, held: _ } = one;
     all.failures.extend(failures);
     all.unknown_fields = all.unknown_fields.or(unknown_fields);

@@ -7,23 +7,21 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 
 use crate::cache::{Cache, Guarded, Key, Meta, Record};
-use crate::kubernetes::Reconciled;
 
 /// Reads caches only. None when the group's own cluster is gone: garbage collection is about to take the group.
-pub(super) fn observe(cache: &Cache, group: &Guarded<DaskWorkerGroup>, by: &Reconciled) -> Option<Observed> {
+pub(super) fn observe(cache: &Cache, group: &DaskWorkerGroup, key: &Key) -> Option<Observed> {
     let uid = group.uid().unwrap_or_default();
-    let cluster = find_cluster(cache, group, &by.1.namespace);
+    let cluster = find_cluster(cache, group, &key.namespace);
     let owner = Meta::of(group.meta()).owner.filter(|owner| owner.kind == "DaskCluster");
     if owner.is_some_and(|owner| cluster.as_ref().is_none_or(|cluster| cluster.uid != owner.uid)) {
         return None;
     }
-    let pods = cache.workers.of_parent(&by.1);
+    let pods = cache.workers.of_parent(key);
     let ours = pods.iter().filter(|pod| pod.meta().is_owned_by(&uid));
     Some(Observed { cluster, pods: ours.map(|pod| pod.worker()).collect() })
 }
 
-fn find_cluster(cache: &Cache, group: &Guarded<DaskWorkerGroup>, namespace: &str) -> Option<Cluster> {
-    let Guarded::Good(group) = group else { return None };
+fn find_cluster(cache: &Cache, group: &DaskWorkerGroup, namespace: &str) -> Option<Cluster> {
     let object = cache.clusters.get(&ObjectRef::new(&group.spec.cluster).within(namespace))?;
     // A cluster of another trouble may run; one whose name breaks the rule never does.
     ClusterName::parse(&group.spec.cluster).ok()?;

@@ -88,13 +88,16 @@ pub struct SchedulerPod {
     pub ready: bool,
     /// Whether it is being deleted: it is never asked anything.
     pub terminating: bool,
+    /// Whether its containers have ended, as after an eviction.
+    pub ended: bool,
     /// Why it is not ready, in Kubernetes' own words.
     pub message: Option<String>,
 }
 
 impl Observed {
-    /// The scheduler's pod that is not on its way out.
+    /// The scheduler's pod that is not on its way out, a ready one first.
     pub fn live_scheduler(&self) -> Option<&SchedulerPod> {
-        self.scheduler_pods.iter().find(|pod| !pod.terminating)
+        let live = || self.scheduler_pods.iter().filter(|pod| !pod.terminating && !pod.ended);
+        live().find(|pod| pod.ready).or_else(|| live().next())
     }
 }

@@ -6,6 +6,7 @@ use dask_operator_api::labels;
 use jiff::Timestamp;
 
 use super::check::CheckedCluster;
+use super::decide;
 use super::observed::{Child, Observed, Ownership};
 use crate::plan::{Kind, Outcome};
 use crate::problem::Problem;
@@ -99,7 +100,8 @@ fn ready(
     let wanted = observed.group.as_ref().and_then(|group| group.worker["replicas"].as_i64()).unwrap_or(1);
     let current = observed.group.as_ref().is_some_and(|group| group.status_is_current);
     let ready = observed.group.as_ref().map_or(0, |group| group.ready_replicas);
-    if !current || ready != wanted {
+    let pushing = decide::default_group(cluster, observed).is_some();
+    if pushing || !current || ready != wanted {
         let group = cluster.name.default_group();
         let message = format!("{ready} of {wanted} workers are ready; the group {group} says more");
         return not(Reason::WorkersNotReady, message);

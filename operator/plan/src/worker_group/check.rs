@@ -6,6 +6,7 @@ use dask_operator_api::labels;
 use dask_operator_api::names::GroupName;
 use dask_operator_api::parts::WorkerSpec;
 use dask_operator_api::worker_group::{DaskWorkerGroup, DaskWorkerGroupStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde_json::Value;
 
 use crate::metadata::{Owner, StringMap};
@@ -22,7 +23,7 @@ pub struct CheckedGroup {
     pub(crate) generation: Option<i64>,
     pub(crate) labels: StringMap,
     pub(crate) annotations: StringMap,
-    pub(crate) owner: Option<String>,
+    pub(crate) owners: Vec<OwnerReference>,
     pub(crate) deleting: bool,
     pub(crate) keep_command: bool,
     pub(crate) cluster: String,
@@ -34,6 +35,11 @@ pub struct CheckedGroup {
 }
 
 impl CheckedGroup {
+    /// Whether some object controls it.
+    pub(crate) fn is_controlled(&self) -> bool {
+        self.owners.iter().any(|owner| owner.controller == Some(true))
+    }
+
     /// The owner that worker pods refer to.
     pub(crate) fn owner(&self) -> Owner {
         Owner { kind: "DaskWorkerGroup", name: self.name.as_str().to_owned(), uid: self.uid.clone() }
@@ -63,7 +69,7 @@ pub fn check(group: &DaskWorkerGroup) -> Result<CheckedGroup, Vec<Problem>> {
         labels: metadata.labels.clone().unwrap_or_default(),
         keep_command: annotations.contains_key(labels::KEEP_COMMAND),
         annotations,
-        owner: controller(group),
+        owners: metadata.owner_references.clone().unwrap_or_default(),
         deleting: metadata.deletion_timestamp.is_some(),
         cluster: group.spec.cluster.clone(),
         wanted,
@@ -72,11 +78,6 @@ pub fn check(group: &DaskWorkerGroup) -> Result<CheckedGroup, Vec<Problem>> {
         resources: worker.resources.as_ref().map(RawJson::value),
         status: group.status.clone().unwrap_or_default(),
     })
-}
-
-fn controller(group: &DaskWorkerGroup) -> Option<String> {
-    let owners = group.metadata.owner_references.iter().flatten();
-    owners.into_iter().find(|owner| owner.controller == Some(true)).map(|owner| owner.uid.clone())
 }
 
 fn replicas(worker: &WorkerSpec) -> Result<usize, Problem> {

@@ -2,7 +2,8 @@
 
 use dask_operator_api::names::default_group_name;
 use jiff::Timestamp;
-use serde_json::json;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use serde_json::{Value, json};
 
 use super::check::CheckedGroup;
 use super::crashes::{crashes, due};
@@ -92,7 +93,7 @@ fn may_create(group: &CheckedGroup, observed: &Observed) -> bool {
 pub(super) fn adopt(group: &CheckedGroup, cluster: &Cluster) -> Option<Apply> {
     // A default group that its cluster did not make is somebody else's.
     let is_default = group.name.as_str() == default_group_name(&cluster.name);
-    if group.owner.is_some() || group.deleting || cluster.deleting || is_default {
+    if group.is_controlled() || group.deleting || cluster.deleting || is_default {
         return None;
     }
     let owner =
@@ -100,7 +101,17 @@ pub(super) fn adopt(group: &CheckedGroup, cluster: &Cluster) -> Option<Apply> {
     let body = json!({"metadata": {
         "uid": group.uid,
         "resourceVersion": group.resource_version,
-        "ownerReferences": owner.references(),
+        "ownerReferences": beside(&group.owners, owner.references()),
     }});
     Some(Apply::Patch(Patch { kind: Kind::DaskWorkerGroup, name: group.name.as_str().to_owned(), body }))
+}
+
+/// A merge patch replaces the list, so what others put there is said again.
+fn beside(others: &[OwnerReference], ours: Value) -> Value {
+    let mut all = serde_json::to_value(others).unwrap_or_default();
+    match (&mut all, ours) {
+        (Value::Array(all), Value::Array(ours)) => all.extend(ours),
+        (all, ours) => *all = ours,
+    }
+    all
 }

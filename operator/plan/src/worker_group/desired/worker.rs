@@ -53,7 +53,11 @@ pub(super) fn set_flags(container: &mut Container, worker: &WorkerSpec) {
         command::append_flag(container, "--nworkers", &processes.to_string());
     }
     if worker.threads.is_some() || worker.processes.is_some() {
-        command::append_flag(container, "--memory-limit", &memory_share(worker.processes.unwrap_or(1)));
+        let processes = command::flag_value(container, "--nworkers").unwrap_or("1").parse();
+        // `auto` and negative numbers depend on the node.
+        if let Ok(processes) = processes {
+            command::append_flag(container, "--memory-limit", &memory_share(processes));
+        }
     }
     if let Some(offers) = worker.dask_resources.as_ref().filter(|offers| !offers.is_empty()) {
         let offers: Vec<_> = offers.iter().map(|(name, amount)| format!("{name}={amount}")).collect();
