@@ -102,7 +102,7 @@ def test_the_operator_is_probed_where_it_listens():
     ]
     assert main["ports"] == [{"name": "http", "containerPort": 8080, "protocol": "TCP"}]
     assert main["livenessProbe"] == {"httpGet": {"path": "/healthz", "port": "http"}, "timeoutSeconds": 5}
-    assert main["readinessProbe"] == {"httpGet": {"path": "/readyz", "port": "http"}}
+    assert main["readinessProbe"] == {"httpGet": {"path": "/readyz", "port": "http"}, "periodSeconds": 2}
 
 
 def test_only_the_pods_of_this_chart_get_a_token():

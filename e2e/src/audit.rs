@@ -77,7 +77,12 @@ impl Audit {
 impl Request {
     /// Whether the operator changed something, or tried to.
     pub fn is_operators_write(&self) -> bool {
-        self.user.username == crate::operator::USER && !matches!(self.verb.as_str(), "get" | "list" | "watch")
+        self.user.username == crate::operator::USER && self.is_write()
+    }
+
+    /// Whether it changed something, or was to.
+    pub fn is_write(&self) -> bool {
+        !matches!(self.verb.as_str(), "get" | "list" | "watch")
     }
 
     /// `create pods`, `patch daskclusters/status`

@@ -25,6 +25,8 @@ use crate::{commands, python};
 
 /// The variable by which `cargo e2e test` tells the tests of a cluster that is not the embedded one.
 pub const KUBECONFIG_VARIABLE: &str = "E2E_KUBECONFIG";
+/// On the namespaces of tests.
+const OURS: &str = "app.kubernetes.io/created-by=dask-operator-e2e";
 const WORKLOADS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/workloads");
 
 /// A namespace, removed when the test ends.
@@ -42,6 +44,7 @@ impl Bed {
         let cluster = running_cluster()?;
         let namespace = format!("{name}-{:x}", std::process::id());
         cluster.kubectl(&["create", "namespace", &namespace])?;
+        cluster.kubectl(&["label", "namespace", &namespace, OURS])?;
         let kubeconfig = Kubeconfig::read_from(&cluster.kubeconfig)?;
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
         let bed = Self { cluster, client: Client::try_from(config)?, namespace, routes: Mutex::default() };
@@ -54,6 +57,16 @@ impl Bed {
         )
         .await?;
         Ok(bed)
+    }
+
+    /// Waits until the namespaces of other tests are gone: the operator still writes in those that are on their way.
+    pub fn until_alone(&self) -> Result<()> {
+        let others = ["get", "namespace", "--selector", OURS, "--output", "name"];
+        let own = format!("namespace/{}", self.namespace);
+        for other in self.cluster.kubectl(&others)?.lines().filter(|name| **name != own) {
+            self.cluster.kubectl(&["wait", other, "--for=delete", "--timeout=120s"])?;
+        }
+        Ok(())
     }
 
     /// kubectl in this namespace.

@@ -26,7 +26,7 @@ pub async fn of_phase_running(bed: &Bed, cluster: &str) -> Result<Duration> {
         object.namespace == bed.namespace && object.resource == "daskclusters" && object.name == cluster
     };
     let requests = bed.audit()?.requests(of_cluster)?;
-    let created = requests.iter().find(|request| !request.is_operators_write() && is_write(request));
+    let created = requests.iter().find(|request| !request.is_operators_write() && request.is_write());
     let told = requests
         .iter()
         .find(|request| request.is_operators_write() && request.object_ref.subresource == "status");
@@ -78,10 +78,6 @@ pub async fn of_deletion(bed: &Bed, cluster: &str) -> Result<Duration> {
         .max()
         .context("no deletion in the audit log")?;
     Ok(last.duration_since(first.request_received_timestamp).try_into()?)
-}
-
-fn is_write(request: &Request) -> bool {
-    !matches!(request.verb.as_str(), "get" | "list" | "watch")
 }
 
 fn between(first: Option<&Request>, second: Option<&Request>) -> Result<Duration> {

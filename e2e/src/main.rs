@@ -3,6 +3,7 @@
 mod args;
 mod bench;
 mod demo;
+mod sizes;
 mod suite;
 
 use std::path::Path;

@@ -48,6 +48,14 @@ pub fn wait_until_available(cluster: &Cluster) -> Result<()> {
     cluster.kubectl(&rollout).map(drop).context("the operator does not come up")
 }
 
+/// Returns when the pod that runs holds the lease.
+pub fn wait_until_leading(cluster: &Cluster) -> Result<()> {
+    let pod = ["get", "pods", "--namespace", NAMESPACE, "--output", "jsonpath={.items[0].metadata.name}"];
+    let leader = format!("--for=jsonpath={{.spec.holderIdentity}}={}", cluster.kubectl(&pod)?);
+    let wait = ["wait", "lease/dask-operator", "--namespace", NAMESPACE, &leader, "--timeout=60s"];
+    cluster.kubectl(&wait).map(drop).context("the operator does not lead")
+}
+
 /// Starts or stops the operator.
 pub fn scale(cluster: &Cluster, replicas: u32) -> Result<()> {
     let replicas = format!("--replicas={replicas}");

@@ -1,9 +1,9 @@
 //! The way from this host to a scheduler: its Service's address where the host can reach it, else a forwarded port.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::cluster::Cluster;
 
@@ -11,7 +11,13 @@ use crate::cluster::Cluster;
 pub struct Route {
     scheduler: String,
     dashboard: String,
-    forwarding: Option<Child>,
+    forwarding: Option<Forwarding>,
+}
+
+struct Forwarding {
+    kubectl: Child,
+    /// It writes on, a line for each connection, and would end if nobody could read.
+    _output: BufReader<ChildStdout>,
 }
 
 impl Route {
@@ -41,27 +47,36 @@ impl Route {
         Ok(Self { scheduler: format!("{host}:8786"), dashboard: format!("{host}:8787"), forwarding: None })
     }
 
-    fn forwarded(cluster: &Cluster, namespace: &str, name: &str) -> Result<Self> {
+    /// By a forwarded port, as from a laptop.
+    pub fn forwarded(cluster: &Cluster, namespace: &str, name: &str) -> Result<Self> {
         let service = format!("service/{name}-scheduler");
         let mut command = cluster.kubectl_command();
         command.args(["port-forward", "--namespace", namespace, &service, ":8786", ":8787"]);
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot forward ports")?;
-        let lines = BufReader::new(child.stdout.take().context("no output of kubectl")?).lines();
-        let mut route = Self { scheduler: String::new(), dashboard: String::new(), forwarding: Some(child) };
-        for line in lines {
-            let line = line?;
-            match forwarding(&line) {
-                Some((local, "8786")) => local.clone_into(&mut route.scheduler),
-                Some((local, "8787")) => local.clone_into(&mut route.dashboard),
-                _ => {}
-            }
-            if !route.scheduler.is_empty() && !route.dashboard.is_empty() {
-                return Ok(route);
-            }
-        }
-        anyhow::bail!("kubectl forwards no ports to {service}")
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut kubectl = command.spawn().context("cannot forward ports")?;
+        let mut output = BufReader::new(kubectl.stdout.take().context("no output of kubectl")?);
+        let ends = local_ends(&mut output);
+        let forwarding = Some(Forwarding { kubectl, _output: output });
+        let mut route = Self { scheduler: String::new(), dashboard: String::new(), forwarding };
+        (route.scheduler, route.dashboard) =
+            ends.with_context(|| format!("kubectl forwards no ports to {service}"))?;
+        Ok(route)
     }
+}
+
+/// Reads until kubectl has told both.
+fn local_ends(output: &mut impl BufRead) -> Result<(String, String)> {
+    let (mut scheduler, mut dashboard) = (String::new(), String::new());
+    while scheduler.is_empty() || dashboard.is_empty() {
+        let mut line = String::new();
+        ensure!(output.read_line(&mut line)? > 0, "it ended");
+        match forwarding(line.trim_end()) {
+            Some((local, "8786")) => local.clone_into(&mut scheduler),
+            Some((local, "8787")) => local.clone_into(&mut dashboard),
+            _ => {}
+        }
+    }
+    Ok((scheduler, dashboard))
 }
 
 /// `Forwarding from 127.0.0.1:40123 -> 8786`; the same line for IPv6 is left out.
@@ -72,9 +87,9 @@ fn forwarding(line: &str) -> Option<(&str, &str)> {
 
 impl Drop for Route {
     fn drop(&mut self) {
-        if let Some(child) = &mut self.forwarding {
-            let _ = child.kill();
-            let _ = child.wait();
+        if let Some(Forwarding { kubectl, .. }) = &mut self.forwarding {
+            let _ = kubectl.kill();
+            let _ = kubectl.wait();
         }
     }
 }

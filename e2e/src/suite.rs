@@ -5,11 +5,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use e2e::bed::KUBECONFIG_VARIABLE;
 use e2e::cluster::Cluster;
 use e2e::progress::{Progress, say};
-use e2e::{binaries, operator, python};
+use e2e::{binaries, commands, operator, python};
 
 use crate::args::TestOptions;
 
@@ -19,6 +19,7 @@ const AUDITED: &str = "audited";
 /// Tests that stop the operator, which all others need, or that compare times.
 const EXCLUSIVE: &str = "exclusive";
 const SHARED: &str = "shared";
+const SUITES: [&str; 3] = [SHARED, EXCLUSIVE, AUDITED];
 
 /// One kind of test.
 struct Stage {
@@ -26,7 +27,8 @@ struct Stage {
     run: fn(&mut Progress) -> Result<()>,
 }
 
-const STAGES: [Stage; 5] = [
+const STAGES: [Stage; 6] = [
+    Stage { name: "sizes of rooms", run: |_| crate::sizes::check(Path::new(WORKSPACE)) },
     Stage { name: "format", run: |_| cargo(&["fmt", "--all", "--check"]) },
     Stage { name: "lints", run: |_| lints() },
     Stage { name: "units and properties", run: |_| cargo(&["test", "--workspace", "--release", "--quiet"]) },
@@ -46,6 +48,10 @@ pub(crate) fn run(options: &TestOptions, progress: &mut Progress) -> Result<()> 
     operator::install(&cluster, progress)?;
     python::client(progress)?;
     let filter = options.filter.as_deref().unwrap_or_default();
+    ensure!(
+        SUITES.iter().any(|suite| has_test(suite, filter)),
+        "no test on a cluster has \"{filter}\" in its name"
+    );
     done.push(timed("tests on a cluster", || on_cluster(&cluster, SHARED, filter))?);
     done.push(timed("tests that run alone", || on_cluster(&cluster, EXCLUSIVE, filter))?);
     if cluster.is_embedded() {
@@ -75,7 +81,10 @@ fn preloads(progress: &mut Progress) -> Result<()> {
     let newest = python::environment("preload-newest", &["operator/preload/tests/newest.txt"], progress)?;
     let oldest = python::environment("preload-oldest", &["operator/preload/tests/oldest.txt"], progress)?;
     let both = format!("{}:{}", newest.display(), oldest.display());
-    pytest(&newest, "operator/preload", &[("DASK_VENVS", &both)])
+    // They wait most of the time, so several run at once; then a start takes longer than on a quiet machine.
+    let environment =
+        [("DASK_VENVS", both.as_str()), ("JOIN_SECONDS", "4"), ("PYTEST_ADDOPTS", "--numprocesses=5")];
+    pytest(&newest, "operator/preload", &environment)
 }
 
 fn chart(progress: &mut Progress) -> Result<()> {
@@ -84,35 +93,35 @@ fn chart(progress: &mut Progress) -> Result<()> {
     pytest(&python, "charts/tests", &[("HELM", &helm.to_string_lossy())])
 }
 
+fn has_test(suite: &str, filter: &str) -> bool {
+    let listed = commands::output(cluster_test(suite).args(["--", filter, "--list"]));
+    listed.is_ok_and(|tests| tests.contains(": test"))
+}
+
 fn on_cluster(cluster: &Cluster, suite: &str, filter: &str) -> Result<()> {
-    let mut command = cargo_command();
-    command.args([
-        "test",
-        "--release",
-        "--quiet",
-        "--package",
-        "e2e",
-        "--features",
-        "cluster",
-        "--test",
-        suite,
-    ]);
-    // An error of a test says what was awaited; where in a library it arose helps nobody.
-    command.env("RUST_BACKTRACE", "0").args(["--", filter]);
+    let mut command = cluster_test(suite);
     // Two at once keep two cores busy; more would time each other out.
     let threads = if suite == SHARED { "2" } else { "1" };
-    command.args(["--test-threads", threads]);
+    command.args(["--", filter, "--test-threads", threads]);
+    // An error of a test says what was awaited; where in a library it arose helps nobody.
+    command.env("RUST_BACKTRACE", "0");
     if !cluster.is_embedded() {
         command.env(KUBECONFIG_VARIABLE, &cluster.kubeconfig);
     }
     succeed(&mut command)
 }
 
+fn cluster_test(suite: &str) -> Command {
+    let mut command = cargo_command();
+    let of_cluster =
+        ["test", "--release", "--quiet", "--package", "e2e", "--features", "cluster", "--test", suite];
+    command.args(of_cluster);
+    command
+}
+
 fn pytest(python: &Path, folder: &str, environment: &[(&str, &str)]) -> Result<()> {
     let mut command = Command::new(python);
-    command
-        .current_dir(Path::new(WORKSPACE).join(folder))
-        .args(["-m", "pytest", "--quiet", "-m", "not slow"]);
+    command.current_dir(Path::new(WORKSPACE).join(folder)).args(["-m", "pytest", "--quiet"]);
     succeed(command.envs(environment.iter().copied()))
 }
 

@@ -76,7 +76,7 @@ ghcr.io/dask-operator/dask-operator:{{ .Chart.AppVersion }}
 {{- define "dask_kubernetes_operator.rules" -}}
 - apiGroups: [kubernetes.dask.org]
   resources: [daskclusters]
-  verbs: [get, list, watch, patch]
+  verbs: [get, list, watch]
 - apiGroups: [kubernetes.dask.org]
   resources: [daskworkergroups]
   verbs: [get, list, watch, create, patch]
@@ -98,7 +98,7 @@ ghcr.io/dask-operator/dask-operator:{{ .Chart.AppVersion }}
   verbs: [get, list, watch, create, patch]
 - apiGroups: [apps]
   resources: [deployments]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]

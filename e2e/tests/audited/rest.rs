@@ -26,14 +26,15 @@ async fn settled(name: &str) -> Result<Bed> {
     bed.apply(&manifests::group("demo", "more", 1))?;
     bed.until_registered("demo", 3, SOON).await?;
     bed.until_ready("demo", SOON).await?;
+    bed.until_alone()?;
+    // Counts that changed last are written at most ten seconds later.
+    tokio::time::sleep(Duration::from_secs(12)).await;
     Ok(bed)
 }
 
 #[tokio::test]
 async fn a_minute_of_rest_sees_no_write() -> Result<()> {
     let bed = settled("rest").await?;
-    // Counts that changed last are written at most ten seconds later.
-    tokio::time::sleep(Duration::from_secs(12)).await;
     let start = Timestamp::now();
     tokio::time::sleep(Duration::from_mins(1)).await;
     assert_eq!(writes_since(&bed, start)?, Vec::<String>::new());
@@ -43,13 +44,15 @@ async fn a_minute_of_rest_sees_no_write() -> Result<()> {
 #[tokio::test]
 async fn a_restart_of_the_operator_sees_no_write() -> Result<()> {
     let bed = settled("restart").await?;
-    tokio::time::sleep(Duration::from_secs(12)).await;
     let start = Timestamp::now();
     operator::scale(&bed.cluster, 0)?;
     operator::scale(&bed.cluster, 1)?;
-    // It leads by now or within two seconds, and looks at everything at once.
-    tokio::time::sleep(Duration::from_secs(8)).await;
+    operator::wait_until_leading(&bed.cluster)?;
+    // It looks at everything at once.
+    tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(writes_since(&bed, start)?, Vec::<String>::new());
     bed.kubectl(&["scale", "dsk/demo", "--replicas=3"])?;
-    bed.until_registered("demo", 4, SOON).await
+    bed.until_registered("demo", 4, SOON).await?;
+    assert!(!writes_since(&bed, start)?.is_empty(), "what it writes is seen");
+    Ok(())
 }

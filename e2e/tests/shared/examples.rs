@@ -1,12 +1,12 @@
 //! The files that the README shows work as they stand, used the way it tells.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use e2e::bed::Bed;
 use e2e::progress::Progress;
+use e2e::route::Route;
 use e2e::{commands, python};
 
 const SOON: Duration = Duration::from_mins(1);
@@ -14,44 +14,15 @@ const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
 const CLUSTER: &str = include_str!("../../../examples/cluster.yaml");
 const GROUP: &str = include_str!("../../../examples/group.yaml");
 
-/// The scheduler's port as a laptop reaches it.
-struct Forward {
-    kubectl: Child,
-    address: String,
-    /// It writes on, and would end when nobody read.
-    _output: BufReader<ChildStdout>,
-}
-
-impl Forward {
-    fn to_scheduler(bed: &Bed) -> Result<Self> {
-        let mut command = bed.cluster.kubectl_command();
-        command.args(["port-forward", "service/demo-scheduler", ":8786", "--namespace", &bed.namespace]);
-        let mut kubectl = command.stdout(Stdio::piped()).spawn()?;
-        let mut line = String::new();
-        let mut output = BufReader::new(kubectl.stdout.take().context("no output")?);
-        output.read_line(&mut line)?;
-        // Forwarding from 127.0.0.1:35791 -> 8786
-        let address = line.split_whitespace().nth(2).context("no port is forwarded")?;
-        Ok(Self { kubectl, address: format!("tcp://{address}"), _output: output })
-    }
-}
-
-impl Drop for Forward {
-    fn drop(&mut self) {
-        let _ = self.kubectl.kill();
-        let _ = self.kubectl.wait();
-    }
-}
-
 #[tokio::test]
 async fn the_cluster_of_the_examples_runs_their_job_from_a_laptop() -> Result<()> {
     ensure!(CLUSTER.lines().count() <= 12, "no longer a cluster in twelve lines");
     let bed = Bed::new("example").await?;
     bed.apply(CLUSTER)?;
     bed.until_ready("demo", SOON).await?;
-    let forward = Forward::to_scheduler(&bed)?;
+    let route = Route::forwarded(&bed.cluster, &bed.namespace, "demo")?;
     let mut job = Command::new(python::client(&mut Progress::new())?);
-    job.arg(format!("{EXAMPLES}/job.py")).env("DASK_SCHEDULER_ADDRESS", &forward.address);
+    job.arg(format!("{EXAMPLES}/job.py")).env("DASK_SCHEDULER_ADDRESS", route.address());
     let printed = commands::output(&mut job)?;
     assert!(printed.starts_with("π ≈ 3.14"), "{printed}");
     Ok(())

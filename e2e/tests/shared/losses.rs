@@ -75,13 +75,13 @@ async fn a_lost_scheduler_comes_back_and_workers_register_again() -> Result<()> 
     bed.until_registered("demo", 2, SOON).await?;
     let lost = name(&running(&bed, SCHEDULER, 1).await?[0]);
     bed.kubectl(&["delete", "pod", &lost])?;
-    let not_ready = |clusters: &[Arc<DaskCluster>]| {
+    let ready = |clusters: &[Arc<DaskCluster>]| {
         let status = clusters.first().and_then(|one| one.status.clone()).unwrap_or_default();
         assert_eq!(status.phase, Some(Phase::Running), "the phase stays Running");
         status.conditions.iter().any(|one| one.type_ == "SchedulerReady" && one.status == "True")
     };
     running(&bed, SCHEDULER, 1).await?;
-    bed.until("", "the scheduler is ready again", SOON, not_ready).await?;
+    bed.until("", "the scheduler is ready again", SOON, ready).await?;
     bed.until_registered("demo", 2, SOON).await?;
     running(&bed, WORKERS, 2).await.map(drop)
 }
