@@ -12,7 +12,7 @@ from session import report, session, spilled
 
 ROWS, BLOCK_ROWS, BLOCK_COLUMNS = 512, 256, 4096
 PANEL_BYTES = ROWS * BLOCK_COLUMNS * 8
-RATIO = 2.1
+RATIO = 3
 CAP = 2 << 30
 
 

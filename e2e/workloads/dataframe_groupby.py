@@ -19,7 +19,7 @@ CITIES = [f"city-{number:03}" for number in range(100)]
 PIECE_ROWS = 125_000
 # A string of 8 bytes with its offset of 8, and two numbers of 8 bytes.
 PIECE_BYTES = PIECE_ROWS * (8 + 8 + 8 + 8)
-RATIO = 2.1
+RATIO = 2.5
 CAP = 2 << 30
 
 

@@ -7,7 +7,9 @@ use e2e::bed::Bed;
 use e2e::progress::Progress;
 use e2e::{binaries, commands};
 
-const CRD: &str = "crd/daskclusters.kubernetes.dask.org";
+/// One that no other test uses.
+const CRD: &str = "crd/daskautoscalers.kubernetes.dask.org";
+const WORDS: &str = "spec.versions.0.schema.openAPIV3Schema.description";
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/dask-kubernetes-operator");
 
 #[tokio::test]
@@ -21,15 +23,13 @@ async fn helm_installs_and_upgrades_the_definitions_and_leaves_them_when_it_goes
     };
     // No operator beside the one that every test uses: what counts here is the hook.
     for verb in ["install", "upgrade"] {
-        let spoiled = r#"{"spec":{"names":{"shortNames":["spoiled"]}}}"#;
-        bed.cluster.kubectl(&["patch", CRD, "--type=merge", "--patch", spoiled])?;
+        let spoiled =
+            format!(r#"[{{"op": "replace", "path": "/{}", "value": "spoiled"}}]"#, WORDS.replace('.', "/"));
+        bed.cluster.kubectl(&["patch", CRD, "--type=json", "--patch", &spoiled])?;
         run(&[verb, "second", CHART, "--set", "replicas=0", "--wait", "--timeout", "90s"])?;
-        let names = ["get", CRD, "--output", "jsonpath={.spec.names.shortNames}"];
-        assert_eq!(
-            bed.cluster.kubectl(&names)?,
-            r#"["daskcluster","dsk"]"#,
-            "{verb} puts the definition right"
-        );
+        let words = format!("jsonpath={{.{}}}", WORDS.replace(".0.", "[0]."));
+        let words = bed.cluster.kubectl(&["get", CRD, "--output", &words])?;
+        assert!(words.starts_with("Scales the workers"), "{verb} puts the definition right: {words}");
     }
     run(&["uninstall", "second", "--wait"])?;
     bed.cluster.kubectl(&["get", CRD])?;
