@@ -88,6 +88,10 @@ impl Cluster {
     pub fn kubectl_command(&self) -> Command {
         let mut command = Command::new(&self.kubectl);
         command.env("KUBECONFIG", &self.kubeconfig);
+        if let Some(layout) = &self.embedded {
+            // What it remembers of one run's kinds is not true of the next, which has the same address.
+            command.env("KUBECACHEDIR", layout.configuration("kubectl-cache"));
+        }
         command
     }
 
