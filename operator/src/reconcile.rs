@@ -1,4 +1,4 @@
-//! One look at one object of any kind: observe → check → plan → apply → report.
+//! One look at one object of any kind: check → observe → plan → apply → report.
 
 use std::convert::Infallible;
 use std::fmt::Debug;

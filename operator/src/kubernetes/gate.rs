@@ -1,11 +1,11 @@
-//! The one gate in front of every write: it bounds how many are under way.
+//! The one gate in front of every call: it bounds how many are under way.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Writes under way at once. Reads come from caches and pass no gate.
-const WRITES: usize = 32;
+/// Calls under way at once: writes, and the few questions that follow from one. Watches pass no gate.
+const CALLS: usize = 32;
 
 /// The gate.
 #[derive(Clone)]
@@ -14,7 +14,7 @@ pub(crate) struct Gate(Arc<Semaphore>);
 impl Gate {
     /// A gate that is open.
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(WRITES)))
+        Self(Arc::new(Semaphore::new(CALLS)))
     }
 
     /// Waits for a place, which the write keeps until it is answered. The namespace is whose turn it is; so far
