@@ -2,7 +2,6 @@
 
 use dask_operator_api::{DaskCluster, labels, names};
 use dask_operator_plan::cluster::{DefaultGroup, Observed, Service};
-use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 
 use crate::cache::{Cache, Guarded, Key, Meta};
@@ -28,7 +27,7 @@ pub(super) fn observe(cache: &Cache, cluster: &DaskCluster, key: &Key) -> Observ
 
 fn default_group(cache: &Cache, key: &Key, uid: &str) -> Option<DefaultGroup> {
     let name = names::default_group_name(&key.name);
-    let object = cache.groups.get(&ObjectRef::new(&name).within(&key.namespace))?;
+    let object = cache.groups.get(&Key::new(&key.namespace, &name))?;
     let meta = Meta::of(object.meta());
     let notes = object.meta().annotations.clone().unwrap_or_default();
     let mut child = dask_operator_plan::cluster::Child {

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dask_operator_plan::Failure;
+use tokio::time::Instant;
 
 use super::ledger::Reconciled;
 

@@ -12,11 +12,12 @@ use thiserror::Error;
 
 use super::gate::Gate;
 use super::request::{self, Built};
+use super::tenure::Tenure;
 use crate::cache::Key;
 use crate::metrics::Metrics;
 
 /// No call takes longer.
-pub(super) const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Makes calls.
 #[derive(Clone)]
@@ -24,6 +25,7 @@ pub(crate) struct Caller {
     pub(crate) client: Client,
     pub(crate) gate: Gate,
     pub(crate) metrics: Metrics,
+    pub(crate) tenure: Tenure,
 }
 
 /// Why a call failed.
@@ -35,6 +37,9 @@ pub(crate) enum CallError {
     /// No answer in time.
     #[error("no answer from the API server within {} s", DEADLINE.as_secs())]
     Deadline,
+    /// This replica does not lead any more.
+    #[error("this replica may not write: it does not hold the lease")]
+    NotLeading,
     /// The call could not be made, or its answer not be read.
     #[error("{0}")]
     Call(String),
@@ -74,16 +79,25 @@ impl Caller {
         request: Built,
     ) -> Result<Written, CallError> {
         let request = request.map_err(|error| CallError::Call(error.to_string()))?;
-        let _place = self.gate.enter(&key.namespace).await;
-        let answer = tokio::time::timeout(DEADLINE, self.client.request::<Written>(request)).await;
-        let answer = match answer {
-            Ok(Ok(written)) => Ok(written),
+        let answer = self.in_time(&key.namespace, self.client.request::<Written>(request)).await;
+        self.metrics.called(verb, kind, answer.is_ok());
+        answer
+    }
+
+    /// One call, ended by its deadline or by the end of this replica's tenure, whichever comes first.
+    pub(super) async fn in_time<T>(
+        &self,
+        namespace: &str,
+        call: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, CallError> {
+        let _place = self.gate.enter(namespace).await;
+        let left = self.tenure.left().ok_or(CallError::NotLeading)?;
+        match tokio::time::timeout(DEADLINE.min(left), call).await {
+            Ok(Ok(answer)) => Ok(answer),
             Ok(Err(kube::Error::Api(status))) => Err(CallError::Answer(status)),
             Ok(Err(error)) => Err(CallError::Call(error.to_string())),
             Err(_) => Err(CallError::Deadline),
-        };
-        self.metrics.called(verb, kind, answer.is_ok());
-        answer
+        }
     }
 
     /// Asks the API server itself whether a watch is still going to show an object: it exists, with the label that

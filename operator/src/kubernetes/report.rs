@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dask_operator_api::conditions::Reason;
 use dask_operator_plan::{Event, EventKind, Kind};
@@ -10,8 +10,9 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event as KubeEvent, EventType, Recorder};
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use super::call::{CallError, DEADLINE};
+use super::call::CallError;
 use super::ledger::{Ledger, Reconciled};
 use super::write::Writer;
 
@@ -84,11 +85,11 @@ impl Reporter {
     /// Sends Events; one that cannot be sent in time is logged and no more.
     pub(crate) async fn events(&self, about: &ObjectReference, events: &[Event]) {
         for event in events {
-            let _place = self.writer.caller.gate.enter(about.namespace.as_deref().unwrap_or_default()).await;
+            let namespace = about.namespace.as_deref().unwrap_or_default();
             let event = kube_event(event);
-            let sent = tokio::time::timeout(DEADLINE, self.recorder.publish(&event, about)).await;
-            if !matches!(sent, Ok(Ok(()))) {
-                tracing::warn!(reason = event.reason, note = event.note, ?sent, "cannot record an Event");
+            let sent = self.writer.caller.in_time(namespace, self.recorder.publish(&event, about)).await;
+            if let Err(error) = sent {
+                tracing::warn!(reason = event.reason, note = event.note, %error, "cannot record an Event");
             }
         }
     }

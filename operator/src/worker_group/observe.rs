@@ -3,7 +3,6 @@
 use dask_operator_api::names::ClusterName;
 use dask_operator_api::{DaskCluster, DaskWorkerGroup};
 use dask_operator_plan::worker_group::{Cluster, Observed};
-use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 
 use crate::cache::{Cache, Guarded, Key, Meta, Record};
@@ -22,7 +21,7 @@ pub(super) fn observe(cache: &Cache, group: &DaskWorkerGroup, key: &Key) -> Opti
 }
 
 fn find_cluster(cache: &Cache, group: &DaskWorkerGroup, namespace: &str) -> Option<Cluster> {
-    let object = cache.clusters.get(&ObjectRef::new(&group.spec.cluster).within(namespace))?;
+    let object = cache.clusters.get(&Key::new(namespace, &group.spec.cluster))?;
     // A cluster of another trouble may run; one whose name breaks the rule never does.
     ClusterName::parse(&group.spec.cluster).ok()?;
     let Guarded::Good(DaskCluster { metadata, spec, .. }) = &*object else { return None };
