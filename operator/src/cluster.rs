@@ -2,6 +2,8 @@
 
 mod observe;
 
+pub(crate) use observe::scheduler_pods;
+
 use dask_operator_api::DaskCluster;
 use dask_operator_api::cluster::DaskClusterStatus;
 use dask_operator_plan::cluster::{self, CheckedCluster, Observed};

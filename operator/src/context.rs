@@ -1,5 +1,6 @@
 //! What every reconcile is given.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dask_operator_plan::{Settings, Suffixes};
@@ -18,9 +19,21 @@ pub(crate) struct Context {
     pub(crate) backoff: Backoff,
     pub(crate) clock: Clock,
     pub(crate) chance: Chance,
+    pub(crate) leading: AtomicBool,
 }
 
 impl Context {
+    /// From now on this replica leads.
+    pub(crate) fn lead(&self) {
+        self.leading.store(true, Ordering::Relaxed);
+        self.writer.caller.metrics.leading(true);
+    }
+
+    /// Whether all is as it should be: a replica that leads knows everything, and one that stands by need not.
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.leading.load(Ordering::Relaxed) || self.cache.is_synced()
+    }
+
     /// Forgets an object that is gone, so that nothing grows with the number of clusters that ever were.
     pub(crate) fn forget(&self, by: &Reconciled) {
         self.ledger.forget(by);

@@ -2,6 +2,7 @@
 
 mod backoff;
 mod call;
+mod deadline;
 mod gate;
 mod lease;
 mod ledger;
@@ -12,6 +13,7 @@ mod write;
 
 pub(crate) use backoff::Backoff;
 pub(crate) use call::{CallError, Caller};
+pub(crate) use deadline::with_deadline;
 pub(crate) use gate::Gate;
 pub(crate) use lease::{Lease, LeaseError};
 pub(crate) use ledger::{Ledger, Reconciled, Settled};

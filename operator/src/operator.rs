@@ -1,6 +1,7 @@
 //! The operator's life: watch, wait for the lease, reconcile until told to stop.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use dask_operator_api::{DaskCluster, DaskWorkerGroup};
@@ -11,11 +12,12 @@ use kube::runtime::Controller;
 use kube::runtime::events::{Recorder, Reporter as EventSource};
 use thiserror::Error;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::Instant;
 
 use crate::cache::Cache;
 use crate::context::{Chance, Clock, Context};
-use crate::kubernetes::{Backoff, Caller, Gate, Lease, LeaseError, Ledger, Reporter, Tenure, Writer};
+use crate::kubernetes::{
+    Backoff, Caller, Gate, Lease, LeaseError, Ledger, Reporter, Tenure, Writer, with_deadline,
+};
 use crate::metrics::Metrics;
 use crate::reconcile::{on_error, reconcile};
 use crate::server::Health;
@@ -23,8 +25,8 @@ use crate::shutdown::Shutdown;
 use crate::triggers::{Queues, Triggers};
 use crate::watches::{Follower, WatchError};
 
-/// Reconciles under way are given this long to end when the operator stops: the next leader waits for it.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// Reconciles under way are given this long to end when the operator stops: longer than any call takes.
+const FAREWELL: Duration = Duration::from_secs(12);
 
 /// What one replica of the operator runs with.
 pub struct Replica {
@@ -74,7 +76,7 @@ impl Operator {
     /// The edges, with caches that are still empty.
     pub fn new(replica: Replica) -> Self {
         let Replica { client, namespaces, settings, lease, clock, chance } = replica;
-        let tenure = Tenure::default();
+        let (client, tenure) = (with_deadline(client), Tenure::default());
         let recorder = Recorder::new(client.clone(), EventSource::from("dask-operator"));
         let caller = Caller {
             client: client.clone(),
@@ -92,6 +94,7 @@ impl Operator {
             backoff: Backoff::default(),
             clock: clock.clone(),
             chance,
+            leading: AtomicBool::new(false),
         };
         let (triggers, queues) = Triggers::new();
         let lease = Lease::new(client, &lease.namespace, lease.identity, clock, tenure);
@@ -103,49 +106,38 @@ impl Operator {
         Health::of(&self.context)
     }
 
-    /// Runs until it is told to stop.
+    /// Stands by until it leads, and leads until it is told to stop.
     pub async fn run(self, shutdown: &Shutdown) -> Result<(), OperatorError> {
         let Self { context, triggers, queues, namespaces, mut lease } = self;
-        let follower = Follower { context: Arc::clone(&context), triggers: Arc::clone(&triggers) };
-        let leading = async {
-            let held = tokio::select! {
-                biased;
-                () = shutdown.clone().wait() => return Ok(()),
-                held = async { context.cache.synced().await; lease.acquire().await } => held,
-            };
-            tracing::info!("leading");
-            context.writer.caller.metrics.leading(true);
-            triggers.lead(&context.cache);
-            let controllers = controllers(Arc::clone(&context), queues, shutdown);
-            lead(&mut lease, held, controllers, shutdown).await
+        let held = tokio::select! {
+            biased;
+            () = shutdown.clone().wait() => return Ok(()),
+            held = lease.acquire() => held,
+        };
+        tracing::info!("leading");
+        context.lead();
+        let follower = Follower { context: Arc::clone(&context), triggers };
+        // Only now: what another leader wrote last, a watch begun before may not have shown yet.
+        let controllers = async {
+            context.cache.synced().await;
+            controllers(Arc::clone(&context), queues, shutdown).await;
         };
         tokio::select! {
             biased;
-            ended = leading => Ok(ended?),
-            failed = follower.follow(&namespaces) => Err(failed.into()),
+            lost = lease.keep(held) => return Err(lost.into()),
+            failed = follower.follow(&namespaces) => return Err(failed.into()),
+            () = controllers => {}
+            // Whoever is next waits for the lease to run out: something of ours may still be on its way.
+            () = farewell(shutdown) => return Ok(()),
         }
+        lease.release().await;
+        Ok(())
     }
 }
 
-/// Reconciles while the lease is ours.
-async fn lead(
-    lease: &mut Lease,
-    held: Instant,
-    controllers: impl Future<Output = ()>,
-    shutdown: &Shutdown,
-) -> Result<(), LeaseError> {
-    let stopped = async {
-        shutdown.clone().wait().await;
-        tokio::time::sleep(FAREWELL).await;
-    };
-    tokio::select! {
-        biased;
-        lost = lease.keep(held) => return Err(lost),
-        () = controllers => {}
-        () = stopped => {}
-    }
-    lease.release().await;
-    Ok(())
+async fn farewell(shutdown: &Shutdown) {
+    shutdown.clone().wait().await;
+    tokio::time::sleep(FAREWELL).await;
 }
 
 /// Both controllers. Everything that can change an object's plan arrives through its trigger.

@@ -187,8 +187,8 @@ impl<'a, K: Reconcile> Look<'a, K> {
 
     /// Counts failures, and says how long to wait after one.
     fn retry(&self, outcome: &Outcome, reported: &Result<Report, CallError>) -> Option<Duration> {
-        for failure in &outcome.failures {
-            self.log(&failure.object, &failure.message);
+        if let (Some(first), None) = (outcome.failures.first(), outcome.held) {
+            self.log(&first.object, &first.message);
         }
         if let Err(error) = reported {
             self.log("its status", &error.to_string());

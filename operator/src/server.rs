@@ -41,9 +41,8 @@ async fn alive() -> &'static str {
     "ok"
 }
 
-/// A replica that waits for the lease is ready, too: its caches are.
 async fn ready(State(health): State<Health>) -> (StatusCode, &'static str) {
-    if health.0.cache.is_synced() {
+    if health.0.is_ready() {
         (StatusCode::OK, "ok")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "the caches are not complete yet")

@@ -14,6 +14,8 @@ pub enum ConditionType {
     SchedulerReady,
     /// The cluster that a group names does not exist.
     ClusterNotFound,
+    /// A group belongs to another cluster than the one it names.
+    ClusterMismatch,
     /// An object of a name that we need belongs to somebody else.
     NameTaken,
     /// The API server does not know some fields of a pod template; they were dropped.

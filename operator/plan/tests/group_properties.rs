@@ -50,7 +50,8 @@ fn cluster() -> impl Strategy<Value = Option<Cluster>> {
 }
 
 fn worlds() -> impl Strategy<Value = (i32, Observed)> {
-    (0i32..8, cluster(), pods()).prop_map(|(wanted, cluster, pods)| (wanted, Observed { cluster, pods }))
+    (0i32..8, cluster(), pods())
+        .prop_map(|(wanted, cluster, pods)| (wanted, Observed { cluster, pods, of_another: None }))
 }
 
 /// A group whose workers wait for their scheduler by themselves, or, where an odd number is wanted, one whose do not.

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use dask_operator_api::labels;
+use dask_operator_api::{labels, names};
 use dask_operator_plan::cluster::SchedulerPod;
 use dask_operator_plan::worker_group::{Ended, Stage, WorkerPod};
 use jiff::Timestamp;
@@ -117,6 +117,15 @@ impl<Role> Record for PodRecord<Role> {
 impl From<Pod> for PodRecord<Scheduler> {
     fn from(pod: Pod) -> Self {
         Self::of(&pod, labels::CLUSTER_NAME)
+    }
+}
+
+impl PodRecord<Scheduler> {
+    /// Whether a `ReplicaSet` of the cluster's Deployment made it: anybody may put our labels on a pod.
+    pub(crate) fn is_made_for(&self, cluster: &str) -> bool {
+        let begin = format!("{}-", names::scheduler_name(cluster));
+        let of = self.meta.owner.as_ref().filter(|owner| owner.kind == "ReplicaSet");
+        of.is_some_and(|owner| owner.name.starts_with(&begin))
     }
 }
 

@@ -20,8 +20,15 @@ impl Tenure {
         self.set(None);
     }
 
+    /// Returns once it may no longer.
+    pub(super) async fn over(&self) {
+        while let Some(left) = self.left() {
+            tokio::time::sleep(left).await;
+        }
+    }
+
     /// How long it still may; None when it may not.
-    pub(super) fn left(&self) -> Option<Duration> {
+    fn left(&self) -> Option<Duration> {
         let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         until?.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
     }

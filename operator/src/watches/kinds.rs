@@ -1,11 +1,11 @@
 //! Where the objects of each watch are kept, and whom a change concerns.
 
-use dask_operator_api::{DaskCluster, DaskWorkerGroup, labels};
+use dask_operator_api::{DaskCluster, DaskWorkerGroup, labels, names};
 use dask_operator_plan::Kind;
 use kube::Resource;
 
 use super::Follower;
-use crate::cache::{Cache, ChildRecord, GroupRecord, Guarded, Index, Key, Meta, Pod};
+use crate::cache::{Cache, ChildRecord, GroupRecord, Guarded, Index, Key, Meta, Pod, Record};
 use crate::kubernetes::Reconciled;
 
 /// What becomes of the objects of one watch.
@@ -56,6 +56,7 @@ impl Follow<Guarded<DaskWorkerGroup>> for Groups {
             follower.forget(Kind::DaskWorkerGroup, &*before);
         }
         follower.triggers.group(&key);
+        follower.cluster_of_name(&key);
         let clusters = follower.context.cache.groups_of_cluster.put(record);
         for cluster in &clusters {
             follower.triggers.cluster(cluster);
@@ -66,6 +67,7 @@ impl Follow<Guarded<DaskWorkerGroup>> for Groups {
         if let Some(gone) = follower.context.cache.groups.remove(key) {
             follower.forget(Kind::DaskWorkerGroup, &*gone);
         }
+        follower.cluster_of_name(key);
         let cluster = follower.context.cache.groups_of_cluster.remove(key);
         if let Some(cluster) = &cluster {
             follower.triggers.cluster(cluster);
@@ -131,16 +133,17 @@ where
     ChildRecord: From<K>,
 {
     fn put(&self, follower: &Follower, child: K) {
-        let clusters = (self.0)(&follower.context.cache).put(child.into());
-        for cluster in &clusters {
-            follower.triggers.cluster(cluster);
+        let child = ChildRecord::from(child);
+        follower.cluster_of_name(&child.meta().key);
+        for cluster in (self.0)(&follower.context.cache).put(child) {
+            follower.triggers.cluster(&cluster);
         }
     }
 
     fn remove(&self, follower: &Follower, key: &Key) {
-        let cluster = (self.0)(&follower.context.cache).remove(key);
-        if let Some(cluster) = &cluster {
-            follower.triggers.cluster(cluster);
+        follower.cluster_of_name(key);
+        if let Some(cluster) = (self.0)(&follower.context.cache).remove(key) {
+            follower.triggers.cluster(&cluster);
         }
     }
 
@@ -153,6 +156,13 @@ impl Follower {
     fn forget(&self, kind: Kind, gone: &impl Resource) {
         let (key, uid) = (Key::of(gone.meta()), gone.meta().uid.clone().unwrap_or_default());
         self.context.forget(&Reconciled { kind, key, uid });
+    }
+
+    /// An object may have the name of a cluster's child and the label of another cluster.
+    fn cluster_of_name(&self, child: &Key) {
+        if let Some(cluster) = names::cluster_of_child(&child.name) {
+            self.triggers.cluster(&Key::new(&child.namespace, cluster));
+        }
     }
 
     fn cluster_and_groups(&self, cluster: &Key) {

@@ -31,7 +31,7 @@ pub fn status(
         ready_replicas: Some(count(group.map_or(0, |group| group.ready_replicas))),
         selector: Some(selector(cluster)),
         conditions: conditions::set(&previous.conditions, &verdicts, cluster.generation, now),
-        observed_generation: cluster.generation.max(previous.observed_generation),
+        observed_generation: cluster.generation,
     }
 }
 
@@ -48,7 +48,7 @@ pub fn invalid(
     DaskClusterStatus {
         phase: Some(if previous.phase == Some(Phase::Running) { Phase::Running } else { Phase::Error }),
         conditions: conditions::set(&previous.conditions, &[verdict], generation, now),
-        observed_generation: generation.max(previous.observed_generation),
+        observed_generation: generation,
         ..previous.clone()
     }
 }
@@ -113,7 +113,7 @@ fn ready(
 fn troubles(cluster: &CheckedCluster, observed: &Observed, outcome: &Outcome) -> Vec<Verdict> {
     let mut troubles = troubles::of_writes(outcome, &cluster.status.conditions, cluster.generation);
     if let Some(name) = foreign(cluster, observed) {
-        let message = format!("{name} exists and does not belong to this cluster; it is left as it is");
+        let message = format!("of another owner, and left as it is: {name}");
         let verdict = troubles::trouble(ConditionType::NameTaken, Reason::OwnedByAnother, message);
         troubles.retain(|trouble| trouble.type_ != ConditionType::NameTaken);
         troubles.push(verdict);
@@ -134,8 +134,9 @@ fn foreign(cluster: &CheckedCluster, observed: &Observed) -> Option<String> {
         ("ConfigMap", cluster.name.config(), observed.config.as_ref()),
         ("DaskWorkerGroup", cluster.name.default_group(), observed.group.as_ref().map(|group| &group.child)),
     ];
-    let taken = children.into_iter().find(|(_, _, child)| child.is_some_and(is_foreign));
-    taken.map(|(kind, name, _)| format!("{kind} {name}"))
+    let taken = children.into_iter().filter(|(_, _, child)| child.is_some_and(is_foreign));
+    let taken: Vec<_> = taken.map(|(kind, name, _)| format!("{kind} {name}")).collect();
+    (!taken.is_empty()).then(|| taken.join(", "))
 }
 
 fn is_foreign(child: &Child) -> bool {

@@ -11,6 +11,9 @@ use super::desired;
 use super::observed::{Cluster, Ended, Observed, Stage, WorkerPod};
 use crate::plan::{Apply, Kind, Patch};
 
+/// No look makes more new pods: however many are wanted, the next look follows when these are seen.
+const AT_ONCE: usize = 500;
+
 /// What becomes of a group's pods.
 #[derive(Debug, Default)]
 pub(super) struct Decision<'a> {
@@ -26,7 +29,8 @@ pub(super) struct Decision<'a> {
 
 /// Fills each place once; a pod that ended keeps its place, readable, until its replacement is due.
 pub(super) fn decide<'a>(group: &CheckedGroup, observed: &'a Observed, now: Timestamp) -> Decision<'a> {
-    if group.deleting || observed.cluster.as_ref().is_none_or(|cluster| cluster.deleting) {
+    let moved = observed.of_another.is_some();
+    if group.deleting || moved || observed.cluster.as_ref().is_none_or(|cluster| cluster.deleting) {
         return Decision::default();
     }
     let mut live: Vec<_> = observed.pods.iter().filter(|pod| pod.is_live()).collect();
@@ -42,8 +46,8 @@ pub(super) fn decide<'a>(group: &CheckedGroup, observed: &'a Observed, now: Time
             ..Decision::default()
         };
     }
-    let filled = decision.create.len();
-    decision.create.extend(std::iter::repeat_n(0, missing - filled - held(&decision, observed, missing)));
+    let fresh = missing - decision.create.len() - held(&decision, observed, missing);
+    decision.create.extend(std::iter::repeat_n(0, fresh.min(AT_ONCE)));
     decision
 }
 

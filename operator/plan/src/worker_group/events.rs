@@ -9,8 +9,9 @@ use super::observed::Observed;
 use crate::plan::{Event, EventKind};
 use crate::troubles;
 
-const TOLD: [ConditionType; 4] = [
+const TOLD: [ConditionType; 5] = [
     ConditionType::ClusterNotFound,
+    ConditionType::ClusterMismatch,
     ConditionType::NameTaken,
     ConditionType::UnknownFields,
     ConditionType::Refused,
@@ -21,7 +22,8 @@ pub(super) fn of_decision(group: &CheckedGroup, observed: &Observed, decision: &
     let live = observed.pods.iter().filter(|pod| pod.is_live()).count();
     let scaled = group.status.observed_generation.is_some_and(|seen| Some(seen) != group.generation);
     let mut events = Vec::new();
-    if scaled && live != group.wanted {
+    let acts = !decision.create.is_empty() || !decision.delete.is_empty();
+    if scaled && acts && live != group.wanted {
         let note = format!("from {live} to {} workers", group.wanted);
         events.push(Event { kind: EventKind::Normal, reason: "Scaled".to_owned(), action: "Scale", note });
     }

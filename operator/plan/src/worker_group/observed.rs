@@ -9,6 +9,8 @@ use jiff::Timestamp;
 pub struct Observed {
     /// The cluster that the group names, if it exists and can be followed.
     pub cluster: Option<Cluster>,
+    /// The cluster that owns the group, if that is another one than it names.
+    pub of_another: Option<String>,
     /// The pods that the group owns, in any order.
     pub pods: Vec<WorkerPod>,
 }

@@ -30,7 +30,7 @@ pub fn status(
         ready_replicas: Some(count(ready)),
         selector: Some(format!("{}={}", labels::WORKER_GROUP_NAME, group.name.as_str())),
         conditions: conditions::set(&previous.conditions, &verdicts, group.generation, now),
-        observed_generation: group.generation.max(previous.observed_generation),
+        observed_generation: group.generation,
     }
 }
 
@@ -46,7 +46,7 @@ pub fn invalid(
     let verdict = Verdict { type_: ConditionType::Ready, status: false, reason, message };
     DaskWorkerGroupStatus {
         conditions: conditions::set(&previous.conditions, &[verdict], generation, now),
-        observed_generation: generation.max(previous.observed_generation),
+        observed_generation: generation,
         ..previous.clone()
     }
 }
@@ -83,7 +83,13 @@ fn waiting(observed: &Observed) -> String {
 
 fn troubles(group: &CheckedGroup, observed: &Observed, outcome: &Outcome) -> Vec<Verdict> {
     let mut troubles = troubles::of_writes(outcome, &group.status.conditions, group.generation);
-    if observed.cluster.is_none() {
+    if let Some(owner) = &observed.of_another {
+        let message = format!(
+            "the group belongs to the cluster \"{owner}\" and names \"{}\": name its own, or delete the group",
+            group.cluster
+        );
+        troubles.push(troubles::trouble(ConditionType::ClusterMismatch, Reason::OwnedByAnother, message));
+    } else if observed.cluster.is_none() {
         let message =
             format!("there is no DaskCluster \"{}\" in this namespace that can be followed", group.cluster);
         troubles.push(troubles::trouble(ConditionType::ClusterNotFound, Reason::ClusterNotFound, message));

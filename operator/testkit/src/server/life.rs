@@ -205,7 +205,7 @@ fn deploy(world: &mut World, id: &Id) {
 fn scheduler_pod(world: &World, deployment: &Value, text: &str, id: &Id) -> Value {
     let template = &deployment["spec"]["template"];
     let owner = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "controller": true,
-        "name": deployment["metadata"]["name"], "uid": deployment["metadata"]["uid"]});
+        "name": format!("{}-1", id.name), "uid": deployment["metadata"]["uid"]});
     let mut pod = json!({"metadata": {
         "uid": format!("pods-{}", world.version() + 1),
         "creationTimestamp": world.now().to_string(),

@@ -9,7 +9,7 @@ use futures::{Stream, stream};
 use http_body_util::BodyExt;
 use http_body_util::StreamBody;
 use http_body_util::combinators::UnsyncBoxBody;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -69,7 +69,7 @@ impl Watch {
                 return None;
             }
             if self.is_too_old() {
-                return Some((line(&json!({"type": "ERROR", "object": Refusal::of_code(410).body()})), true));
+                return Some((line("ERROR", &Refusal::of_code(410).body()), true));
             }
             self.collect();
             let due = self.lines.front().map(|(at, _)| *at);
@@ -108,12 +108,12 @@ impl Watch {
                 let lag = shared.faults().lag(change.id.plural);
                 // A watch keeps the order.
                 self.latest = self.latest.max(change.at + lag);
-                self.lines.push_back((self.latest, line(&event)));
+                self.lines.push_back((self.latest, event));
             }
         }
     }
 
-    fn event(&self, change: &Change) -> Option<Value> {
+    fn event(&self, change: &Change) -> Option<Bytes> {
         let of_kind = change.id.plural == self.call.resource.plural;
         let here = self.call.namespace.is_empty() || self.call.namespace == change.id.namespace;
         if !of_kind || !here {
@@ -130,10 +130,11 @@ impl Watch {
         };
         let mut object = (*object).clone();
         object["metadata"]["resourceVersion"] = change.version.to_string().into();
-        Some(json!({"type": type_, "object": object}))
+        Some(line(type_, &object))
     }
 }
 
-fn line(event: &Value) -> Bytes {
-    Bytes::from(format!("{event}\n"))
+/// The type first, as Kubernetes writes it: clients read the object as what it is only after they know the type.
+fn line(type_: &str, object: &Value) -> Bytes {
+    Bytes::from(format!("{{\"type\":\"{type_}\",\"object\":{object}}}\n"))
 }
