@@ -70,12 +70,15 @@ pub(crate) enum Benchmark {
 
 #[derive(Debug, Args)]
 pub(crate) struct StartOptions {
-    /// How often each start is timed; fewer than 7 are printed and not kept in `docs/`
+    /// How often each start is timed; fewer than 7 are printed and not kept in `docs/`, unless they are added
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) pairs: u16,
     /// How many workers
     #[arg(long, value_delimiter = ',', default_values_t = [1, 4, 16])]
     pub(crate) sizes: Vec<u32>,
+    /// Add to the starts that are kept, instead of replacing them
+    #[arg(long)]
+    pub(crate) add: bool,
     /// Only workers with a nanny, or only those without
     #[arg(long)]
     pub(crate) nanny: Option<Nanny>,

@@ -32,8 +32,8 @@ pub(super) struct Starts {
     #[serde(flatten)]
     pub(super) shape: Shape,
     pub(super) date: String,
-    /// The load average before the first start.
-    pub(super) load: f64,
+    /// The load average before the first start of each sitting.
+    pub(super) loads: Vec<f64>,
     pub(super) distributed: String,
     pub(super) times: BTreeMap<Starter, Vec<Times>>,
     /// What the operator writes for one such cluster: `create pods` and how often.
@@ -88,6 +88,22 @@ impl Starts {
         let result = |starter| Some(self.spread(starter, |times| times.result)?.median);
         Some(result(starter)? / result(Starter::Hand)?)
     }
+
+    /// How often each starter had its turn.
+    pub(super) fn pairs(&self) -> usize {
+        self.times.values().map(Vec::len).max().unwrap_or(0)
+    }
+
+    /// The same and older ones of the same shape.
+    pub(super) fn after(mut self, older: Self) -> Self {
+        let mut times = older.times;
+        for (starter, newer) in self.times {
+            times.entry(starter).or_default().extend(newer);
+        }
+        self.times = times;
+        self.loads.splice(..0, older.loads);
+        self
+    }
 }
 
 impl Memory {
@@ -112,7 +128,7 @@ impl Figures {
         serde_json::from_str(&text).with_context(|| format!("cannot understand {}", path.display()))
     }
 
-    /// Adds the starts of one shape, in the place of older ones.
+    /// The starts of one shape, in the place of older ones.
     pub(super) fn put(&mut self, starts: Starts) {
         self.starts.retain(|old| old.shape != starts.shape);
         self.starts.push(starts);
@@ -147,7 +163,7 @@ pub(super) mod tests {
         Starts {
             shape: Shape { workers, nanny },
             date: "2026-01-02".to_owned(),
-            load: 0.5,
+            loads: vec![0.5],
             distributed: "2026.1.0".to_owned(),
             times: BTreeMap::from([
                 (Starter::Operator, vec![times(operator), times(operator * 2.0), times(operator / 2.0)]),
@@ -193,6 +209,15 @@ pub(super) mod tests {
         let shapes: Vec<_> = figures.starts.iter().map(|starts| starts.shape.to_string()).collect();
         assert_eq!(shapes, ["1 worker with nanny", "4 workers with nanny", "1 worker without nanny"]);
         assert_eq!(figures.starts[0], starts(1, true, 7.0, 4.0));
+    }
+
+    #[test]
+    fn starts_of_two_sittings_make_one_row() {
+        let all = starts(1, true, 3.0, 4.0).after(starts(1, true, 1.0, 2.0));
+        let results = |starter| all.times[&starter].iter().map(|times| times.result).collect::<Vec<_>>();
+        assert_eq!(results(Starter::Operator), [1.0, 2.0, 0.5, 3.0, 6.0, 1.5]);
+        assert_eq!(results(Starter::Hand), [2.0, 4.0]);
+        assert_eq!(all.loads.len(), 2);
     }
 
     #[test]

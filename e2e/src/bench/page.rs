@@ -85,15 +85,15 @@ fn row(starts: &Starts, starter: Starter) -> String {
     let median =
         |of| starts.spread(starter, of).map(|spread| format!("{:.2}", spread.median)).unwrap_or_default();
     let result = starts.spread(starter, |times| times.result).map(brackets).unwrap_or_default();
+    let loads = starts.loads.iter().map(|load| format!("{load:.1}")).collect::<Vec<_>>().join(", ");
     let ratio = starts.ratio(starter).map(|ratio| format!("{ratio:.2}")).unwrap_or_default();
     format!(
-        "| {} | {starter} | {} | {} | {} | {result} | {ratio} | {} | {:.1} |\n",
+        "| {} | {starter} | {} | {} | {} | {result} | {ratio} | {} | {loads} |\n",
         starts.shape,
         median(|times| times.made),
         median(|times| times.ready),
         median(|times| times.registered),
         starts.times.get(&starter).map_or(0, Vec::len),
-        starts.load,
     )
 }
 

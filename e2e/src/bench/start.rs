@@ -6,13 +6,14 @@ mod one;
 mod writes;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use e2e::bed::Bed;
 use e2e::cluster::Cluster;
 use e2e::manifests;
-use e2e::progress::{Progress, Task, say};
+use e2e::progress::{Progress, say};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -59,10 +60,13 @@ pub(super) async fn bench(options: &StartOptions, cluster: &Cluster, progress: &
     let mut ground = Ground { bed: Bed::new("start").await?, client, names: 0 };
     let mut measured = Figures { starts: Vec::new(), memory: None, ..figures.clone() };
     for shape in shapes(options) {
-        let starts = ground.measure(shape, usize::from(options.pairs), progress).await?;
+        let older = figures.starts.iter().find(|starts| options.add && starts.shape == shape).cloned();
+        let first = older.as_ref().map_or(0, Starts::pairs);
+        let starts = ground.measure(shape, first..first + usize::from(options.pairs), progress).await?;
+        let starts = older.into_iter().fold(starts, Starts::after);
         measured.put(starts.clone());
         figures.put(starts);
-        if options.pairs >= ENOUGH {
+        if options.add || options.pairs >= ENOUGH {
             page::keep(&figures)?;
         }
     }
@@ -77,22 +81,27 @@ fn shapes(options: &StartOptions) -> impl Iterator<Item = Shape> {
 }
 
 impl Ground {
-    async fn measure(&mut self, shape: Shape, pairs: usize, progress: &mut Progress) -> Result<Starts> {
-        let mut task = progress.task(shape.to_string(), 1 + pairs * ORDERS[0].len());
+    async fn measure(
+        &mut self,
+        shape: Shape,
+        pairs: Range<usize>,
+        progress: &mut Progress,
+    ) -> Result<Starts> {
+        let mut task = progress.task(shape.to_string(), 1 + pairs.len() * ORDERS[0].len());
         let load = machine::load()?;
         task.step("a first start, not timed");
         let template = self.template(shape).await?;
         let mut times: BTreeMap<Starter, Vec<Times>> = BTreeMap::new();
-        for (pair, order) in (1..=pairs).zip(ORDERS.iter().cycle()) {
-            for &starter in order {
-                step(&mut task, pair, starter);
+        for pair in pairs {
+            for starter in ORDERS[pair % ORDERS.len()] {
+                task.step(&format!("pair {}: {starter}", pair + 1));
                 times.entry(starter).or_default().push(self.time(shape, starter, &template).await?);
             }
         }
         task.done();
         let date = Timestamp::now().strftime("%Y-%m-%d").to_string();
         let distributed = self.client.version.clone();
-        Ok(Starts { shape, date, load, distributed, times, writes: template.writes })
+        Ok(Starts { shape, date, loads: vec![load], distributed, times, writes: template.writes })
     }
 
     /// Starts a cluster of this shape for what the operator makes of it.
@@ -147,10 +156,6 @@ impl Template {
     }
 }
 
-fn step(task: &mut Task, pair: usize, starter: Starter) {
-    task.step(&format!("pair {pair}: {starter}"));
-}
-
 /// To the millisecond, which is as fine as anything here is worth.
 fn rounded(time: Duration) -> f64 {
     (time.as_secs_f64() * 1000.0).round() / 1000.0
@@ -186,7 +191,7 @@ mod tests {
 
     #[test]
     fn options_choose_among_the_shapes() {
-        let options = StartOptions { pairs: 1, sizes: vec![1, 4], nanny: None };
+        let options = StartOptions { pairs: 1, sizes: vec![1, 4], add: false, nanny: None };
         let all: Vec<_> = shapes(&options).map(|shape| shape.to_string()).collect();
         assert_eq!(
             all,
