@@ -60,6 +60,16 @@ pub fn set(
     verdicts.iter().map(|verdict| condition(previous, verdict, generation, now)).collect()
 }
 
+/// The conditions that tell of trouble. `Ready` does where no other condition has the same reason.
+pub fn troubles(conditions: &[Condition]) -> impl Iterator<Item = &Condition> {
+    let ready = ConditionType::Ready.to_string();
+    conditions.iter().filter(move |one| {
+        let borrowed = || conditions.iter().any(|other| other.type_ != ready && other.reason == one.reason);
+        let trouble = Reason::named(&one.reason).is_some_and(Reason::is_trouble);
+        trouble && !(one.type_ == ready && borrowed())
+    })
+}
+
 fn condition(
     previous: &[Condition],
     verdict: &Verdict,
@@ -100,6 +110,21 @@ mod tests {
         assert_eq!(second[0].message, "1 of 2");
         let third = set(&second, &ready(true, "2 of 2"), Some(1), at(30));
         assert_eq!(third[0].last_transition_time, Time(at(30)));
+    }
+
+    #[test]
+    fn a_trouble_is_found_once_and_none_where_all_is_well() {
+        let verdict = |type_, reason| Verdict { type_, status: false, reason, message: String::new() };
+        let full = [
+            verdict(ConditionType::Ready, Reason::QuotaExceeded),
+            verdict(ConditionType::Refused, Reason::QuotaExceeded),
+        ];
+        let found = |verdicts: &[Verdict]| -> Vec<_> {
+            troubles(&set(&[], verdicts, None, at(10))).map(|one| one.type_.clone()).collect()
+        };
+        assert_eq!(found(&full), ["Refused"]);
+        assert_eq!(found(&full[..1]), ["Ready"]);
+        assert_eq!(found(&[verdict(ConditionType::Ready, Reason::WorkersNotReady)]), [""; 0]);
     }
 
     #[test]

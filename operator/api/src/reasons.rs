@@ -121,12 +121,12 @@ reasons! {
         cure: "Set these fields under `securityContext` of the pod spec and of its containers.",
         look: "kubectl get namespace NAMESPACE --show-labels"
     }
-    /// A LimitRange of the namespace wants other requests or limits.
+    /// A `LimitRange` of the namespace wants other requests or limits.
     LimitRangeViolated in Refused {
         cure: "Change `worker.resources` or `scheduler.resources`, or the LimitRange.",
         look: "kubectl describe limitranges"
     }
-    /// A webhook or a ValidatingAdmissionPolicy forbids the object, or the webhook does not answer. The message names it.
+    /// A webhook or a `ValidatingAdmissionPolicy` forbids the object, or the webhook does not answer. The message names it.
     RefusedByAdmission in Refused {
         cure: "Do what it asks for, or ask whoever runs it.",
         look: "kubectl get validatingadmissionpolicies,validatingwebhookconfigurations,mutatingwebhookconfigurations"
@@ -141,7 +141,7 @@ reasons! {
         cure: "Change the spec. A change is tried at once, the same again at least every minute.",
         look: "kubectl describe dsk NAME"
     }
-    /// A ResourceQuota of the namespace is used up, or wants requests or limits that the pod does not have. What fits
+    /// A `ResourceQuota` of the namespace is used up, or wants requests or limits that the pod does not have. What fits
     /// was made.
     QuotaExceeded in Refused {
         cure: "Raise the quota, ask for fewer or smaller workers, or set `resources`. Missing workers follow within a minute, a missing scheduler when Kubernetes' own controller tries again.",

@@ -1,4 +1,5 @@
 //! `docs/troubleshooting.md` is what the reasons themselves say.
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::fmt::Write;
 use std::fs;

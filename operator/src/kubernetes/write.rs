@@ -1,6 +1,7 @@
 //! Applying a plan: each write once, and what came of it.
 
 use dask_operator_plan::{Apply, Create, Delete, Failure, FailureKind, Kind, Outcome, Patch, Plan};
+use dask_operator_plan::{WORKER_POD, refusal};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 
@@ -45,7 +46,7 @@ impl Writer {
         let mut answer =
             self.caller.send("create", create.kind, &key, post(create, &key, Validation::Strict)).await;
         if let Some(words) = unknown_fields_of(&answer) {
-            unknown_fields = Some(format!("{:?} {}: {words}", create.kind, create.name));
+            unknown_fields = Some(format!("{}: {words}", called(create.kind, &create.name)));
             answer =
                 self.caller.send("create", create.kind, &key, post(create, &key, Validation::Ignore)).await;
         }
@@ -149,17 +150,23 @@ fn unknown_fields_of(answer: &Result<Written, CallError>) -> Option<String> {
     }
 }
 
-/// A pod's name is drawn anew at each try, so it has no place in words that stand in a status.
 fn failed(kind: Kind, name: &str, error: &CallError) -> Outcome {
-    let meaning = match error {
-        CallError::Answer(status) if matches!(status.code, 400 | 403 | 422) => FailureKind::Refused,
-        _ => FailureKind::Transient,
+    let refusal = match error {
+        CallError::Answer(status) => refusal(status),
+        CallError::Deadline | CallError::Call(_) => None,
     };
-    let (object, message) = match kind {
-        Kind::Pod => ("a worker pod".to_owned(), error.to_string().replace(name, "…")),
-        _ => (format!("{kind:?} {name}"), error.to_string()),
+    let meaning = refusal.map_or(FailureKind::Transient, FailureKind::Refused);
+    let message = match kind {
+        Kind::Pod => error.to_string().replace(name, "…"),
+        _ => error.to_string(),
     };
-    Outcome { failures: vec![Failure { object, kind: meaning, message }], ..Outcome::default() }
+    let failure = Failure { object: called(kind, name), kind: meaning, message };
+    Outcome { failures: vec![failure], ..Outcome::default() }
+}
+
+/// A pod's name is drawn anew at each try, so it has no place in words that stand in a status.
+fn called(kind: Kind, name: &str) -> String {
+    if kind == Kind::Pod { WORKER_POD.to_owned() } else { format!("{kind:?} {name}") }
 }
 
 async fn together(calls: Vec<BoxFuture<'_, Outcome>>) -> Outcome {
