@@ -18,6 +18,7 @@ use anyhow::Result;
 use dask_operator_api::conditions::Reason;
 use dask_operator_api::{DaskCluster, DaskWorkerGroup};
 use e2e::bed::Bed;
+use e2e::operator;
 use e2e::progress::say;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Pod;
@@ -118,6 +119,18 @@ async fn count_events(bed: &Bed, reason: Reason) -> Result<i32> {
     let events = bed.api::<Event>().list(&kube::api::ListParams::default()).await?.items;
     let of_reason = events.iter().filter(|event| event.reason.as_deref() == Some(&reason.to_string()));
     Ok(of_reason.map(|event| event.series.as_ref().map_or(1, |series| series.count)).sum())
+}
+
+/// Whether the operator counts groups in a trouble of this reason.
+fn is_counted(bed: &Bed, reason: Reason) -> Result<bool> {
+    let pod =
+        ["get", "pods", "--namespace", operator::NAMESPACE, "--output", "jsonpath={.items[0].metadata.name}"];
+    let pod = bed.cluster.kubectl(&pod)?;
+    let path = format!("/api/v1/namespaces/{}/pods/{pod}:8080/proxy/metrics", operator::NAMESPACE);
+    let metrics = bed.cluster.kubectl(&["get", "--raw", &path])?;
+    let labels =
+        format!("{{kind=\"DaskWorkerGroup\",condition=\"{}\",reason=\"{reason}\"}}", reason.condition());
+    Ok(metrics.contains(&format!("dask_operator_troubles{labels}")))
 }
 
 /// Waits for the cause itself, which no one can tell earlier than the kubelet or the scheduler do.

@@ -120,6 +120,13 @@ pub struct Outcome {
     pub held: Option<std::time::Duration>,
 }
 
+impl Outcome {
+    /// Whether the server refused something.
+    pub fn is_refused(&self) -> bool {
+        self.failures.iter().any(|failure| matches!(failure.kind, FailureKind::Refused(_)))
+    }
+}
+
 /// What a worker's pod is called in words that stand in a status: its name is drawn anew at each try.
 pub const WORKER_POD: &str = "a worker pod";
 

@@ -149,15 +149,17 @@ fn a_failure_stays_told_until_the_next_worker_has_proven_itself() {
     assert_eq!(reasons(&worker_group::events(&replaced, &proven)), ["Recovered"]);
 }
 
+/// When a group is looked at again although nothing changes.
+fn wake(wanted: i32, before: &DaskWorkerGroupStatus, pods: Vec<WorkerPod>) -> Option<Timestamp> {
+    let group = a_group().replicas(wanted).status(before.clone()).build();
+    let group = worker_group::check(&group).unwrap();
+    let settings = Settings { cluster_domain: String::new(), default_image: String::new() };
+    worker_group::plan(&group, &world(pods), &settings, Suffixes::from_seed(1), now()).wake
+}
+
 #[test]
 fn a_group_is_looked_at_again_when_its_workers_have_proven_themselves() {
-    let wake = |before: &DaskWorkerGroupStatus| {
-        let group = a_group().replicas(1).status(before.clone()).build();
-        let group = worker_group::check(&group).unwrap();
-        let settings = Settings { cluster_domain: String::new(), default_image: String::new() };
-        let world = world(vec![replacement("b")]);
-        worker_group::plan(&group, &world, &settings, Suffixes::from_seed(1), now()).wake
-    };
+    let wake = |before: &_| wake(1, before, vec![replacement("b")]);
     assert_eq!(wake(&fresh()), None);
     assert_eq!(wake(&of_pods(1, &fresh(), vec![ended("a", Reason::OutOfMemory)])), Some(later(10)));
 }
@@ -263,6 +265,12 @@ proptest! {
         let second = of_pods(wanted, &first, pods);
         prop_assert_eq!(&first, &second);
         prop_assert_eq!(worker_group::events(&first, &second), []);
+    }
+
+    #[test]
+    fn a_group_in_trouble_is_not_looked_at_over_and_over(before in pods(), after in pods(), wanted in 0i32..6) {
+        let wake = wake(wanted, &of_pods(wanted, &fresh(), before), after);
+        prop_assert!(wake.is_none_or(|wake| wake > now()), "{wake:?}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Applying a plan: each write once, and what came of it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use dask_operator_plan::{Apply, Create, Delete, Failure, FailureKind, Kind, Outcome, Patch, Plan};
 use dask_operator_plan::{WORKER_POD, refusal};
 use futures::future::BoxFuture;
@@ -23,7 +25,20 @@ impl Writer {
     /// Writes everything that a plan says, in parallel, in the name of the reconciled object. What is deleted beside
     /// something new was to be replaced by it, and stays, readable, when that failed.
     pub(crate) async fn apply(&self, by: &Reconciled, plan: &Plan, ledger: &Ledger) -> Outcome {
-        let applied = plan.apply.iter().map(|apply| self.write(by, apply, ledger).boxed());
+        // What would follow a refusal would most likely be refused, too; it is tried again all the same.
+        let refused = AtomicBool::new(false);
+        let refused = &refused;
+        let applied = plan.apply.iter().map(|apply| {
+            async move {
+                if refused.load(Ordering::Relaxed) {
+                    return Outcome::default();
+                }
+                let outcome = self.write(by, apply, ledger).await;
+                refused.fetch_or(outcome.is_refused(), Ordering::Relaxed);
+                outcome
+            }
+            .boxed()
+        });
         let outcome = together(applied.collect()).await;
         if !outcome.failures.is_empty() {
             return outcome;

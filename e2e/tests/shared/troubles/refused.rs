@@ -48,11 +48,13 @@ async fn a_quota_lets_a_group_grow_to_what_fits_and_the_rest_is_told() -> Result
         ["2 of 4 workers cannot be created: pods \"…\" is forbidden: exceeded quota: small", "pods=3"];
     let trouble = Trouble { object: "demo-default", reason: Reason::QuotaExceeded, words: &words };
     trouble.until_told::<DaskWorkerGroup>(&bed, began).await?;
+    assert!(super::is_counted(&bed, Reason::QuotaExceeded)?);
     bed.until_registered("demo", 2, SOON).await?;
 
     bed.kubectl(&["patch", "quota", "small", "--patch", r#"{"spec": {"hard": {"pods": "20"}}}"#])?;
     bed.until_registered("demo", 4, SOON).await?;
     trouble.until_over::<DaskWorkerGroup>(&bed).await?;
+    assert!(!super::is_counted(&bed, Reason::QuotaExceeded)?);
     assert_eq!(super::count_events(&bed, Reason::QuotaExceeded).await?, 1, "told once");
     bed.until(WORKERS, "four workers", SOON, |pods: &[Arc<Pod>]| pods.len() == 4).await.map(drop)
 }
