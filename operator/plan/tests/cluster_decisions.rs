@@ -3,6 +3,7 @@
 
 use dask_operator_api::DaskCluster;
 use dask_operator_api::cluster::{DaskClusterStatus, Phase};
+use dask_operator_api::conditions::Reason;
 use dask_operator_plan::cluster::{self, Child, DefaultGroup, Observed, Ownership, SchedulerPod, Service};
 use dask_operator_plan::{Apply, Failure, FailureKind, Kind, Outcome, Plan, Settings};
 use dask_operator_testkit::a_cluster;
@@ -34,6 +35,7 @@ fn complete(cluster: &DaskCluster) -> Observed {
         deployment: Some(Child::default()),
         service: Some(Service::default()),
         config: None,
+        replica_failure: None,
         group: Some(DefaultGroup {
             child: Child {
                 hash: notes["dask.org/pushed-worker"].as_str().map(str::to_owned),
@@ -180,7 +182,7 @@ fn what_an_earlier_cluster_of_the_name_left_is_waited_for_in_silence() {
 fn a_refusal_is_told_in_the_servers_words() {
     let failure = Failure {
         object: "a worker pod".to_owned(),
-        kind: FailureKind::Refused,
+        kind: FailureKind::Refused(Reason::QuotaExceeded),
         message: "exceeded quota".to_owned(),
     };
     let outcome = Outcome { failures: vec![failure], ..Outcome::default() };
@@ -264,7 +266,7 @@ fn a_running_cluster_that_becomes_invalid_is_told() {
     let broken = a_cluster().worker_pod(json!({"containers": [1]})).build();
     let next = cluster::invalid(&running, &cluster::check(&broken).unwrap_err(), Some(2), now());
     let told: Vec<_> = cluster::events(&running, &next).into_iter().map(|event| event.reason).collect();
-    assert_eq!(told, ["InvalidSpec"]);
+    assert_eq!(told, ["InvalidTemplate"]);
 }
 
 #[test]

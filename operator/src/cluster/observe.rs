@@ -16,8 +16,10 @@ pub(super) fn observe(cache: &Cache, cluster: &DaskCluster, key: &Key) -> Observ
         awaits_address: record.awaits_address,
     });
     let config = child(&names::config_name(&key.name));
+    let deployment = cache.deployments.get(&scheduler);
     Observed {
-        deployment: cache.deployments.get(&scheduler).map(|record| record.child(&key.name, &uid)),
+        replica_failure: deployment.as_ref().and_then(|record| record.replica_failure.clone()),
+        deployment: deployment.map(|record| record.child(&key.name, &uid)),
         service,
         config: cache.configs.get(&config).map(|record| record.child(&key.name, &uid)),
         group: default_group(cache, key, &uid),

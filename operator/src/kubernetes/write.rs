@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use dask_operator_api::conditions::Reason;
 use dask_operator_api::labels;
 use dask_operator_plan::{Apply, Create, Delete, Failure, FailureKind, Kind, Outcome, Patch, Plan};
+use dask_operator_plan::{WORKER_POD, refusal};
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 use tokio::time::Instant;
@@ -31,7 +33,7 @@ impl Writer {
     pub(crate) async fn apply(&self, by: &Reconciled, plan: &Plan, ledger: &Ledger) -> Outcome {
         let applied = plan.apply.iter().map(|apply| self.write(by, apply, ledger).boxed());
         let outcome = in_turns(applied).await;
-        let full = |failure: &Failure| failure.message.contains("exceeded quota");
+        let full = |failure: &Failure| failure.kind == FailureKind::Refused(Reason::QuotaExceeded);
         if !outcome.failures.iter().all(full) {
             return outcome;
         }
@@ -53,7 +55,7 @@ impl Writer {
         let mut answer =
             self.caller.send("create", create.kind, &key, post(create, &key, Validation::Strict)).await;
         if let Some(words) = unknown_fields_of(&answer) {
-            unknown_fields = Some(format!("{:?} {}: {words}", create.kind, create.name));
+            unknown_fields = Some(format!("{}: {words}", called(create.kind, &create.name)));
             answer =
                 self.caller.send("create", create.kind, &key, post(create, &key, Validation::Ignore)).await;
         }
@@ -162,17 +164,23 @@ fn unknown_fields_of(answer: &Result<Written, CallError>) -> Option<String> {
     }
 }
 
-/// A pod's name is drawn anew at each try, so it has no place in words that stand in a status.
 fn failed(kind: Kind, name: &str, error: &CallError) -> Outcome {
-    let meaning = match error {
-        CallError::Answer(status) if matches!(status.code, 400 | 403 | 422) => FailureKind::Refused,
-        _ => FailureKind::Transient,
+    let refusal = match error {
+        CallError::Answer(status) => refusal(status),
+        CallError::Deadline | CallError::NotLeading | CallError::Call(_) => None,
     };
-    let (object, message) = match kind {
-        Kind::Pod => ("a worker pod".to_owned(), error.to_string().replace(name, "…")),
-        _ => (format!("{kind:?} {name}"), error.to_string()),
+    let meaning = refusal.map_or(FailureKind::Transient, FailureKind::Refused);
+    let message = match kind {
+        Kind::Pod => error.to_string().replace(name, "…"),
+        _ => error.to_string(),
     };
-    Outcome { failures: vec![Failure { object, kind: meaning, message }], ..Outcome::default() }
+    let failure = Failure { object: called(kind, name), kind: meaning, message };
+    Outcome { failures: vec![failure], ..Outcome::default() }
+}
+
+/// A pod's name is drawn anew at each try, so it has no place in words that stand in a status.
+fn called(kind: Kind, name: &str) -> String {
+    if kind == Kind::Pod { WORKER_POD.to_owned() } else { format!("{kind:?} {name}") }
 }
 
 /// Somebody took away the label by which it is found.
@@ -180,7 +188,10 @@ fn unlabelled(create: &Create) -> Outcome {
     let label = component(create.kind).unwrap_or_default();
     let message = format!("it is ours and has lost the label {}={label}: put it back", labels::COMPONENT);
     let object = format!("{:?} {}", create.kind, create.name);
-    Outcome { failures: vec![Failure { object, kind: FailureKind::Refused, message }], ..Outcome::default() }
+    Outcome {
+        failures: vec![Failure { object, kind: FailureKind::Refused(Reason::LabelLost), message }],
+        ..Outcome::default()
+    }
 }
 
 /// As many at once as may be; no more after one that failed, or after a while: what is left is for the next look,
