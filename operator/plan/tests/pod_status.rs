@@ -15,6 +15,7 @@ fn trouble(text: &Value) -> Option<(Reason, String)> {
     status(text).trouble().map(|Trouble { reason, words }| (reason, words))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is compared with what may be None")]
 fn is(reason: Reason, words: &str) -> Option<(Reason, String)> {
     Some((reason, words.to_owned()))
 }

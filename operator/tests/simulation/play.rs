@@ -17,8 +17,8 @@ use crate::script::Script;
 
 /// A process that died is started again after this long: longer than anything it sent is on its way.
 const DOWN: Duration = Duration::from_secs(3);
-/// Nothing was written for this long: longer than any wait of the operator's after a crash or a failure.
-const REST: Duration = Duration::from_secs(400);
+/// Nothing was written for this long: longer than a crash is told after it, and than any wait of the operator.s.
+const REST: Duration = Duration::from_secs(900);
 /// After the last disturbance everything must be at rest by then.
 const PATIENCE: Duration = Duration::from_hours(2);
 
