@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dask_operator_plan::sabotage::{self, Bug};
 use dask_operator_plan::{Event, Outcome, Plan, Problem};
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
@@ -193,7 +194,7 @@ impl<'a, K: Reconcile> Look<'a, K> {
         if let Err(error) = reported {
             self.log("its status", &error.to_string());
         }
-        if outcome.failures.is_empty() && reported.is_ok() {
+        if (outcome.failures.is_empty() && reported.is_ok()) || sabotage::is(Bug::NoRetry) {
             self.context.backoff.succeeded(self.by);
             return None;
         }
@@ -218,6 +219,7 @@ async fn unsettled(by: &Reconciled, context: &Context) -> Option<Action> {
     match context.ledger.settled(by, &context.cache) {
         Settled::Yes => None,
         Settled::NotYet => Some(Action::requeue(UNSETTLED)),
+        Settled::Overdue(_) if sabotage::is(Bug::NeverAsked) => Some(Action::requeue(UNSETTLED)),
         Settled::Overdue(writes) => {
             for (kind, key) in writes {
                 if let Ok(false) = context.writer.caller.is_to_be_shown(kind, &key).await {

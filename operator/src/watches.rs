@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dask_operator_api::labels::{self, component};
 use dask_operator_api::{DaskCluster, DaskWorkerGroup};
+use dask_operator_plan::sabotage::{self, Bug};
 use kube::{Api, Resource};
 use thiserror::Error;
 use tokio::task::{JoinError, JoinSet};
@@ -35,6 +36,8 @@ impl Follower {
     pub(crate) async fn follow(self, namespaces: &[String]) -> WatchError {
         let scopes: Vec<_> = match namespaces {
             [] => vec![None],
+            _ if sabotage::is(Bug::EveryNamespace) => vec![None],
+            [first, ..] if sabotage::is(Bug::FirstNamespaceOnly) => vec![Some(first.clone())],
             some => some.iter().cloned().map(Some).collect(),
         };
         let mut watches = Watches { tasks: JoinSet::new(), scopes, follower: self, missing: Arc::default() };

@@ -14,6 +14,7 @@ pub mod pod_spec;
 mod pod_status;
 mod problem;
 mod refusal;
+pub mod sabotage;
 mod settings;
 mod suffix;
 mod troubles;

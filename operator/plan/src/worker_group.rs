@@ -12,6 +12,7 @@ mod status;
 use jiff::Timestamp;
 
 use crate::plan::{Apply, Create, Delete, Kind, Plan};
+use crate::sabotage::{self, Bug};
 use crate::{Settings, Suffixes};
 
 pub use check::{CheckedGroup, check};
@@ -36,11 +37,12 @@ pub fn plan(
         let object = desired::pod(group, cluster, settings, &name, *crashes);
         Apply::Create(Create { kind: Kind::Pod, name, object })
     });
+    let wakes = [decision.wake, pods::proven(group, observed, now)];
     Plan {
         apply: decide::adopt(group, cluster).into_iter().chain(workers).collect(),
         events: events::of_decision(group, observed, &decision).into_iter().collect(),
         delete: decision.delete.into_iter().map(delete).collect(),
-        wake: [decision.wake, pods::proven(group, observed, now)].into_iter().flatten().min(),
+        wake: wakes.into_iter().flatten().filter(|_| !sabotage::is(Bug::NoWake)).min(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dask_operator_plan::sabotage::{self, Bug};
 use http::{Request, Response};
 use kube::Client;
 use kube::client::Body;
@@ -27,6 +28,9 @@ async fn in_time(client: Client, request: Request<Body>) -> Result<Response<Body
         let (head, body) = answer.into_parts();
         Ok(Response::from_parts(head, Body::from(body.collect_bytes().await?.to_vec())))
     };
+    if sabotage::is(Bug::NoDeadline) {
+        return answered.await;
+    }
     match tokio::time::timeout(ANSWERED_WITHIN, answered).await {
         Ok(answer) => answer,
         Err(_) => Err(format!("no answer from the API server within {} s", ANSWERED_WITHIN.as_secs()).into()),

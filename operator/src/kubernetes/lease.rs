@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use dask_operator_plan::sabotage::{self, Bug};
 use k8s_openapi::api::coordination::v1::{Lease as K8sLease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::PostParams;
@@ -152,6 +153,10 @@ impl Lease {
         }
         let promised = u64::try_from(spec.lease_duration_seconds.unwrap_or(0)).unwrap_or(0);
         let duration = if promised == 0 { DURATION } else { Duration::from_secs(promised) };
+        if sabotage::is(Bug::ClocksCompared) {
+            let renewed = spec.renew_time.map_or(self.clock.now(), |time| time.0);
+            return self.clock.now().duration_since(renewed).unsigned_abs() > duration;
+        }
         self.observed.as_ref().is_some_and(|(_, since)| since.elapsed() > duration)
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use dask_operator_api::conditions::Reason;
 use dask_operator_api::labels;
+use dask_operator_plan::sabotage::{self, Bug};
 use dask_operator_plan::{Apply, Create, Delete, Failure, FailureKind, Kind, Outcome, Patch, Plan};
 use dask_operator_plan::{WORKER_POD, refusal};
 use futures::FutureExt;
@@ -65,7 +66,7 @@ impl Writer {
                 self.exists(by, create, &key, ledger).await
             }
             Err(error) => {
-                if matches!(error, CallError::Answer(_)) {
+                if matches!(error, CallError::Answer(_)) || sabotage::is(Bug::LostCreateForgotten) {
                     ledger.strike(by, create.kind, &key);
                 }
                 failed(create.kind, &create.name, &error)
@@ -84,7 +85,7 @@ impl Writer {
         };
         let watched = existing.is_watched(create.kind);
         let owners = existing.metadata.owner_references;
-        let ours = owners.iter().any(|owner| owner.uid == by.uid);
+        let ours = owners.iter().any(|owner| owner.uid == by.uid) || sabotage::is(Bug::NameIsEnough);
         if ours && watched {
             return Outcome { created: vec![create.kind], ..Outcome::default() };
         }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::Debug;
 
+use dask_operator_plan::sabotage::{self, Bug};
 use futures::StreamExt;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
@@ -85,6 +86,7 @@ impl Listing {
             }
             Event::Apply(object) => role.put(follower, object),
             Event::Delete(object) => role.remove(follower, &Key::of(object.meta())),
+            Event::InitDone if sabotage::is(Bug::GhostsStay) => {}
             Event::InitDone => {
                 let shown = self.shown.take().unwrap_or_default();
                 let known = role.keys(follower, self.scope.as_deref());

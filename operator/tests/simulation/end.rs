@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use dask_operator_testkit::server::{ApiServer, World};
+use dask_operator_api::names;
+use dask_operator_testkit::server::{ApiServer, Id, World};
 use serde_json::{Value, json};
 
 use crate::history::History;
@@ -107,10 +108,24 @@ pub(crate) fn check(server: &ApiServer, history: &History) -> Result<(), String>
         let wanted = group["spec"]["worker"]["replicas"].as_u64().unwrap_or(1);
         truth(&id.name, group, count, wanted)?;
     }
+    told_of_others(&world, history)?;
     for (id, cluster) in world.all("daskclusters", "").filter(|(id, _)| history.watches(&id.namespace)) {
         let generation = &cluster["metadata"]["generation"];
         if cluster["status"]["observedGeneration"] != *generation {
             return Err(format!("the status of {} is of generation {}", id.name, cluster["status"]));
+        }
+    }
+    Ok(())
+}
+
+/// A cluster whose child's name belongs to somebody else says so.
+fn told_of_others(world: &World, history: &History) -> Result<(), String> {
+    for (id, _) in world.objects().filter(|(_, object)| object["metadata"]["labels"]["whose"].is_string()) {
+        let cluster = names::cluster_of_child(&id.name).filter(|_| history.watches(&id.namespace));
+        let cluster = cluster.and_then(|cluster| world.get(&Id::new("daskclusters", &id.namespace, cluster)));
+        let told = |cluster: &Value| cluster["status"]["conditions"].to_string().contains("NameTaken");
+        if cluster.is_some_and(|cluster| !told(cluster)) {
+            return Err(format!("{} belongs to somebody else, and its cluster does not say so", id.name));
         }
     }
     Ok(())

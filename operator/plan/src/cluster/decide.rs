@@ -10,6 +10,7 @@ use crate::Settings;
 use crate::hash::hash_text;
 use crate::merge::merge_patch;
 use crate::plan::{Apply, Create, Kind, Patch};
+use crate::sabotage::{self, Bug};
 
 /// The ConfigMap follows the spec; running pods read it when they start.
 pub(super) fn config(cluster: &CheckedCluster, observed: &Observed) -> Option<Apply> {
@@ -54,7 +55,7 @@ pub(super) fn default_group(cluster: &CheckedCluster, observed: &Observed) -> Op
     let Some(group) = &observed.group else {
         return create(Kind::DaskWorkerGroup, &name, desired::default_group(cluster));
     };
-    if group.child.ownership != Ownership::Ours {
+    if group.child.ownership != Ownership::Ours && !sabotage::is(Bug::ForeignChanged) {
         return None;
     }
     let body = push(cluster, group)?;
@@ -69,7 +70,8 @@ fn push(cluster: &CheckedCluster, group: &DefaultGroup) -> Option<Value> {
         return Some(json!({"metadata": metadata}));
     }
     let wanted = desired::worker(cluster);
-    let replicas_changed = group.pushed_replicas != Some(i64::from(cluster.worker.replicas));
+    let replicas_changed = !sabotage::is(Bug::NothingPushed)
+        && group.pushed_replicas != Some(i64::from(cluster.worker.replicas));
     let worker_changed = group.child.hash.as_deref() != Some(&desired::worker_hash(cluster));
     if !replicas_changed && !worker_changed {
         return None;

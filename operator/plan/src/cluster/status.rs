@@ -11,6 +11,7 @@ use super::observed::{Child, Observed, Ownership};
 use crate::plan::{Kind, Outcome};
 use crate::problem::Problem;
 use crate::refusal::{refusal_in, without_name};
+use crate::sabotage::{self, Bug};
 use crate::troubles;
 
 /// The status that follows from the world and from what came of the plan's writes.
@@ -57,7 +58,7 @@ pub fn invalid(
 /// `Running` as soon as clients can address the Service, whatever is behind it, and never back: the Python client
 /// waits for nothing else.
 fn phase(cluster: &CheckedCluster, observed: &Observed, outcome: &Outcome) -> Phase {
-    if cluster.status.phase == Some(Phase::Running) {
+    if cluster.status.phase == Some(Phase::Running) && !sabotage::is(Bug::PhaseGoesBack) {
         return Phase::Running;
     }
     let awaits_address = match &observed.service {

@@ -10,6 +10,7 @@ use super::crashes::{crashes, due};
 use super::desired;
 use super::observed::{Cluster, Ended, Observed, Stage, WorkerPod};
 use crate::plan::{Apply, Kind, Patch};
+use crate::sabotage::{self, Bug};
 
 /// No look makes more new pods: however many are wanted, the next look follows when these are seen.
 const AT_ONCE: usize = 500;
@@ -33,7 +34,8 @@ pub(super) fn decide<'a>(group: &CheckedGroup, observed: &'a Observed, now: Time
     }
     let mut live: Vec<_> = observed.pods.iter().filter(|pod| pod.is_live()).collect();
     live.sort_by(|one, other| give_up_first(one).cmp(&give_up_first(other)));
-    let surplus = live.len().saturating_sub(group.wanted);
+    let kept = group.wanted + usize::from(sabotage::is(Bug::OneTooMany));
+    let surplus = live.len().saturating_sub(kept);
     let mut decision =
         Decision { delete: live.iter().take(surplus).copied().collect(), ..Decision::default() };
     let missing = group.wanted.saturating_sub(live.len());
@@ -96,7 +98,8 @@ fn may_create(group: &CheckedGroup, observed: &Observed) -> bool {
 /// A group without an owner joins its cluster: it is to go when the cluster goes.
 pub(super) fn adopt(group: &CheckedGroup, cluster: &Cluster) -> Option<Apply> {
     // A default group that its cluster did not make is somebody else's.
-    let is_default = group.name.as_str() == default_group_name(&cluster.name);
+    let is_default =
+        group.name.as_str() == default_group_name(&cluster.name) && !sabotage::is(Bug::ForeignAdopted);
     if group.is_controlled() || group.deleting || cluster.deleting || is_default {
         return None;
     }

@@ -10,6 +10,7 @@ use super::observed::{Observed, Stage};
 use super::pods;
 use crate::plan::{Failure, Kind, Outcome, WORKER_POD};
 use crate::problem::Problem;
+use crate::sabotage::{self, Bug};
 use crate::troubles;
 
 /// The status that follows from the world and from what came of the plan's writes.
@@ -30,7 +31,7 @@ pub fn status(
         ready_replicas: Some(count(ready)),
         selector: Some(format!("{}={}", labels::WORKER_GROUP_NAME, group.name.as_str())),
         conditions: conditions::set(&previous.conditions, &verdicts, group.generation, now),
-        observed_generation: group.generation,
+        observed_generation: group.generation.map(|seen| seen - i64::from(sabotage::is(Bug::OldGeneration))),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::Settings;
 use crate::command;
 use crate::container;
 use crate::metadata::{StringMap, layered, passed_on, string_map, template_annotations, template_labels};
+use crate::sabotage::{self, Bug};
 
 /// The pod called `name`, whose predecessors crashed `crashes` times in a row.
 pub(in crate::worker_group) fn pod(
@@ -28,10 +29,14 @@ pub(in crate::worker_group) fn pod(
             "namespace": group.namespace,
             "labels": pod_labels(group, cluster),
             "annotations": annotations(group, crashes),
-            "ownerReferences": group.owner().references(),
+            "ownerReferences": owners(group),
         },
         "spec": spec(group, cluster, settings, name),
     })
+}
+
+fn owners(group: &CheckedGroup) -> Value {
+    if sabotage::is(Bug::NoOwner) { json!([]) } else { group.owner().references() }
 }
 
 fn pod_labels(group: &CheckedGroup, cluster: &Cluster) -> StringMap {
