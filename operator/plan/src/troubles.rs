@@ -31,13 +31,15 @@ pub(crate) fn of_writes(
     let taken = outcome.failures.iter().find(|failure| failure.kind == FailureKind::NameTaken);
     // Unknown fields were told at creation alone, so that verdict stays for as long as the spec it was about.
     let unknown = outcome.unknown_fields.clone().map(|words| trouble(Reason::DroppedByServer, words));
+    let about = find(previous, ConditionType::UnknownFields).map(|old| old.observed_generation);
+    let unchanged = about == Some(generation);
     // Where there was no answer, what the last one said still stands.
     let unanswered = outcome.failures.iter().any(|failure| failure.kind == FailureKind::Transient);
     let refused = refused(outcome).map(|(reason, failure)| trouble(reason, say(failure)));
     [
         taken.map(|failure| trouble(Reason::OwnedByAnother, failure.to_string())),
-        unknown.or_else(|| still(previous, ConditionType::UnknownFields, generation)),
-        refused.or_else(|| still(previous, ConditionType::Refused, generation).filter(|_| unanswered)),
+        unknown.or_else(|| still(previous, ConditionType::UnknownFields).filter(|_| unchanged)),
+        refused.or_else(|| still(previous, ConditionType::Refused).filter(|_| unanswered)),
     ]
     .into_iter()
     .flatten()
@@ -52,13 +54,9 @@ fn refused(outcome: &Outcome) -> Option<(Reason, &Failure)> {
     refused.min_by_key(|(reason, _)| *reason)
 }
 
-/// The condition as it stands, if it is about the present spec.
-pub(crate) fn still(
-    previous: &[Condition],
-    type_: ConditionType,
-    generation: Option<i64>,
-) -> Option<Verdict> {
-    let old = find(previous, type_).filter(|old| old.observed_generation == generation)?;
+/// The condition as it stands.
+pub(crate) fn still(previous: &[Condition], type_: ConditionType) -> Option<Verdict> {
+    let old = find(previous, type_)?;
     Some(Verdict { type_, status: true, reason: Reason::named(&old.reason)?, message: old.message.clone() })
 }
 

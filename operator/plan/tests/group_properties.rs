@@ -40,6 +40,7 @@ fn pods() -> impl Strategy<Value = Vec<WorkerPod>> {
             created: now() - SignedDuration::from_secs(age),
             terminating,
             stage,
+            template: None,
             crashes,
             trouble: None,
         };
@@ -84,6 +85,7 @@ fn applied(observed: &Observed, plan: &Plan, at: Timestamp) -> Observed {
             created: at,
             terminating: false,
             stage: Stage::Unscheduled,
+            template: None,
             crashes: 0,
             trouble: None,
         });

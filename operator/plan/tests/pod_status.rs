@@ -15,7 +15,7 @@ fn trouble(text: &Value) -> Option<(Reason, String)> {
     status(text).trouble().map(|Trouble { reason, words }| (reason, words))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "it is compared with what may be None")]
+#[expect(clippy::unnecessary_wraps, reason = "what it is compared with may be nothing")]
 fn is(reason: Reason, words: &str) -> Option<(Reason, String)> {
     Some((reason, words.to_owned()))
 }
@@ -70,11 +70,72 @@ fn a_pod_that_starts_or_runs_is_in_no_trouble() {
 #[test]
 fn an_image_is_one_trouble_whether_the_kubelet_tries_or_waits() {
     let words = "failed to pull and unpack image \"registry.invalid/none:1\": failed to resolve reference \
-                 \"registry.invalid/none:1\": no such host";
+                 \"registry.invalid/none:1\": failed to do request: Head \"https://registry.invalid/v2/none/manifests/1\": \
+                 dial tcp: lookup registry.invalid on 10.255.255.53:53: dial udp 10.255.255.53:53: connect: network is \
+                 unreachable";
     let backing_off = format!("Back-off pulling image \"registry.invalid/none:1\": ErrImagePull: {words}");
     let expected = is(Reason::ImageCannotBePulled, words);
     assert_eq!(trouble(&waiting("ErrImagePull", words)), expected);
     assert_eq!(trouble(&waiting("ImagePullBackOff", &backing_off)), expected);
+}
+
+#[test]
+fn an_image_that_is_none_or_must_not_be_pulled_is_told() {
+    let wrong = "Failed to apply default image tag \"Bad Image\": couldn't parse image name \"Bad Image\": invalid \
+                 reference format: repository name (library/Bad Image) must be lowercase";
+    let absent =
+        "Container image \"ghcr.io/dask-operator/nothere:1\" is not present with pull policy of Never";
+    assert_eq!(trouble(&waiting("InvalidImageName", wrong)), is(Reason::ImageCannotBePulled, wrong));
+    assert_eq!(trouble(&waiting("ErrImageNeverPull", absent)), is(Reason::ImageCannotBePulled, absent));
+}
+
+#[test]
+fn a_program_that_does_not_exist_is_one_trouble_whatever_the_kubelet_calls_it() {
+    let message = "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create \
+                   failed: unable to start container process: exec: \"nope\": executable file not found in $PATH: unknown";
+    let words = format!("container worker cannot start: {message}");
+    let expected = is(Reason::CommandNotFound, &words);
+    assert_eq!(trouble(&waiting("RunContainerError", message)), expected);
+    let mut again = waiting("CrashLoopBackOff", "back-off 20s restarting failed");
+    again["containerStatuses"][0]["lastState"] =
+        json!({"terminated": {"exitCode": 128, "reason": "StartError", "message": message}});
+    assert_eq!(trouble(&again), expected);
+    let end = end(&failed(128, "StartError", message)).trouble;
+    assert_eq!(Some((end.reason, end.words)), expected);
+}
+
+#[test]
+fn a_program_that_a_shell_does_not_find_is_told_in_the_shells_words() {
+    let end = end(&failed(127, "Error", "sh: 1: nope: not found\n")).trouble;
+    assert_eq!(end.reason, Reason::CommandNotFound);
+    assert_eq!(end.words, "container worker ended with exit code 127 (Error): sh: 1: nope: not found");
+}
+
+#[test]
+fn a_container_that_cannot_be_made_is_told_without_what_changes_at_each_try() {
+    let lacking = waiting("CreateContainerConfigError", "configmap \"nope\" not found");
+    let words = "container worker cannot start: configmap \"nope\" not found";
+    assert_eq!(trouble(&lacking), is(Reason::ContainerCannotStart, words));
+    let words = |identity: &str| {
+        let message = format!("failed to generate container \"{identity}\" spec: no command specified");
+        trouble(&waiting("CreateContainerError", &message))
+    };
+    let one = words("8dea2b1e2b4b95e4ed32f6c75f5c0c810f40d291a309dda8f9c636d0ad168327");
+    assert_eq!(one, words("e39fea0e6c6906f312fecabb98861229da102f070e883237b4f19ac905ca9664"));
+    let words = |port: u32| {
+        trouble(&waiting("ErrImagePull", &format!("read udp 10.0.0.2:{port}->10.96.0.10:53: i/o timeout")))
+    };
+    assert_eq!(words(54321), words(41233));
+}
+
+#[test]
+fn a_pod_without_a_node_is_told_in_the_words_of_the_scheduler_of_kubernetes() {
+    let words = "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are \
+                 available: 1 Preemption is not helpful for scheduling.";
+    let condition =
+        json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": words});
+    let text = json!({"phase": "Pending", "conditions": [condition]});
+    assert_eq!(trouble(&text), is(Reason::Unschedulable, words));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use dask_operator_api::conditions::Reason;
 use dask_operator_api::worker_group::DaskWorkerGroupStatus;
 use dask_operator_plan::cluster::{self, SchedulerPod};
 use dask_operator_plan::worker_group::{self, Cluster, Ended, Observed, Stage, WorkerPod};
-use dask_operator_plan::{Event, EventKind, Failure, FailureKind, Kind, Outcome, Settings, Suffixes};
+use dask_operator_plan::{Apply, Event, EventKind, Failure, FailureKind, Kind, Outcome, Settings, Suffixes};
 use dask_operator_plan::{Trouble, WORKER_POD};
 use dask_operator_testkit::{a_cluster, a_group};
 use jiff::{SignedDuration, Timestamp};
@@ -40,6 +40,7 @@ fn a_pod(name: &str, stage: Stage) -> WorkerPod {
         created: now(),
         terminating: false,
         stage,
+        template: None,
         crashes: 0,
         trouble: None,
     }
@@ -165,16 +166,26 @@ fn a_group_is_looked_at_again_when_its_workers_have_proven_themselves() {
 }
 
 #[test]
-fn a_changed_spec_makes_old_failures_history() {
-    let crashed = of_pods(1, &fresh(), vec![ended("a", Reason::CommandNotFound)]);
-    let group = a_group().generation(2).status(crashed).build();
-    let status = worker_group::status(
-        &worker_group::check(&group).unwrap(),
-        &world(vec![replacement("b")]),
-        &Outcome::default(),
-        now(),
-    );
+fn what_another_template_led_to_is_history_and_replaced_at_once() {
+    let old = |pod: WorkerPod| WorkerPod { template: Some("another".to_owned()), crashes: 8, ..pod };
+    let crashed = vec![old(ended("a", Reason::CommandNotFound))];
+    let status = of_pods(1, &fresh(), crashed.clone());
     assert_eq!(told(&status.conditions, "WorkersFailing"), None);
+    let group = worker_group::check(&a_group().replicas(1).build()).unwrap();
+    let settings = Settings { cluster_domain: String::new(), default_image: String::new() };
+    let plan = worker_group::plan(&group, &world(crashed), &settings, Suffixes::from_seed(1), now());
+    assert_eq!((plan.apply.len(), plan.delete.len(), plan.wake), (1, 1, None));
+    let Apply::Create(create) = &plan.apply[0] else { unreachable!("nothing is patched") };
+    assert_eq!(create.object["metadata"]["annotations"]["dask.org/crashes"], serde_json::Value::Null);
+}
+
+#[test]
+fn another_number_of_workers_makes_no_failure_history() {
+    let crashed = of_pods(1, &fresh(), vec![ended("a", Reason::CommandNotFound)]);
+    let scaled = a_group().replicas(2).generation(2).status(crashed).build();
+    let scaled = worker_group::check(&scaled).unwrap();
+    let status = worker_group::status(&scaled, &world(vec![replacement("b")]), &Outcome::default(), now());
+    assert!(told(&status.conditions, "WorkersFailing").is_some());
 }
 
 #[test]

@@ -37,6 +37,7 @@ pub(crate) struct PodRecord<Role = Worker> {
     parent: String,
     created: Timestamp,
     stage: Stage,
+    template: Option<String>,
     crashes: u32,
     trouble: Option<Trouble>,
     role: PhantomData<Role>,
@@ -76,14 +77,15 @@ impl From<Pod> for PodRecord<Worker> {
 impl<Role> PodRecord<Role> {
     fn of(pod: &Pod, parent: &str) -> Self {
         let metadata = &pod.metadata;
-        let crashes =
-            metadata.annotations.as_ref().and_then(|notes| notes.get(labels::CRASHES)?.parse().ok());
+        let note = |name| metadata.annotations.as_ref()?.get(name);
+        let crashes = note(labels::CRASHES).and_then(|text| text.parse().ok());
         let created = metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
         Self {
             meta: Meta::of(metadata),
             parent: text(metadata.labels.as_ref(), parent),
             created,
             stage: pod.status.stage(created),
+            template: note(labels::TEMPLATE_HASH).cloned(),
             crashes: crashes.unwrap_or(0),
             trouble: pod.status.trouble(),
             role: PhantomData,
@@ -109,6 +111,7 @@ impl<Role> PodRecord<Role> {
             created: self.created,
             terminating: self.meta.terminating,
             stage: self.stage.clone(),
+            template: self.template.clone(),
             crashes: self.crashes,
             trouble: self.trouble.clone(),
         }

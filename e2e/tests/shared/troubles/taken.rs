@@ -19,7 +19,7 @@ async fn a_service_of_somebody_else_is_left_untouched_and_told() -> Result<()> {
     bed.kubectl(&["create", "service", "clusterip", "demo-scheduler", "--tcp=1234"])?;
     let before = bed.api::<Service>().get("demo-scheduler").await?;
     bed.apply(&manifests::cluster("demo", 1))?;
-    let words = ["Service demo-scheduler exists and ", "left as it is"];
+    let words = ["Service demo-scheduler", "exists and belongs to somebody else; it is left as it is"];
     let trouble = Trouble { object: "demo", reason: Reason::OwnedByAnother, words: &words };
     trouble.until_told::<DaskCluster>(&bed, Instant::now()).await?;
     assert_eq!(bed.api::<Service>().get("demo-scheduler").await?, before);
@@ -37,7 +37,7 @@ async fn a_deployment_of_somebody_else_is_left_untouched_and_told() -> Result<()
     bed.kubectl(&["create", "deployment", "demo-scheduler", &image, "--replicas=0"])?;
     let before = bed.api::<Deployment>().get("demo-scheduler").await?;
     bed.apply(&manifests::cluster("demo", 1))?;
-    let words = ["Deployment demo-scheduler exists and ", "left as it is"];
+    let words = ["Deployment demo-scheduler", "exists and belongs to somebody else; it is left as it is"];
     let trouble = Trouble { object: "demo", reason: Reason::OwnedByAnother, words: &words };
     trouble.until_told::<DaskCluster>(&bed, Instant::now()).await?;
     let after = bed.api::<Deployment>().get("demo-scheduler").await?;

@@ -54,13 +54,13 @@ impl ContainerStatus {
             | "SignatureValidationFailed" => {
                 Some(Trouble { reason: Reason::ImageCannotBePulled, words: of_pull(message) })
             }
-            _ if names_missing_program(message) => {
-                Some(Trouble { reason: Reason::CommandNotFound, words: message.clone() })
-            }
-            _ => {
-                Some(Trouble { reason: Reason::ContainerCannotStart, words: format!("{reason}: {message}") })
-            }
+            _ => Some(Trouble { reason: unstarted(reason, message), words: self.unstarted(message) }),
         }
+    }
+
+    /// The kubelet tells the same trouble in turn as what a container waits for and as how it ended.
+    fn unstarted(&self, message: &str) -> String {
+        format!("container {} cannot start: {}", self.name, steady(message))
     }
 
     /// How it ended last, not before `since`. A clean end is a crash where the kubelet waits longer and longer.
@@ -68,13 +68,24 @@ impl ContainerStatus {
         let end = self.state.terminated.as_ref().or(self.last_state.terminated.as_ref())?;
         let backs_off = self.state.waiting.as_ref().is_some_and(|one| one.reason == "CrashLoopBackOff");
         let recent = end.finished_at.as_ref().is_none_or(|time| time.0 >= since);
-        (recent && (end.exit_code != 0 || backs_off)).then(|| end.trouble(&self.name))
+        (recent && (end.exit_code != 0 || backs_off)).then(|| self.trouble(end))
     }
 
     /// How it ended, if with an error.
     pub(super) fn failure(&self) -> Option<Trouble> {
         let end = self.state.terminated.as_ref()?;
-        (end.exit_code != 0).then(|| end.trouble(&self.name))
+        (end.exit_code != 0).then(|| self.trouble(end))
+    }
+
+    fn trouble(&self, end: &Terminated) -> Trouble {
+        let Terminated { exit_code, reason, message, .. } = end;
+        let last = message.trim().lines().next_back().map(|line| format!(": {line}")).unwrap_or_default();
+        let words = if end.never_ran() {
+            self.unstarted(message)
+        } else {
+            format!("container {} ended with exit code {exit_code} ({reason}){last}", self.name)
+        };
+        Trouble { reason: end.meaning(), words }
     }
 
     /// When it ended.
@@ -84,11 +95,8 @@ impl ContainerStatus {
 }
 
 impl Terminated {
-    fn trouble(&self, name: &str) -> Trouble {
-        let Self { exit_code, reason, message, .. } = self;
-        let last = message.trim().lines().next_back().map(|line| format!(": {line}")).unwrap_or_default();
-        let words = format!("container {name} ended with exit code {exit_code} ({reason}){last}");
-        Trouble { reason: self.meaning(), words }
+    fn never_ran(&self) -> bool {
+        matches!(self.reason.as_str(), "StartError" | "ContainerCannotRun")
     }
 
     fn meaning(&self) -> Reason {
@@ -96,12 +104,20 @@ impl Terminated {
         let by_shell = matches!(self.exit_code, 126 | 127);
         match self.reason.as_str() {
             "OOMKilled" => Reason::OutOfMemory,
-            "StartError" | "ContainerCannotRun" if names_missing_program(&self.message) => {
+            _ if by_shell || self.never_ran() && names_missing_program(&self.message) => {
                 Reason::CommandNotFound
             }
-            _ if by_shell => Reason::CommandNotFound,
             _ => Reason::ContainerFailed,
         }
+    }
+}
+
+/// What could not be run is what fails once it is tried, and not what the kubelet could not make.
+fn unstarted(reason: &str, message: &str) -> Reason {
+    match reason {
+        _ if names_missing_program(message) => Reason::CommandNotFound,
+        "RunContainerError" => Reason::ContainerFailed,
+        _ => Reason::ContainerCannotStart,
     }
 }
 
@@ -113,5 +129,16 @@ fn names_missing_program(words: &str) -> bool {
 /// The kubelet tells the same trouble in turn bare and as `Back-off pulling image "…": ErrImagePull: …`.
 fn of_pull(message: &str) -> String {
     let bare = message.split_once("ErrImagePull: ").map_or(message, |(_, words)| words);
-    bare.to_owned()
+    steady(bare)
+}
+
+/// The words without what changes at each try: identities of containers, and ports that connections come from.
+fn steady(message: &str) -> String {
+    let is_identity = |word: &str| word.len() >= 32 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let steady = |word: &str| match (word.trim_matches('"'), word.split_once("->")) {
+        (bare, _) if is_identity(bare) => word.replace(bare, "…"),
+        (_, Some((from, to))) => format!("{}->{to}", from.rsplit_once(':').map_or(from, |(host, _)| host)),
+        _ => word.to_owned(),
+    };
+    message.split(' ').map(steady).collect::<Vec<_>>().join(" ")
 }

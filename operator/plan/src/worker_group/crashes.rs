@@ -24,10 +24,10 @@ pub(super) fn crashes(pod: &WorkerPod, end: &Ended) -> u32 {
     }
 }
 
-/// When the place of an ended pod may be filled: at once after a first end, then after 5 s, 10 s, 20 s and so on.
-/// Clean exits wait less: workers exit so when their scheduler is gone, and are wanted as soon as it is back.
-pub(super) fn due(pod: &WorkerPod, end: &Ended) -> Timestamp {
-    let crashes = crashes(pod, end);
+/// When the place of a pod may be filled that was the last of so many: at once after a first end, then after 5 s, 10 s,
+/// 20 s and so on. Clean exits wait less: workers exit so when their scheduler is gone, and are wanted as soon as it is
+/// back.
+pub(super) fn due(end: &Ended, crashes: u32) -> Timestamp {
     if crashes <= 1 {
         return end.at;
     }
@@ -58,10 +58,11 @@ mod tests {
             created,
             terminating: false,
             stage: Stage::Ended(end.clone()),
+            template: None,
             crashes,
             trouble: None,
         };
-        due(&pod, &end).duration_since(end.at).as_secs()
+        due(&end, super::crashes(&pod, &end)).duration_since(end.at).as_secs()
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! How many workers to make, and which pods to give up.
 
+use std::cell::LazyCell;
+
 use dask_operator_api::names::default_group_name;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -39,7 +41,7 @@ pub(super) fn decide<'a>(group: &CheckedGroup, observed: &'a Observed, now: Time
     let mut decision =
         Decision { delete: live.iter().take(surplus).copied().collect(), ..Decision::default() };
     let missing = group.wanted.saturating_sub(live.len());
-    let held = replace_ended(&mut decision, observed, missing, now);
+    let held = replace_ended(&mut decision, group, observed, missing, now);
     if !may_create(group, observed) {
         return Decision {
             delete: decision.delete.into_iter().take(surplus).collect(),
@@ -55,15 +57,19 @@ pub(super) fn decide<'a>(group: &CheckedGroup, observed: &'a Observed, now: Time
 /// many places are kept by pods whose replacement is not due.
 fn replace_ended<'a>(
     decision: &mut Decision<'a>,
+    group: &CheckedGroup,
     observed: &'a Observed,
     missing: usize,
     now: Timestamp,
 ) -> usize {
     let mut held = 0;
+    let outdated = is_outdated(group, observed);
     let mut ended: Vec<_> = observed.pods.iter().filter_map(|pod| Some((pod, pod_end(pod)?))).collect();
     ended.sort_by_key(|(pod, end)| (end.at, &pod.name));
     for (place, (pod, end)) in ended.into_iter().enumerate() {
-        let due = due(pod, end);
+        // What another template led to is history.
+        let crashes = if outdated(pod) { 0 } else { crashes(pod, end) };
+        let due = due(end, crashes);
         if place < missing && due > now {
             decision.wake = Some(decision.wake.map_or(due, |wake| wake.min(due)));
             held += 1;
@@ -71,10 +77,16 @@ fn replace_ended<'a>(
         }
         decision.delete.push(pod);
         if place < missing {
-            decision.create.push(crashes(pod, end));
+            decision.create.push(crashes);
         }
     }
     held
+}
+
+/// Tells whether a pod was made from something else than what the group says now.
+pub(super) fn is_outdated(group: &CheckedGroup, observed: &Observed) -> impl Fn(&WorkerPod) -> bool {
+    let now = LazyCell::new(|| observed.cluster.as_ref().map(|cluster| desired::template(group, cluster)));
+    move |pod| pod.template.is_some() && pod.template != *now
 }
 
 fn pod_end(pod: &WorkerPod) -> Option<&Ended> {

@@ -4,5 +4,5 @@ mod pod;
 mod waiting;
 mod worker;
 
-pub(super) use pod::pod;
+pub(super) use pod::{pod, template};
 pub(super) use waiting::waits_by_itself;

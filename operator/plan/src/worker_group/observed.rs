@@ -52,6 +52,8 @@ pub struct WorkerPod {
     pub terminating: bool,
     /// How far it has come.
     pub stage: Stage,
+    /// The hash of what it was made from; None of pods that an earlier version made.
+    pub template: Option<String>,
     /// How often in a row its predecessors crashed.
     pub crashes: u32,
     /// What keeps it from being ready, if it has not ended.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::check::CheckedGroup;
 use super::crashes::HEALTHY_AFTER;
+use super::decide;
 use super::observed::{Observed, Stage, WorkerPod};
 use crate::pod_status::Trouble;
 use crate::troubles;
@@ -14,6 +15,7 @@ use crate::troubles;
 /// Workers that ended on their own, or keep doing so. It stays until those that took their places have run for long,
 /// so that it does not come and go with each crash.
 pub(super) fn failing(group: &CheckedGroup, observed: &Observed, now: Timestamp) -> Option<Verdict> {
+    let outdated = decide::is_outdated(group, observed);
     let ended = observed.pods.iter().filter_map(|pod| match &pod.stage {
         Stage::Ended(end) if end.failed && !pod.terminating => Some((end.at, pod, &end.trouble)),
         _ => None,
@@ -21,13 +23,13 @@ pub(super) fn failing(group: &CheckedGroup, observed: &Observed, now: Timestamp)
     let restarting =
         of(observed, ConditionType::WorkersFailing).map(|(pod, trouble)| (pod.created, pod, trouble));
     // The same reason while there are several, and the newest words.
-    let told =
-        ended.chain(restarting).min_by_key(|(at, pod, trouble)| (trouble.reason, Reverse(*at), &pod.name));
+    let current = ended.chain(restarting).filter(|(_, pod, _)| !outdated(pod));
+    let told = current.min_by_key(|(at, pod, trouble)| (trouble.reason, Reverse(*at), &pod.name));
     let told = told.map(|(_, pod, trouble)| {
         troubles::trouble(trouble.reason, format!("pod {}: {}", pod.name, trouble.words))
     });
     let unproven = || proven(group, observed, now).is_some();
-    let still = || troubles::still(&group.status.conditions, ConditionType::WorkersFailing, group.generation);
+    let still = || troubles::still(&group.status.conditions, ConditionType::WorkersFailing);
     told.or_else(|| still().filter(|_| unproven()))
 }
 
@@ -35,7 +37,8 @@ pub(super) fn failing(group: &CheckedGroup, observed: &Observed, now: Timestamp)
 /// failure is told.
 pub(super) fn proven(group: &CheckedGroup, observed: &Observed, now: Timestamp) -> Option<Timestamp> {
     troubles::find(&group.status.conditions, ConditionType::WorkersFailing)?;
-    let after_crash = observed.pods.iter().filter(|pod| pod.is_live() && pod.crashes > 0);
+    let outdated = decide::is_outdated(group, observed);
+    let after_crash = observed.pods.iter().filter(|pod| pod.is_live() && pod.crashes > 0 && !outdated(pod));
     let youngest = after_crash.map(|pod| pod.created).max()?;
     youngest.checked_add(HEALTHY_AFTER).ok().filter(|proven| *proven > now)
 }

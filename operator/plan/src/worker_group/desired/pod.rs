@@ -10,6 +10,7 @@ use super::{waiting, worker};
 use crate::Settings;
 use crate::command;
 use crate::container;
+use crate::hash::hash;
 use crate::metadata::{StringMap, layered, passed_on, string_map, template_annotations, template_labels};
 use crate::sabotage::{self, Bug};
 
@@ -28,7 +29,7 @@ pub(in crate::worker_group) fn pod(
             "name": name,
             "namespace": group.namespace,
             "labels": pod_labels(group, cluster),
-            "annotations": annotations(group, crashes),
+            "annotations": annotations(group, cluster, crashes),
             "ownerReferences": owners(group),
         },
         "spec": spec(group, cluster, settings, name),
@@ -50,9 +51,17 @@ fn pod_labels(group: &CheckedGroup, cluster: &Cluster) -> StringMap {
     layered([&cluster.labels, &group.labels, &of_template, &reserved])
 }
 
-fn annotations(group: &CheckedGroup, crashes: u32) -> StringMap {
+/// The hash of what users wrote that a pod is made from; what the operator itself adds is no part of it.
+pub(in crate::worker_group) fn template(group: &CheckedGroup, cluster: &Cluster) -> String {
+    let mut worker = serde_json::to_value(&group.worker).unwrap_or_default();
+    worker["replicas"] = Value::Null;
+    hash(&json!([worker, cluster.image, group.keep_command]))
+}
+
+fn annotations(group: &CheckedGroup, cluster: &Cluster, crashes: u32) -> StringMap {
     let of_template = template_annotations(group.worker.metadata.as_ref());
-    let mut annotations = layered([&passed_on(&group.annotations), &of_template]);
+    let made_from = string_map([(labels::TEMPLATE_HASH, template(group, cluster).as_str())]);
+    let mut annotations = layered([&passed_on(&group.annotations), &of_template, &made_from]);
     if crashes > 0 {
         annotations.insert(labels::CRASHES.to_owned(), crashes.to_string());
     }
