@@ -37,8 +37,8 @@ pub(crate) async fn run(options: &RunOptions) -> anyhow::Result<()> {
     let triggers =
         Triggers { clusters: cluster_trigger, groups: group_trigger, leading: AtomicBool::new(false) };
     let triggers = Arc::new(triggers);
-    let context = watch(context, options.watched_namespace()?, &triggers);
-    let server = tokio::spawn(serve(options.listen, Health::of(&context), shutdown.clone()));
+    let context = watch(context, watched_namespace(options)?, &triggers);
+    let server = tokio::spawn(serve(options.listen(), Health::of(&context), shutdown.clone()));
 
     let mut lease = lease(&context, options);
     let held = tokio::select! {
@@ -78,6 +78,13 @@ async fn lead(
     }
     lease.release().await;
     Ok(())
+}
+
+/// The one namespace to watch, or none for all.
+fn watched_namespace(options: &RunOptions) -> anyhow::Result<Option<String>> {
+    let mut names = options.watched_namespaces()?;
+    anyhow::ensure!(names.len() < 2, "cannot watch several namespaces yet: {}", names.join(", "));
+    Ok(names.pop())
 }
 
 fn lease(context: &Context, options: &RunOptions) -> Lease {
