@@ -1,0 +1,73 @@
+//! An operator that has Roles only: everything works in its namespaces, and nothing is asked for outside.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use dask_operator_api::DaskCluster;
+use e2e::audit::Request;
+use e2e::bed::Bed;
+use e2e::helm::Release;
+use e2e::manifests;
+use e2e::operator::Replicas;
+use k8s_openapi::api::core::v1::Pod;
+
+const SOON: Duration = Duration::from_mins(1);
+const WORKERS: &str = "dask.org/component=worker";
+
+/// What people do with a cluster: make it, work, scale, lose a worker, delete it.
+async fn live(bed: &Bed) -> Result<()> {
+    bed.apply(&manifests::cluster("demo", 2))?;
+    bed.until_ready("demo", SOON).await?;
+    bed.until_registered("demo", 2, SOON).await?;
+    let sum = "print(client.submit(sum, range(100)).result())";
+    assert_eq!(bed.client("demo", sum)?.trim(), "4950");
+    for count in [3, 1] {
+        bed.kubectl(&["scale", "dsk/demo", &format!("--replicas={count}")])?;
+        bed.until_registered("demo", count, SOON).await?;
+    }
+    let lost = bed.kubectl(&["get", "pod", "--selector", WORKERS, "--output", "name"])?;
+    bed.kubectl(&["delete", lost.trim(), "--grace-period=1"])?;
+    let replaced = |pods: &[Arc<Pod>]| {
+        let name = |pod: &Arc<Pod>| format!("pod/{}", pod.metadata.name.clone().unwrap_or_default());
+        pods.iter().any(|pod| name(pod) != lost.trim())
+    };
+    bed.until(WORKERS, "a new worker", SOON, replaced).await?;
+    bed.until_registered("demo", 1, SOON).await?;
+    bed.kubectl(&["delete", "dsk/demo"])?;
+    bed.until("dask.org/cluster-name", "no pod is left", SOON, |pods: &[Arc<Pod>]| pods.is_empty()).await?;
+    Ok(())
+}
+
+/// What an account asked about in other namespaces than these, and what it was refused.
+fn trespasses(bed: &Bed, account: &str, own: &BTreeSet<&str>) -> Result<Vec<Request>> {
+    let user = format!("system:serviceaccount:{account}");
+    let requests = bed.audit()?.requests(|request| request.user.username == user)?;
+    assert!(requests.iter().any(|one| one.summary() == "create pods"), "what {user} asks is seen");
+    let abroad = |one: &Request| {
+        let Request { object_ref: object, response_status: status, .. } = one;
+        let about_an_object = !object.resource.is_empty();
+        (about_an_object && !own.contains(object.namespace.as_str())) || matches!(status.code, 401 | 403)
+    };
+    Ok(requests.into_iter().filter(abroad).collect())
+}
+
+#[tokio::test]
+async fn an_operator_with_roles_only_does_everything_in_its_namespaces_and_asks_for_nothing_outside()
+-> Result<()> {
+    let (home, outside) = (Bed::new("own").await?, Bed::new("outside").await?);
+    // The one that every test uses would act in both.
+    let _none = Replicas::new(&home.cluster, 0)?;
+    outside.apply(&manifests::cluster("demo", 1))?;
+    let release = Release::new(&home.cluster, &home.namespace, "own")?;
+    release.apply(&["rbac.cluster=false", "crds.install=false", "fullnameOverride=own"])?;
+    live(&home).await?;
+
+    let own = BTreeSet::from([home.namespace.as_str()]);
+    let trespasses = trespasses(&home, &format!("{}:own", home.namespace), &own)?;
+    assert!(trespasses.is_empty(), "{trespasses:#?}");
+    let untouched = outside.api::<DaskCluster>().get("demo").await?;
+    assert!(untouched.status.is_none(), "{untouched:#?}");
+    release.uninstall()
+}
