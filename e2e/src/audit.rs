@@ -11,6 +11,9 @@ use serde::Deserialize;
 /// Every replica of an operator has the same account; this tells them apart.
 const POD_NAME: &str = "authentication.kubernetes.io/pod-name";
 
+/// What authorization came to.
+const DECISION: &str = "authorization.k8s.io/decision";
+
 /// The audit log of the embedded cluster.
 #[derive(Debug, Clone)]
 pub struct Audit {
@@ -27,6 +30,8 @@ pub struct Request {
     pub object_ref: Object,
     #[serde(default)]
     pub response_status: Status,
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
     /// To the microsecond.
     pub request_received_timestamp: Timestamp,
     /// When it was answered.
@@ -106,6 +111,11 @@ impl Request {
     /// The pod whose token it came with.
     pub fn pod(&self) -> Option<&str> {
         self.user.extra.get(POD_NAME)?.first().map(String::as_str)
+    }
+
+    /// Whether the caller had no right to it; admission refuses with the same code.
+    pub fn is_forbidden(&self) -> bool {
+        self.annotations.get(DECISION).is_some_and(|decision| decision == "forbid")
     }
 
     /// Whether it changed something, or was to.
