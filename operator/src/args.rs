@@ -6,6 +6,8 @@ mod scope;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use clap::{Args, Parser, Subcommand};
+use dask_operator_plan::Batch;
+use jiff::SignedDuration;
 
 use self::kopf::KopfOptions;
 use self::scope::ScopeOptions;
@@ -60,6 +62,12 @@ pub(crate) struct RunOptions {
     /// The DNS domain of the cluster; found in /etc/resolv.conf by default.
     #[arg(long, env = "CLUSTER_DOMAIN")]
     pub(crate) cluster_domain: Option<String>,
+    /// Make at most so many workers of a group at once; 0 is no limit.
+    #[arg(long, env = "DASK_KUBERNETES__CONTROLLER__WORKER_ALLOCATION__BATCH_SIZE", default_value_t = 0)]
+    worker_batch_size: usize,
+    /// The seconds between two such batches.
+    #[arg(long, env = "DASK_KUBERNETES__CONTROLLER__WORKER_ALLOCATION__DELAY", default_value_t = 0.0)]
+    worker_batch_delay: f64,
     /// Where /livez, /readyz, /healthz and /metrics are served; 0.0.0.0:8080 by default.
     #[arg(long)]
     listen: Option<SocketAddr>,
@@ -83,6 +91,14 @@ impl RunOptions {
     /// The namespaces to watch, each once; none means all of them.
     pub(crate) fn watched_namespaces(&self) -> anyhow::Result<Vec<String>> {
         self.scope.watched()
+    }
+
+    /// How a group grows, unless it does so at once.
+    pub(crate) fn worker_batch(&self) -> Option<Batch> {
+        // Longer than a day is a mistake, and far longer cannot be added to a time.
+        let delay = SignedDuration::try_from_secs_f64(self.worker_batch_delay.clamp(0.0, 86_400.0));
+        let batch = Batch { size: self.worker_batch_size, delay: delay.unwrap_or_default() };
+        (batch.size > 0).then_some(batch)
     }
 
     /// Where probes and metrics are served.
@@ -153,6 +169,15 @@ mod tests {
     #[test]
     fn all_namespaces_and_some_contradict_each_other() {
         assert!(options(&["-A", "-n", "a"]).watched_namespaces().is_err());
+    }
+
+    #[test]
+    fn workers_come_in_batches_when_a_size_is_given() {
+        assert_eq!(options(&["--worker-batch-delay=3"]).worker_batch(), None);
+        let batch = options(&["--worker-batch-size=10", "--worker-batch-delay=2.5"]).worker_batch();
+        assert_eq!(batch, Some(Batch { size: 10, delay: SignedDuration::from_millis(2500) }));
+        let endless = options(&["--worker-batch-size=1", "--worker-batch-delay=1e30"]).worker_batch();
+        assert_eq!(endless.unwrap().delay, SignedDuration::from_hours(24));
     }
 
     #[test]

@@ -110,6 +110,7 @@ fn settings(options: &RunOptions) -> Settings {
     Settings {
         cluster_domain: cluster_domain.unwrap_or_else(cluster_domain_of_resolver),
         default_image: options.worker_image.clone(),
+        worker_batch: options.worker_batch(),
     }
 }
 

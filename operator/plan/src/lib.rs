@@ -20,5 +20,5 @@ pub mod worker_group;
 pub use hash::hash;
 pub use plan::{Apply, Create, Delete, Event, EventKind, Failure, FailureKind, Kind, Outcome, Patch, Plan};
 pub use problem::Problem;
-pub use settings::Settings;
+pub use settings::{Batch, Settings};
 pub use suffix::Suffixes;

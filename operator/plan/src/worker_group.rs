@@ -1,5 +1,6 @@
 //! DaskWorkerGroup: the decisions in order.
 
+mod batch;
 mod check;
 mod crashes;
 mod decide;
@@ -28,7 +29,8 @@ pub fn plan(
     suffixes: Suffixes,
     now: Timestamp,
 ) -> Plan {
-    let decision = decide::decide(group, observed, now);
+    let (step, next) = batch::step(group, observed, settings.worker_batch, now);
+    let decision = decide::decide(&step, observed, now);
     let Some(cluster) = &observed.cluster else { return Plan { wake: decision.wake, ..Plan::default() } };
     let workers = decision.create.iter().zip(suffixes).map(|(crashes, suffix)| {
         let name = group.name.worker(suffix);
@@ -39,7 +41,7 @@ pub fn plan(
         apply: decide::adopt(group, cluster).into_iter().chain(workers).collect(),
         events: events::of_decision(group, observed, &decision),
         delete: decision.delete.into_iter().map(delete).collect(),
-        wake: decision.wake,
+        wake: [decision.wake, next].into_iter().flatten().min(),
     }
 }
 
