@@ -7,14 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use dask_operator_api::{DaskCluster, DaskWorkerGroup};
 use e2e::audit::Request;
 use e2e::bed::Bed;
 use e2e::manifests;
 use e2e::operator::{self, Replicas};
-use e2e::processes::Signal;
+use e2e::processes::{Process, Signal};
 use e2e::progress::tell;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
 
 const SOON: Duration = Duration::from_mins(1);
 const WORKERS: &str = "dask.org/component=worker";
@@ -23,13 +26,30 @@ const MANY: usize = 48;
 /// The duration of the lease, the wait between two attempts, and some time to write it.
 const TAKE_OVER: Duration = Duration::from_secs(20);
 
+/// A leader with another operator beside it, and a cluster that wants no worker yet.
+async fn prepared(bed: &Bed) -> Result<(String, Process)> {
+    let leader = operator::wait_until_leading(&bed.cluster, "")?;
+    let process = operator::process(&bed.cluster, &leader)?;
+    bed.apply(&manifests::without_a_node("demo", 0))?;
+    let made = |groups: &[Arc<DaskWorkerGroup>]| !groups.is_empty();
+    bed.until("", "the group", SOON, made).await?;
+    Ok((leader, process))
+}
+
+/// Wants many workers, and sends a signal to the leader when the first of them is seen; how many were.
+async fn signal_half_way(bed: &Bed, leader: Process, signal: Signal) -> Result<usize> {
+    let (clusters, replicas) = (bed.api::<DaskCluster>(), json!({"spec": {"worker": {"replicas": MANY}}}));
+    let (parameters, change) = (PatchParams::default(), Patch::Merge(&replicas));
+    let scaled = clusters.patch("demo", &parameters, &change);
+    let (scaled, seen) = tokio::join!(scaled, until_workers(bed, "the first", |count| count > 0));
+    leader.signal(signal)?;
+    scaled?;
+    seen
+}
+
 async fn until_workers(bed: &Bed, what: &str, enough: impl Fn(usize) -> bool) -> Result<usize> {
     let what = format!("{what} workers");
     Ok(bed.until(WORKERS, &what, SOON, |pods: &[Arc<Pod>]| enough(pods.len())).await?.len())
-}
-
-fn scale(bed: &Bed, workers: usize) -> Result<()> {
-    bed.kubectl(&["scale", "dsk/demo", &format!("--replicas={workers}")]).map(drop)
 }
 
 /// When another than the old leader took the lease.
@@ -64,13 +84,8 @@ fn assert_no_duplicate(bed: &Bed, workers: usize) -> Result<()> {
 async fn a_leader_killed_during_a_scale_up_is_followed_by_one_that_completes_it() -> Result<()> {
     let bed = Bed::new("killed-leader").await?;
     let _two = Replicas::new(&bed.cluster, 2)?;
-    let leader = operator::wait_until_leading(&bed.cluster, "")?;
-    let process = operator::process(&bed.cluster, &leader)?;
-    bed.apply(&manifests::without_a_node("demo", 0))?;
-    bed.kubectl(&["wait", "daskworkergroup/demo-default", "--for=create", "--timeout=30s"])?;
-    scale(&bed, MANY)?;
-    let made = until_workers(&bed, "the first", |count| count > 0).await?;
-    process.kill()?;
+    let (leader, process) = prepared(&bed).await?;
+    let made = signal_half_way(&bed, process, Signal::KILL).await?;
     let killed = Timestamp::now();
     operator::remove(&bed.cluster, &leader)?;
     until_workers(&bed, "all", |count| count == MANY).await?;
@@ -85,14 +100,9 @@ async fn a_leader_killed_during_a_scale_up_is_followed_by_one_that_completes_it(
 async fn a_leader_that_is_told_to_stop_hands_over_at_once() -> Result<()> {
     let bed = Bed::new("hand-over").await?;
     let _two = Replicas::new(&bed.cluster, 2)?;
-    let leader = operator::wait_until_leading(&bed.cluster, "")?;
-    let process = operator::process(&bed.cluster, &leader)?;
-    bed.apply(&manifests::without_a_node("demo", 0))?;
-    bed.kubectl(&["wait", "daskworkergroup/demo-default", "--for=create", "--timeout=30s"])?;
-    scale(&bed, MANY)?;
-    until_workers(&bed, "the first", |count| count > 0).await?;
+    let (leader, process) = prepared(&bed).await?;
+    signal_half_way(&bed, process, Signal::TERM).await?;
     let told = Timestamp::now();
-    process.signal(Signal::TERM)?;
     until_workers(&bed, "all", |count| count == MANY).await?;
     operator::wait_until_leading(&bed.cluster, &leader)?;
     let took = since(told, taken(&bed, &leader, told)?);
@@ -106,17 +116,12 @@ async fn a_leader_that_is_told_to_stop_hands_over_at_once() -> Result<()> {
 async fn a_leader_that_slept_through_its_lease_writes_nothing_when_it_wakes() -> Result<()> {
     let bed = Bed::new("paused-leader").await?;
     let _two = Replicas::new(&bed.cluster, 2)?;
-    let leader = operator::wait_until_leading(&bed.cluster, "")?;
-    let process = operator::process(&bed.cluster, &leader)?;
-    bed.apply(&manifests::without_a_node("demo", 0))?;
-    bed.kubectl(&["wait", "daskworkergroup/demo-default", "--for=create", "--timeout=30s"])?;
-    scale(&bed, MANY)?;
-    let made = until_workers(&bed, "the first", |count| count > 0).await?;
-    process.signal(Signal::STOP)?;
+    let (leader, process) = prepared(&bed).await?;
+    let made = signal_half_way(&bed, process, Signal::STOP).await?;
     let paused = Timestamp::now();
     operator::wait_until_leading(&bed.cluster, &leader)?;
     // What it left undone, and something new, are there for both to do.
-    scale(&bed, MANY + 12)?;
+    bed.kubectl(&["scale", "dsk/demo", &format!("--replicas={}", MANY + 12)])?;
     process.signal(Signal::CONT)?;
     let woken = Timestamp::now();
     until_workers(&bed, "all", |count| count == MANY + 12).await?;
