@@ -19,5 +19,7 @@ mod old_commands;
 mod scaling;
 #[path = "shared/seen.rs"]
 mod seen;
+#[path = "shared/troubles.rs"]
+mod troubles;
 #[path = "shared/workloads.rs"]
 mod workloads;

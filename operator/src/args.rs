@@ -18,7 +18,7 @@ const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPEC
 /// A Kubernetes operator for Dask.
 #[derive(Debug, Parser)]
 #[command(name = "dask-operator", version, about)]
-pub(crate) struct Arguments {
+pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
@@ -27,14 +27,14 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     /// The subcommand; without one the operator runs, as the Python operator's image did.
-    pub(crate) fn command(self) -> Command {
+    pub fn command(self) -> Command {
         self.command.unwrap_or(Command::Run(Box::new(self.run)))
     }
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+pub enum Command {
     /// Run the operator.
     Run(Box<RunOptions>),
     /// Print or apply the custom resource definitions.
@@ -44,7 +44,7 @@ pub(crate) enum Command {
 
 /// What to do with the custom resource definitions.
 #[derive(Clone, Copy, Debug, Subcommand)]
-pub(crate) enum CrdsAction {
+pub enum CrdsAction {
     /// Write them to standard output as YAML.
     Print,
     /// Create or update them in the cluster.
@@ -53,7 +53,7 @@ pub(crate) enum CrdsAction {
 
 /// How the operator runs.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct RunOptions {
+pub struct RunOptions {
     #[command(flatten)]
     scope: ScopeOptions,
     /// The image of containers that name none in clusters that name none.
@@ -117,7 +117,7 @@ impl RunOptions {
     }
 
     /// Each flag that was given and does nothing here, with the reason.
-    pub(crate) fn without_effect(&self) -> Vec<(&'static str, &'static str)> {
+    pub fn without_effect(&self) -> Vec<(&'static str, &'static str)> {
         self.kopf.without_effect()
     }
 }

@@ -52,21 +52,47 @@ fn trespasses(bed: &Bed, account: &str, own: &BTreeSet<&str>) -> Result<Vec<Requ
     Ok(requests.into_iter().filter(abroad).collect())
 }
 
-#[tokio::test]
-async fn an_operator_with_roles_only_does_everything_in_its_namespaces_and_asks_for_nothing_outside()
--> Result<()> {
-    let (home, outside) = (Bed::new("own").await?, Bed::new("outside").await?);
-    // The one that every test uses would act in both.
-    let _none = Replicas::new(&home.cluster, 0)?;
+/// Installs an operator of these values, lives in the namespaces that it is to watch, and looks for trespasses there
+/// and in a neighbour's.
+async fn live_within(values: &[&str], home: &Bed, watched: &[&Bed]) -> Result<()> {
+    let outside = Bed::new("outside").await?;
     outside.apply(&manifests::cluster("demo", 1))?;
     let release = Release::new(&home.cluster, &home.namespace, "own")?;
-    release.apply(&["rbac.cluster=false", "crds.install=false", "fullnameOverride=own"])?;
-    live(&home).await?;
-
-    let own = BTreeSet::from([home.namespace.as_str()]);
-    let trespasses = trespasses(&home, &format!("{}:own", home.namespace), &own)?;
+    let common = ["rbac.cluster=false", "crds.install=false", "fullnameOverride=own"];
+    release.apply(&[&common[..], values].concat())?;
+    for bed in watched {
+        live(bed).await?;
+    }
+    let own: BTreeSet<_> = watched.iter().chain([&home]).map(|bed| bed.namespace.as_str()).collect();
+    let trespasses = trespasses(home, &format!("{}:own", home.namespace), &own)?;
     assert!(trespasses.is_empty(), "{trespasses:#?}");
     let untouched = outside.api::<DaskCluster>().get("demo").await?;
     assert!(untouched.status.is_none(), "{untouched:#?}");
     release.uninstall()
+}
+
+#[tokio::test]
+async fn with_a_role_only_everything_works_in_its_namespace_and_nothing_outside_is_asked_for() -> Result<()> {
+    let home = Bed::new("own").await?;
+    // The one that every test uses would act here, too.
+    let _none = Replicas::new(&home.cluster, 0)?;
+    live_within(&[], &home, &[&home]).await
+}
+
+#[tokio::test]
+async fn with_roles_in_two_namespaces_it_works_in_both_and_has_only_its_lease_at_home() -> Result<()> {
+    let (home, one, two) = (Bed::new("home").await?, Bed::new("one").await?, Bed::new("two").await?);
+    let _none = Replicas::new(&home.cluster, 0)?;
+    home.apply(&manifests::cluster("demo", 1))?;
+    let watched = format!("watchNamespaces={{{},{}}}", one.namespace, two.namespace);
+    live_within(&[&watched], &home, &[&one, &two]).await?;
+
+    let user = format!("system:serviceaccount:{}:own", home.namespace);
+    let at_home =
+        |request: &Request| request.user.username == user && request.object_ref.namespace == home.namespace;
+    let at_home: BTreeSet<_> =
+        home.audit()?.requests(at_home)?.iter().map(|one| one.object_ref.kind()).collect();
+    assert_eq!(at_home, BTreeSet::from(["leases".to_owned()]));
+    assert!(home.api::<DaskCluster>().get("demo").await?.status.is_none());
+    Ok(())
 }

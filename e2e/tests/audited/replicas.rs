@@ -36,13 +36,13 @@ async fn prepared(bed: &Bed) -> Result<(String, Process)> {
     Ok((leader, process))
 }
 
-/// Wants many workers, and sends a signal to the leader when the first of them is seen; how many were.
-async fn signal_half_way(bed: &Bed, leader: Process, signal: Signal) -> Result<usize> {
+/// Wants many workers, and does something to the leader when the first of them is seen; how many were.
+async fn half_way(bed: &Bed, act: impl FnOnce() -> Result<()>) -> Result<usize> {
     let (clusters, replicas) = (bed.api::<DaskCluster>(), json!({"spec": {"worker": {"replicas": MANY}}}));
     let (parameters, change) = (PatchParams::default(), Patch::Merge(&replicas));
     let scaled = clusters.patch("demo", &parameters, &change);
     let (scaled, seen) = tokio::join!(scaled, until_workers(bed, "the first", |count| count > 0));
-    leader.signal(signal)?;
+    act()?;
     scaled?;
     seen
 }
@@ -85,7 +85,7 @@ async fn a_leader_killed_during_a_scale_up_is_followed_by_one_that_completes_it(
     let bed = Bed::new("killed-leader").await?;
     let _two = Replicas::new(&bed.cluster, 2)?;
     let (leader, process) = prepared(&bed).await?;
-    let made = signal_half_way(&bed, process, Signal::KILL).await?;
+    let made = half_way(&bed, || process.signal(Signal::KILL)).await?;
     let killed = Timestamp::now();
     operator::remove(&bed.cluster, &leader)?;
     until_workers(&bed, "all", |count| count == MANY).await?;
@@ -100,9 +100,15 @@ async fn a_leader_killed_during_a_scale_up_is_followed_by_one_that_completes_it(
 async fn a_leader_that_is_told_to_stop_hands_over_at_once() -> Result<()> {
     let bed = Bed::new("hand-over").await?;
     let _two = Replicas::new(&bed.cluster, 2)?;
-    let (leader, process) = prepared(&bed).await?;
-    signal_half_way(&bed, process, Signal::TERM).await?;
-    let told = Timestamp::now();
+    let (leader, _) = prepared(&bed).await?;
+    // With its pod, as at an update or when a node is drained: alone, it would be started again in its place.
+    let delete = ["delete", "pod", &leader, "--wait=false"];
+    let mut told = Timestamp::now();
+    let stop = || {
+        told = Timestamp::now();
+        operator::kubectl(&bed.cluster, &delete).map(drop)
+    };
+    half_way(&bed, stop).await?;
     until_workers(&bed, "all", |count| count == MANY).await?;
     operator::wait_until_leading(&bed.cluster, &leader)?;
     let took = since(told, taken(&bed, &leader, told)?);
@@ -117,7 +123,7 @@ async fn a_leader_that_slept_through_its_lease_writes_nothing_when_it_wakes() ->
     let bed = Bed::new("paused-leader").await?;
     let _two = Replicas::new(&bed.cluster, 2)?;
     let (leader, process) = prepared(&bed).await?;
-    let made = signal_half_way(&bed, process, Signal::STOP).await?;
+    let made = half_way(&bed, || process.signal(Signal::STOP)).await?;
     let paused = Timestamp::now();
     operator::wait_until_leading(&bed.cluster, &leader)?;
     // What it left undone, and something new, are there for both to do.

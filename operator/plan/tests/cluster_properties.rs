@@ -47,6 +47,7 @@ fn worlds() -> impl Strategy<Value = Observed> {
             config,
             group,
             scheduler_pods: pods.into_iter().map(pod).collect(),
+            replica_failure: None,
         },
     )
 }
