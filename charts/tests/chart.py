@@ -71,12 +71,19 @@ def helm(*args, values=None):
     return subprocess.run(command, input=json.dumps(values), capture_output=True, text=True, check=False)
 
 
-def render(values=None, release="dask", namespace="ops", hooks=False):
-    """The release's objects, or its hooks, by (kind, name)."""
+def documents(values=None, release="dask", namespace="ops"):
+    """Everything in the release, its hooks included, in no namespace twice."""
     done = helm("template", release, str(CHART), "--namespace", namespace, values=values or {})
     assert done.returncode == 0, done.stderr
-    objects = by_name(yaml.safe_load_all(done.stdout))
-    assert objects
+    objects = [o for o in yaml.safe_load_all(done.stdout) if o]
+    names = {(o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"]) for o in objects}
+    assert 0 < len(names) == len(objects), "no objects, or two of one name"
+    return objects
+
+
+def render(values=None, release="dask", namespace="ops", hooks=False):
+    """The release's objects, or its hooks, by (kind, name)."""
+    objects = by_name(documents(values, release, namespace))
     return {key: o for key, o in objects.items() if (HOOK in o["metadata"].get("annotations", {})) is hooks}
 
 
@@ -85,6 +92,13 @@ def by_name(documents):
     objects = {(o["kind"], o["metadata"]["name"]): o for o in documents}
     assert len(objects) == len(documents), "two objects of one name"
     return objects
+
+
+def refusal(values):
+    """What Helm says against these values."""
+    done = helm("template", "dask", str(CHART), values=values)
+    assert done.returncode != 0
+    return done.stderr
 
 
 def the(kind, objects):

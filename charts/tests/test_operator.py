@@ -130,14 +130,6 @@ def test_the_pod_knows_its_name_and_namespace():
     assert fields == {"POD_NAME": "metadata.name", "POD_NAMESPACE": "metadata.namespace"}
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--namespace=a", "--namespace=b"], ["-n", "a", "--quiet"], ["-A"], []]
-)
-def test_kopf_arguments_arrive_in_their_order(arguments):
-    args = container(render({"kopfArgs": arguments, "workerImage": ""}))["args"]
-    assert args == ["run", "--liveness=http://0.0.0.0:8080/healthz", *arguments]
-
-
 @pytest.mark.parametrize("size", [10, "10"])
 def test_worker_allocation_becomes_the_environment_the_older_operator_read(size):
     objects = render({"workerAllocation": {"size": size, "delay": 2.5}})
@@ -163,3 +155,25 @@ def test_only_a_rolling_strategy_has_numbers_and_they_are_written_down():
     rolling, recreate = (the("Deployment", render({"replicas": n}))["spec"]["strategy"] for n in (2, 1))
     assert rolling["rollingUpdate"] == {"maxSurge": "25%", "maxUnavailable": "25%"}
     assert recreate == {"type": "Recreate"}
+
+
+def test_two_operators_prefer_two_nodes_and_are_not_drained_together():
+    objects = render({"replicas": 2})
+    selector = the("Deployment", objects)["spec"]["selector"]
+
+    [spread] = pod(objects)["topologySpreadConstraints"]
+    assert (spread["topologyKey"], spread["whenUnsatisfiable"]) == ("kubernetes.io/hostname", "ScheduleAnyway")
+    assert spread["labelSelector"] == selector
+    budget = the("PodDisruptionBudget", objects)
+    assert budget["metadata"]["namespace"] == "ops"
+    assert budget["spec"] == {
+        "maxUnavailable": 1,
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        "selector": selector,
+    }
+
+
+def test_one_operator_has_no_budget_that_would_hold_up_a_drain():
+    objects = render({"replicas": 1})
+    assert "PodDisruptionBudget" not in {kind for kind, _ in objects}
+    assert "topologySpreadConstraints" not in pod(objects)

@@ -6,13 +6,7 @@ import tomllib
 
 import pytest
 import yaml
-from chart import CHART, ROOT, helm, render
-
-
-def refusal(values):
-    done = helm("template", "dask", str(CHART), values=values)
-    assert done.returncode != 0
-    return done.stderr
+from chart import CHART, ROOT, helm, refusal, render
 
 
 @pytest.mark.parametrize(
@@ -24,6 +18,9 @@ def refusal(values):
         ({"image": {"pullPolicy": "Sometimes"}}, "'Always', 'IfNotPresent', 'Never'"),
         ({"replicas": "two"}, "got string, want integer"),
         ({"kopfArgs": "--all-namespaces"}, "got string, want array"),
+        ({"watchNamespaces": "team"}, "got string, want array"),
+        ({"watchNamespaces": ["team-*"]}, "'team-*' does not match pattern"),
+        ({"watchNamespaces": ["a", "a"]}, "items at 0 and 1 are equal"),
     ],
 )
 def test_a_mistake_in_the_values_is_refused_with_its_name(values, told):
@@ -84,8 +81,9 @@ def test_lint_has_nothing_to_say():
     ("values", "told"),
     [
         ({}, "watches all namespaces"),
-        ({"rbac": {"cluster": False}}, "watches the namespace ops"),
-        ({"kopfArgs": ["-n", "a"]}, "watches what kopfArgs say"),
+        ({"rbac": {"cluster": False}}, "watches the namespaces ops."),
+        ({"kopfArgs": ["-n", "a"], "rbac": {"cluster": False}}, "watches the namespaces a."),
+        ({"watchNamespaces": ["a", "b"]}, "watches the namespaces a, b."),
         ({"crds": {"install": False}}, "an administrator has to apply"),
         ({"image": {"name": "ghcr.io/dask/dask-kubernetes-operator"}}, "this chart does not run"),
     ],

@@ -1,11 +1,18 @@
 //! What the apiserver was asked, by whom and when: the cheapest way to count and to time the operator.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use serde::Deserialize;
+
+/// Every replica of an operator has the same account; this tells them apart.
+const POD_NAME: &str = "authentication.kubernetes.io/pod-name";
+
+/// What authorization came to.
+const DECISION: &str = "authorization.k8s.io/decision";
 
 /// The audit log of the embedded cluster.
 #[derive(Debug, Clone)]
@@ -23,6 +30,8 @@ pub struct Request {
     pub object_ref: Object,
     #[serde(default)]
     pub response_status: Status,
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
     /// To the microsecond.
     pub request_received_timestamp: Timestamp,
     /// When it was answered.
@@ -33,11 +42,15 @@ pub struct Request {
 #[derive(Debug, Clone, Deserialize)]
 pub struct User {
     pub username: String,
+    /// What its token says beside the name.
+    #[serde(default)]
+    pub extra: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Object {
+    pub api_group: String,
     pub resource: String,
     pub namespace: String,
     pub name: String,
@@ -56,14 +69,15 @@ impl Audit {
         Self { log }
     }
 
-    /// Every request answered so far that `wanted` accepts, in the order in which they were received.
+    /// Every request answered so far, a watch from its beginning, that `wanted` accepts, in the order in which they were
+    /// received.
     pub fn requests(&self, wanted: impl Fn(&Request) -> bool) -> Result<Vec<Request>> {
         let text =
             fs::read_to_string(&self.log).with_context(|| format!("cannot read {}", self.log.display()))?;
         // The last line may be half written.
         let parsed = text.lines().filter_map(|line| serde_json::from_str::<Request>(line).ok());
         let mut requests: Vec<_> =
-            parsed.filter(|request| request.stage == "ResponseComplete" && wanted(request)).collect();
+            parsed.filter(|request| request.is_answered() && wanted(request)).collect();
         requests.sort_by_key(|request| request.request_received_timestamp);
         Ok(requests)
     }
@@ -74,10 +88,34 @@ impl Audit {
     }
 }
 
+impl Object {
+    /// `pods`, `daskclusters/status`
+    pub fn kind(&self) -> String {
+        let Self { resource, subresource, .. } = self;
+        let separator = if subresource.is_empty() { "" } else { "/" };
+        format!("{resource}{separator}{subresource}")
+    }
+}
+
 impl Request {
     /// Whether the operator changed something, or tried to.
     pub fn is_operators_write(&self) -> bool {
         self.user.username == crate::operator::USER && self.is_write()
+    }
+
+    /// A watch is logged twice: when it begins and when it ends.
+    fn is_answered(&self) -> bool {
+        self.stage == if self.verb == "watch" { "ResponseStarted" } else { "ResponseComplete" }
+    }
+
+    /// The pod whose token it came with.
+    pub fn pod(&self) -> Option<&str> {
+        self.user.extra.get(POD_NAME)?.first().map(String::as_str)
+    }
+
+    /// Whether the caller had no right to it; admission refuses with the same code.
+    pub fn is_forbidden(&self) -> bool {
+        self.annotations.get(DECISION).is_some_and(|decision| decision == "forbid")
     }
 
     /// Whether it changed something, or was to.
@@ -87,8 +125,6 @@ impl Request {
 
     /// `create pods`, `patch daskclusters/status`
     pub fn summary(&self) -> String {
-        let Object { resource, subresource, .. } = &self.object_ref;
-        let separator = if subresource.is_empty() { "" } else { "/" };
-        format!("{} {resource}{separator}{subresource}", self.verb)
+        format!("{} {}", self.verb, self.object_ref.kind())
     }
 }

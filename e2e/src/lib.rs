@@ -6,7 +6,8 @@
 //!   [`pki`], as [`processes`] that outlive the command; [`layout`] names their files.
 //! - [`binaries`] compiles Kubernetes, [`images`] makes and imports container images, [`packages`] finds the
 //!   programs of the host; what they make is kept in the [`cache`].
-//! - [`operator`] installs what is tested; [`bed`] is where a test lies, [`manifests`] what it applies, [`audit`] what it can count, [`latency`] what is promised, [`python`] what a
+//! - [`operator`] installs what is tested, [`helm`] a second one by the chart; [`bed`] is where a test lies,
+//!   [`manifests`] what it applies, [`audit`] what it can count, [`latency`] what is promised, [`python`] what a
 //!   client on the host runs in, [`route`] how it reaches a scheduler.
 //! - [`progress`] says what is going on, [`commands`] runs other programs, and [`mounts`] undoes mounts.
 
@@ -18,6 +19,7 @@ pub mod cluster;
 pub mod commands;
 pub mod control_plane;
 pub mod down;
+pub mod helm;
 pub mod images;
 pub mod latency;
 pub mod layout;

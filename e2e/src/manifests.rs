@@ -81,6 +81,15 @@ pub fn two_small_workers(name: &str) -> String {
     cluster_of(name, &json!({"worker": worker}))
 }
 
+/// A cluster whose pods find no node: as many as one likes cost nothing, and go at once.
+pub fn without_a_node(name: &str, workers: u32) -> String {
+    let nowhere = json!({"nodeSelector": {"node": "nowhere"}});
+    cluster_of(
+        name,
+        &json!({"scheduler": {"spec": nowhere}, "worker": {"replicas": workers, "spec": nowhere}}),
+    )
+}
+
 /// A client in the cluster that runs a script of the ConfigMap `workloads`.
 pub fn client_pod(cluster: &str, namespace: &str, script: &str) -> String {
     let address = format!("tcp://{cluster}-scheduler.{namespace}.svc.cluster.local:8786");

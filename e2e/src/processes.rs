@@ -9,7 +9,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+pub use rustix::process::Signal;
+use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
 
 use crate::commands;
 use crate::layout::Layout;
@@ -99,7 +100,7 @@ impl Process {
     }
 
     /// The descriptor is taken before the comparison: after it the number cannot go to another process unnoticed.
-    fn signal(self, signal: Signal) -> Result<()> {
+    pub fn signal(self, signal: Signal) -> Result<()> {
         let Some(descriptor) = self.descriptor()? else { return Ok(()) };
         if !self.is_running() {
             return Ok(());

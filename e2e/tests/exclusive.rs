@@ -5,5 +5,7 @@
 mod chart;
 #[path = "exclusive/killed.rs"]
 mod killed;
+#[path = "exclusive/killed_at_random.rs"]
+mod killed_at_random;
 #[path = "exclusive/threads_or_processes.rs"]
 mod threads_or_processes;

@@ -1,8 +1,19 @@
 //! The command line and the environment; nothing else reads either.
 
-use std::net::SocketAddr;
+mod kopf;
+mod scope;
+
+use std::net::{Ipv4Addr, SocketAddr};
 
 use clap::{Args, Parser, Subcommand};
+use dask_operator_plan::Batch;
+use jiff::SignedDuration;
+
+use self::kopf::KopfOptions;
+use self::scope::ScopeOptions;
+
+/// Where probes and metrics are served unless the command line says otherwise.
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
 
 /// A Kubernetes operator for Dask.
 #[derive(Debug, Parser)]
@@ -43,83 +54,71 @@ pub enum CrdsAction {
 /// How the operator runs.
 #[derive(Clone, Debug, Args)]
 pub struct RunOptions {
-    /// Watch this namespace alone; every namespace by default.
-    #[arg(long, short)]
-    pub(crate) namespace: Vec<String>,
+    #[command(flatten)]
+    scope: ScopeOptions,
     /// The image of containers that name none in clusters that name none.
     #[arg(long, env = "WORKER_IMAGE", default_value = concat!("ghcr.io/dask-operator/dask:", env!("CARGO_PKG_VERSION")))]
     pub(crate) worker_image: String,
     /// The DNS domain of the cluster; found in /etc/resolv.conf by default.
     #[arg(long, env = "CLUSTER_DOMAIN")]
     pub(crate) cluster_domain: Option<String>,
-    /// Where /livez, /readyz, /healthz and /metrics are served.
-    #[arg(long, default_value = "0.0.0.0:8080")]
-    pub(crate) listen: SocketAddr,
+    /// Make at most so many workers of a group at once; 0 is no limit.
+    #[arg(long, env = "DASK_KUBERNETES__CONTROLLER__WORKER_ALLOCATION__BATCH_SIZE", default_value_t = 0)]
+    worker_batch_size: usize,
+    /// The seconds between two such batches.
+    #[arg(long, env = "DASK_KUBERNETES__CONTROLLER__WORKER_ALLOCATION__DELAY", default_value_t = 0.0)]
+    worker_batch_delay: f64,
+    /// Where /livez, /readyz, /healthz and /metrics are served; 0.0.0.0:8080 by default.
+    #[arg(long)]
+    listen: Option<SocketAddr>,
     /// The name under which this replica holds the lease; the host's with a random end by default.
     #[arg(long, env = "POD_NAME")]
     pub(crate) identity: Option<String>,
     /// The namespace of the lease.
     #[arg(long, env = "POD_NAMESPACE", default_value = "default")]
     pub(crate) lease_namespace: String,
-    /// Log filter, for example `debug` or `dask_operator=debug`.
-    #[arg(long, env = "RUST_LOG", default_value = "info")]
-    pub(crate) log_level: String,
+    /// Log filter, for example `debug` or `dask_operator=debug`; `info` by default.
+    #[arg(long, env = "RUST_LOG")]
+    log_level: Option<String>,
     /// Log for people instead of JSON.
     #[arg(long)]
-    pub(crate) log_text: bool,
+    log_text: bool,
     #[command(flatten)]
-    pub(crate) kopf: KopfOptions,
-}
-
-/// Flags of the Python operator's command line, which people pass through the chart's `kopfArgs`.
-#[derive(Clone, Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "they are flags")]
-pub(crate) struct KopfOptions {
-    /// Where kopf answered probes; here that is --listen.
-    #[arg(long, hide = true)]
-    pub(crate) liveness: Vec<String>,
-    /// The default.
-    #[arg(long, short = 'A', hide = true)]
-    pub(crate) all_namespaces: bool,
-    /// Log more.
-    #[arg(long, short, hide = true)]
-    pub(crate) verbose: bool,
-    /// Log warnings alone.
-    #[arg(long, short, hide = true)]
-    pub(crate) quiet: bool,
-    /// Log even more.
-    #[arg(long, short, hide = true)]
-    pub(crate) debug: bool,
-    /// No peering; there is none.
-    #[arg(long, hide = true)]
-    pub(crate) standalone: bool,
-    /// `plain`, `full` or `json`; here that is --log-text.
-    #[arg(long, hide = true)]
-    pub(crate) log_format: Option<String>,
+    kopf: KopfOptions,
 }
 
 impl RunOptions {
-    /// The log filter that all of these flags together mean.
-    pub(crate) fn log_filter(&self) -> &str {
-        match &self.kopf {
-            KopfOptions { debug: true, .. } | KopfOptions { verbose: true, .. } => "debug",
-            KopfOptions { quiet: true, .. } => "warn",
-            _ => &self.log_level,
-        }
+    /// The namespaces to watch, each once; none means all of them.
+    pub(crate) fn watched_namespaces(&self) -> anyhow::Result<Vec<String>> {
+        self.scope.watched()
     }
 
-    /// The namespaces to watch, or none for all.
-    pub(crate) fn watched_namespaces(&self) -> anyhow::Result<Vec<String>> {
-        if self.kopf.all_namespaces {
-            return Ok(Vec::new());
-        }
-        let mut namespaces: Vec<_> = self.namespace.iter().flat_map(|list| list.split(',')).collect();
-        namespaces.sort_unstable();
-        namespaces.dedup();
-        if let Some(pattern) = namespaces.iter().find(|name| name.contains(['*', '?', '!'])) {
-            anyhow::bail!("--namespace {pattern}: patterns are not supported, name each namespace");
-        }
-        Ok(namespaces.into_iter().map(str::to_owned).collect())
+    /// How a group grows, unless it does so at once.
+    pub(crate) fn worker_batch(&self) -> Option<Batch> {
+        // Longer than a day is a mistake, and far longer cannot be added to a time.
+        let delay = SignedDuration::try_from_secs_f64(self.worker_batch_delay.clamp(0.0, 86_400.0));
+        let batch = Batch { size: self.worker_batch_size, delay: delay.unwrap_or_default() };
+        (batch.size > 0).then_some(batch)
+    }
+
+    /// Where probes and metrics are served.
+    pub(crate) fn listen(&self) -> SocketAddr {
+        self.listen.or_else(|| self.kopf.liveness()).unwrap_or(LISTEN)
+    }
+
+    /// The log filter that all flags together mean.
+    pub(crate) fn log_filter(&self) -> &str {
+        self.log_level.as_deref().or_else(|| self.kopf.log_level()).unwrap_or("info")
+    }
+
+    /// Whether to log for people.
+    pub(crate) fn logs_text(&self) -> bool {
+        self.log_text || self.kopf.logs_text()
+    }
+
+    /// Each flag that was given and does nothing here, with the reason.
+    pub fn without_effect(&self) -> Vec<(&'static str, &'static str)> {
+        self.kopf.without_effect()
     }
 }
 
@@ -127,26 +126,87 @@ impl RunOptions {
 mod tests {
     use super::*;
 
-    fn options(arguments: &[&str]) -> RunOptions {
+    fn parsed(arguments: &[&str]) -> Result<RunOptions, clap::Error> {
         let all = [&["dask-operator", "run"], arguments].concat();
-        match Arguments::parse_from(all).command() {
-            Command::Run(options) => *options,
+        match Arguments::try_parse_from(all)?.command() {
+            Command::Run(options) => Ok(*options),
             Command::Crds(_) => panic!("run was asked for"),
         }
     }
 
-    #[test]
-    fn the_python_operators_flags_are_accepted() {
-        let given =
-            ["--liveness=http://0.0.0.0:8080/healthz", "--liveness=x", "--verbose", "-A", "--standalone"];
-        let options = options(&given);
-        assert_eq!(options.log_filter(), "debug");
-        assert_eq!(options.watched_namespaces().unwrap(), Vec::<String>::new());
+    fn options(arguments: &[&str]) -> RunOptions {
+        parsed(arguments).unwrap()
     }
 
     #[test]
-    fn what_cannot_be_watched_is_said() {
-        assert_eq!(options(&["-n", "b", "--namespace=a,b"]).watched_namespaces().unwrap(), ["a", "b"]);
-        assert!(options(&["-n", "team-*"]).watched_namespaces().is_err());
+    fn the_charts_own_arguments_watch_everything_and_have_effect() {
+        let options = options(&["--liveness=http://0.0.0.0:8080/healthz", "--all-namespaces"]);
+        assert!(options.watched_namespaces().unwrap().is_empty());
+        assert_eq!((options.listen(), options.log_filter(), options.logs_text()), (LISTEN, "info", false));
+        assert_eq!(options.without_effect(), []);
+    }
+
+    #[test]
+    fn namespaces_are_named_one_by_one_or_as_a_list_and_count_once() {
+        for given in [&["-n", "b", "--namespace=a", "-nb"][..], &["--namespace=a, b"], &["-n=b,a"]] {
+            assert_eq!(options(given).watched_namespaces().unwrap(), ["a", "b"], "{given:?}");
+        }
+        assert!(options(&["--namespace=*"]).watched_namespaces().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_pattern_is_refused_with_a_sentence_and_the_code_of_a_wrong_command_line() {
+        for pattern in ["team-*", "team-?", "!secret", "a,team-*", "team-[ab]"] {
+            let error = parsed(&["-n", pattern]).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains("name each namespace"), "{error}");
+        }
+        for wrong in ["", "Team", "a.b", "a,,b"] {
+            assert!(parsed(&["-n", wrong]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn all_namespaces_and_some_contradict_each_other() {
+        assert!(options(&["-A", "-n", "a"]).watched_namespaces().is_err());
+    }
+
+    #[test]
+    fn workers_come_in_batches_when_a_size_is_given() {
+        assert_eq!(options(&["--worker-batch-delay=3"]).worker_batch(), None);
+        let batch = options(&["--worker-batch-size=10", "--worker-batch-delay=2.5"]).worker_batch();
+        assert_eq!(batch, Some(Batch { size: 10, delay: SignedDuration::from_millis(2500) }));
+        let endless = options(&["--worker-batch-size=1", "--worker-batch-delay=1e30"]).worker_batch();
+        assert_eq!(endless.unwrap().delay, SignedDuration::from_hours(24));
+    }
+
+    #[test]
+    fn the_python_operators_flags_mean_what_they_meant() {
+        assert_eq!(options(&["--verbose"]).log_filter(), "debug");
+        assert_eq!(options(&["-q"]).log_filter(), "warn");
+        assert_eq!(options(&["-d", "--log-level", "error"]).log_filter(), "error");
+        assert!(options(&["--log-format=plain"]).logs_text());
+        assert!(!options(&["--log-format=JSON"]).logs_text());
+        assert!(parsed(&["--log-format=xml"]).is_err());
+        let liveness = ["-L", "http://0.0.0.0:8080/healthz", "--liveness=http://127.0.0.1:9090/healthz"];
+        assert_eq!(options(&liveness).listen(), "127.0.0.1:9090".parse().unwrap());
+        let ours = [&liveness[..], &["--listen=127.0.0.1:1"]].concat();
+        assert_eq!(options(&ours).listen(), "127.0.0.1:1".parse().unwrap());
+    }
+
+    #[test]
+    fn the_python_operators_flags_that_mean_nothing_here_are_accepted_and_told() {
+        let module = "dask_kubernetes.operator.controller";
+        assert_eq!(options(&["--standalone", "-m", module]).without_effect(), []);
+        let given = [
+            &["--dev", "-P", "peers", "-p", "7", "-m", "plugin", "--log-refkey=x", "--no-log-prefix"][..],
+            &["--liveness=https://localhost/healthz"],
+        ];
+        let options = options(&given.concat());
+        let flags: Vec<_> = options.without_effect().into_iter().map(|(flag, _)| flag).collect();
+        let told =
+            ["--dev", "--peering", "--priority", "--module", "--log-refkey", "--log-prefix", "--liveness"];
+        assert_eq!(flags, told);
+        assert_eq!(options.listen(), LISTEN);
     }
 }

@@ -8,6 +8,9 @@ fn main() -> anyhow::Result<()> {
     match arguments.command() {
         args::Command::Run(options) => {
             telemetry::init(&options);
+            for (flag, why) in options.without_effect() {
+                tracing::warn!(flag, why, "a flag of dask-kubernetes that has no effect here");
+            }
             tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
                 .enable_all()

@@ -14,7 +14,7 @@ use crate::shutdown::Shutdown;
 pub async fn run(options: &RunOptions) -> anyhow::Result<()> {
     let shutdown = Shutdown::on_signal()?;
     let operator = Operator::new(replica(options).await?);
-    let server = serve(options.listen, operator.health(), shutdown.clone());
+    let server = serve(options.listen(), operator.health(), shutdown.clone());
     tokio::select! {
         ended = operator.run(&shutdown) => Ok(ended?),
         failed = server, if !shutdown.is_given() => failed.context("cannot serve health and metrics"),
@@ -60,6 +60,7 @@ fn settings(options: &RunOptions) -> Settings {
     Settings {
         cluster_domain: cluster_domain.unwrap_or_else(cluster_domain_of_resolver),
         default_image: options.worker_image.clone(),
+        worker_batch: options.worker_batch(),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::args::RunOptions;
 pub fn init(options: &RunOptions) {
     let filter = EnvFilter::try_new(options.log_filter()).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if options.log_text {
+    if options.logs_text() {
         builder.init();
     } else {
         builder.json().flatten_event(true).with_current_span(false).with_span_list(false).init();

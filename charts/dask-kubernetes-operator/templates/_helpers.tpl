@@ -46,13 +46,51 @@ ghcr.io/dask-operator/dask-operator:{{ .Chart.AppVersion }}
 {{- end -}}
 {{- end -}}
 
-{{/* An operator that has a Role only cannot watch all namespaces, so it watches its own. */}}
-{{- define "dask_kubernetes_operator.args" -}}
-{{- $args := list "run" "--liveness=http://0.0.0.0:8080/healthz" -}}
+{{/*
+What kopfArgs and watchNamespaces mean together, as JSON: `watched`, the namespaces by name, none for all; and `others`,
+the arguments that do not speak of namespaces. An operator that has Roles only cannot watch all namespaces: it watches
+its own unless told which.
+*/}}
+{{- define "dask_kubernetes_operator.scope" -}}
+{{- $named := list -}}{{- $others := list -}}{{- $all := false -}}{{- $flag := false -}}
 {{- range .Values.kopfArgs -}}
-{{- $all := has . (list "--all-namespaces" "-A") -}}
-{{- $namespaced := and $.Values.rbac.create (not $.Values.rbac.cluster) -}}
-{{- $args = append $args (and $all $namespaced | ternary (printf "--namespace=%s" $.Release.Namespace) .) -}}
+{{- if $flag -}}
+{{- $named = concat $named (splitList "," .) -}}{{- $flag = false -}}
+{{- else if has . (list "--namespace" "-n") -}}
+{{- $flag = true -}}
+{{- else if has . (list "--all-namespaces" "-A") -}}
+{{- $all = true -}}
+{{- else if regexMatch "^(--namespace=|-n)" . -}}
+{{- $named = concat $named (regexReplaceAll "^(--namespace=|-n=?)" . "" | splitList ",") -}}
+{{- else -}}
+{{- $others = append $others . -}}
+{{- end -}}
+{{- end -}}
+{{- if and $named $all -}}
+{{- fail "kopfArgs: --all-namespaces and --namespace contradict each other: leave one of them out" -}}
+{{- end -}}
+{{- $watched := list -}}
+{{- range $named -}}
+{{- if and (regexMatch "[*?!\\[]" .) (ne (trim .) "*") -}}
+{{- fail (printf "kopfArgs: the pattern %s is not followed: name each namespace in watchNamespaces" .) -}}
+{{- end -}}
+{{- $watched = append $watched (trim .) -}}
+{{- end -}}
+{{- if has "*" $watched -}}{{- $watched = list -}}{{- end -}}
+{{- $watched = .Values.watchNamespaces | default $watched -}}
+{{- if and .Values.rbac.create (not .Values.rbac.cluster) -}}
+{{- $watched = $watched | default (list .Release.Namespace) -}}
+{{- end -}}
+{{- dict "watched" ($watched | uniq) "others" $others | toJson -}}
+{{- end -}}
+
+{{- define "dask_kubernetes_operator.args" -}}
+{{- $scope := include "dask_kubernetes_operator.scope" . | fromJson -}}
+{{- $args := concat (list "run" "--liveness=http://0.0.0.0:8080/healthz") $scope.others -}}
+{{- range $scope.watched -}}
+{{- $args = append $args (printf "--namespace=%s" .) -}}
+{{- else -}}
+{{- $args = append $args "--all-namespaces" -}}
 {{- end -}}
 {{- with .Values.workerImage -}}
 {{- $args = append $args (printf "--worker-image=%s" .) -}}
@@ -76,7 +114,7 @@ ghcr.io/dask-operator/dask-operator:{{ .Chart.AppVersion }}
 {{- define "dask_kubernetes_operator.rules" -}}
 - apiGroups: [kubernetes.dask.org]
   resources: [daskclusters]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [kubernetes.dask.org]
   resources: [daskworkergroups]
   verbs: [get, list, watch, create, patch]

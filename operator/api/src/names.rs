@@ -110,7 +110,8 @@ fn check_length(name: &str, max: usize) -> Result<(), NameProblem> {
     Err(NameProblem::TooLong { name: name.to_owned(), length: name.len(), max })
 }
 
-fn is_dns_label(name: &str) -> bool {
+/// Lower-case letters, digits and inner dashes, as in the name of a cluster or of a namespace.
+pub fn is_dns_label(name: &str) -> bool {
     let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
     let bytes = name.as_bytes();
     let ends = [bytes.first(), bytes.last()];

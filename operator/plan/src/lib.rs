@@ -27,5 +27,5 @@ pub use plan::{
 pub use pod_status::{PodStatus, Trouble};
 pub use problem::Problem;
 pub use refusal::refusal;
-pub use settings::Settings;
+pub use settings::{Batch, Settings};
 pub use suffix::Suffixes;

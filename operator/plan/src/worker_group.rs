@@ -1,5 +1,6 @@
 //! DaskWorkerGroup: the decisions in order.
 
+mod batch;
 mod check;
 mod crashes;
 mod decide;
@@ -30,14 +31,15 @@ pub fn plan(
     suffixes: Suffixes,
     now: Timestamp,
 ) -> Plan {
-    let decision = decide::decide(group, observed, now);
+    let (step, next) = batch::step(group, observed, settings.worker_batch, now);
+    let decision = decide::decide(&step, observed, now);
     let Some(cluster) = &observed.cluster else { return Plan { wake: decision.wake, ..Plan::default() } };
     let workers = decision.create.iter().zip(suffixes).map(|(crashes, suffix)| {
         let name = group.name.worker(suffix);
         let object = desired::pod(group, cluster, settings, &name, *crashes);
         Apply::Create(Create { kind: Kind::Pod, name, object })
     });
-    let wakes = [decision.wake, pods::proven(group, observed, now)];
+    let wakes = [decision.wake, next, pods::proven(group, observed, now)];
     Plan {
         apply: decide::adopt(group, cluster).into_iter().chain(workers).collect(),
         events: events::of_decision(group, observed, &decision).into_iter().collect(),

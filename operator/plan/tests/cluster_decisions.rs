@@ -15,7 +15,11 @@ fn now() -> Timestamp {
 }
 
 fn plan(cluster: &DaskCluster, observed: &Observed) -> Plan {
-    let settings = Settings { cluster_domain: "cluster.local".to_owned(), default_image: "dask".to_owned() };
+    let settings = Settings {
+        cluster_domain: "cluster.local".to_owned(),
+        default_image: "dask".to_owned(),
+        worker_batch: None,
+    };
     cluster::plan(&cluster::check(cluster).unwrap(), observed, &settings, now())
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use dask_operator_api::conditions::Reason;
 use dask_operator_plan::worker_group::{self, Cluster, Ended, Observed, Stage, WorkerPod};
-use dask_operator_plan::{Apply, Kind, Plan, Settings, Suffixes, Trouble};
+use dask_operator_plan::{Apply, Batch, Kind, Plan, Settings, Suffixes, Trouble};
 use dask_operator_testkit::a_group;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -15,8 +15,8 @@ fn now() -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap()
 }
 
-fn settings() -> Settings {
-    Settings { cluster_domain: "cluster.local".to_owned(), default_image: "dask".to_owned() }
+fn settings(worker_batch: Option<Batch>) -> Settings {
+    Settings { cluster_domain: "cluster.local".to_owned(), default_image: "dask".to_owned(), worker_batch }
 }
 
 fn a_trouble(reason: Reason) -> Trouble {
@@ -62,11 +62,15 @@ fn worlds() -> impl Strategy<Value = (i32, Observed)> {
 
 /// A group whose workers wait for their scheduler by themselves, or, where an odd number is wanted, one whose do not.
 fn plan(wanted: i32, observed: &Observed, at: Timestamp) -> Plan {
+    plan_in_batches(None, wanted, observed, at)
+}
+
+fn plan_in_batches(batch: Option<Batch>, wanted: i32, observed: &Observed, at: Timestamp) -> Plan {
     let script = json!({"containers": [{"name": "worker", "image": "x", "args": ["my-script"]}]});
     let group = a_group().replicas(wanted);
     let group = if wanted % 2 == 1 { group.pod(script) } else { group };
     let group = worker_group::check(&group.build()).unwrap();
-    worker_group::plan(&group, observed, &settings(), Suffixes::from_seed(7), at)
+    worker_group::plan(&group, observed, &settings(batch), Suffixes::from_seed(7), at)
 }
 
 /// The world after the plan: what was created appears, what was deleted is terminating.
@@ -178,5 +182,27 @@ proptest! {
             names.insert(create.name.clone());
         }
         prop_assert_eq!(names.len(), plan.apply.len());
+    }
+
+    #[test]
+    fn in_batches_a_group_grows_to_the_exact_count_and_never_by_more_than_one_at_a_time(
+        wanted in 0i32..30, size in 1usize..7, seconds in 1i64..9
+    ) {
+        let delay = SignedDuration::from_secs(seconds);
+        let cluster = Cluster { name: "demo".to_owned(), scheduler_ready: true, ..Cluster::default() };
+        let mut world = Observed { cluster: Some(cluster), pods: Vec::new() };
+        let mut at = now();
+        for _ in 0..80 {
+            let plan = plan_in_batches(Some(Batch { size, delay }), wanted, &world, at);
+            world = applied(&world, &plan, at);
+            let recent = world.pods.iter().filter(|pod| pod.created + delay > at).count();
+            prop_assert!(recent <= size, "{recent} within {delay:?}");
+            prop_assert!(plan.wake.is_none_or(|wake| wake > at), "a wake-up in the past is a hot loop");
+            if plan.is_empty() {
+                let Some(wake) = plan.wake else { break };
+                at = wake;
+            }
+        }
+        prop_assert_eq!(live(&world), usize::try_from(wanted).unwrap());
     }
 }

@@ -11,6 +11,7 @@ fn settings() -> Settings {
     Settings {
         cluster_domain: "cluster.local".to_owned(),
         default_image: "ghcr.io/dask-operator/dask:test".to_owned(),
+        worker_batch: None,
     }
 }
 

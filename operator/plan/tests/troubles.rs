@@ -154,7 +154,8 @@ fn a_failure_stays_told_until_the_next_worker_has_proven_itself() {
 fn wake(wanted: i32, before: &DaskWorkerGroupStatus, pods: Vec<WorkerPod>) -> Option<Timestamp> {
     let group = a_group().replicas(wanted).status(before.clone()).build();
     let group = worker_group::check(&group).unwrap();
-    let settings = Settings { cluster_domain: String::new(), default_image: String::new() };
+    let settings =
+        Settings { cluster_domain: String::new(), default_image: String::new(), worker_batch: None };
     worker_group::plan(&group, &world(pods), &settings, Suffixes::from_seed(1), now()).wake
 }
 

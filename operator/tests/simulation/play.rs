@@ -239,6 +239,7 @@ impl Process {
             settings: Settings {
                 cluster_domain: "cluster.local".to_owned(),
                 default_image: "image".to_owned(),
+                worker_batch: None,
             },
             lease: LeaseName {
                 namespace: "operators".to_owned(),

@@ -1,0 +1,83 @@
+"""Which namespaces the operator watches, and where it has rights for that."""
+
+import pytest
+from chart import container, documents, grants, refusal, render, the
+
+NARROW = {"rbac": {"cluster": False}}
+
+
+def scope(values):
+    """The flags of the operator that speak of namespaces."""
+    [deployment] = [o for o in documents(values) if o["kind"] == "Deployment"]
+    [main] = deployment["spec"]["template"]["spec"]["containers"]
+    return [a for a in main["args"] if a.startswith(("--namespace", "--all-namespaces"))]
+
+
+@pytest.mark.parametrize(
+    ("values", "flags"),
+    [
+        ({}, ["--all-namespaces"]),
+        ({"kopfArgs": []}, ["--all-namespaces"]),
+        ({"kopfArgs": ["-A", "--verbose"]}, ["--all-namespaces"]),
+        ({"kopfArgs": ["--namespace=*"]}, ["--all-namespaces"]),
+        ({"kopfArgs": ["--namespace=a", "--namespace=b"]}, ["--namespace=a", "--namespace=b"]),
+        ({"kopfArgs": ["-n", "a", "-nb", "-n=c, a"]}, ["--namespace=a", "--namespace=b", "--namespace=c"]),
+        ({"watchNamespaces": ["a", "b"]}, ["--namespace=a", "--namespace=b"]),
+        ({"watchNamespaces": ["a"], "kopfArgs": ["--namespace=b"]}, ["--namespace=a"]),
+        (NARROW, ["--namespace=ops"]),
+        (NARROW | {"kopfArgs": ["--namespace=a"]}, ["--namespace=a"]),
+        (NARROW | {"watchNamespaces": ["a", "b"]}, ["--namespace=a", "--namespace=b"]),
+        # Whoever gives the rights by other means says by flags what they are for.
+        ({"rbac": {"create": False, "cluster": False}}, ["--all-namespaces"]),
+    ],
+)
+def test_the_operator_is_told_its_namespaces(values, flags):
+    assert scope(values) == flags
+
+
+def test_other_arguments_arrive_in_their_order():
+    values = {"kopfArgs": ["--quiet", "-n", "a", "--log-format", "json"], "workerImage": ""}
+    assert container(render(values))["args"] == [
+        "run",
+        "--liveness=http://0.0.0.0:8080/healthz",
+        "--quiet",
+        "--log-format",
+        "json",
+        "--namespace=a",
+    ]
+
+
+@pytest.mark.parametrize("values", [{"watchNamespaces": ["a", "b"]}, {"kopfArgs": ["-n", "a", "-n", "b"]}])
+def test_without_cluster_rights_there_is_a_role_in_each_watched_namespace_and_nowhere_else(values):
+    objects = documents(NARROW | values | {"crds": {"install": False}})
+    name = "dask-dask-kubernetes-operator"
+    subject = {"kind": "ServiceAccount", "name": name, "namespace": "ops"}
+
+    assert "ClusterRole" not in {o["kind"] for o in objects}
+    for kind, suffix in [("Role", "role"), ("RoleBinding", "rolebinding")]:
+        found = {(o["metadata"]["namespace"], o["metadata"]["name"]) for o in objects if o["kind"] == kind}
+        watched = {(namespace, f"{name}-{suffix}") for namespace in "ab"}
+        assert found == watched | {("ops", f"{name}-{suffix}-lease")}
+    for o in objects:
+        if o["kind"] == "RoleBinding":
+            assert o["subjects"] == [subject]
+        if o["kind"] == "Role" and o["metadata"]["namespace"] != "ops":
+            assert set(grants(o)) == set(grants(the("ClusterRole", render())))
+
+
+def test_names_of_namespaces_that_yaml_takes_for_numbers_stay_names():
+    objects = documents(NARROW | {"watchNamespaces": ["1e3"]})
+    [role] = [o for o in objects if o["metadata"]["name"].endswith("-role")]
+    assert role["metadata"]["namespace"] == "1e3"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--namespace=team-*"], "the pattern team-* is not followed: name each namespace in watchNamespaces"),
+        (["-n", "a,!b"], "the pattern !b is not followed"),
+        (["--all-namespaces", "-n", "a"], "contradict each other"),
+    ],
+)
+def test_what_the_operator_would_refuse_is_refused_before_it_is_installed(arguments, told):
+    assert told in refusal({"kopfArgs": arguments})

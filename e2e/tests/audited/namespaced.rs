@@ -1,0 +1,98 @@
+//! An operator that has Roles only: everything works in its namespaces, and nothing is asked for outside.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use dask_operator_api::DaskCluster;
+use e2e::audit::Request;
+use e2e::bed::Bed;
+use e2e::helm::Release;
+use e2e::manifests;
+use e2e::operator::Replicas;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+
+const SOON: Duration = Duration::from_mins(1);
+const WORKERS: &str = "dask.org/component=worker";
+
+/// What people do with a cluster: make it, work, scale, lose a worker, delete it.
+async fn live(bed: &Bed) -> Result<()> {
+    bed.apply(&manifests::cluster("demo", 2))?;
+    bed.until_ready("demo", SOON).await?;
+    bed.until_registered("demo", 2, SOON).await?;
+    let sum = "print(client.submit(sum, range(100)).result())";
+    assert_eq!(bed.client("demo", sum)?.trim(), "4950");
+    for count in [3, 1] {
+        bed.kubectl(&["scale", "dsk/demo", &format!("--replicas={count}")])?;
+        bed.until_registered("demo", count, SOON).await?;
+    }
+    let one = |pods: &[Arc<Pod>]| pods.len() == 1;
+    let lost = bed.until(WORKERS, "one worker", SOON, one).await?[0].name_any();
+    bed.kubectl(&["delete", "pod", &lost, "--grace-period=1"])?;
+    let replaced = |pods: &[Arc<Pod>]| pods.iter().any(|pod| pod.name_any() != lost);
+    bed.until(WORKERS, "a new worker", SOON, replaced).await?;
+    bed.until_registered("demo", 1, SOON).await?;
+    bed.kubectl(&["delete", "dsk/demo"])?;
+    bed.until("dask.org/cluster-name", "no pod is left", SOON, |pods: &[Arc<Pod>]| pods.is_empty()).await?;
+    Ok(())
+}
+
+/// What an account asked about in other namespaces than these, and what it was refused.
+fn trespasses(bed: &Bed, account: &str, own: &BTreeSet<&str>) -> Result<Vec<Request>> {
+    let user = format!("system:serviceaccount:{account}");
+    let requests = bed.audit()?.requests(|request| request.user.username == user)?;
+    assert!(requests.iter().any(|one| one.summary() == "create pods"), "what {user} asks is seen");
+    let abroad = |one: &Request| {
+        // What every account may ask, as the server's version, is about no object.
+        let about_an_object = !one.object_ref.resource.is_empty();
+        (about_an_object && !own.contains(one.object_ref.namespace.as_str())) || one.is_forbidden()
+    };
+    Ok(requests.into_iter().filter(abroad).collect())
+}
+
+/// Installs an operator of these values, lives in the namespaces that it is to watch, and looks for trespasses there
+/// and in a neighbour's.
+async fn live_within(values: &[&str], home: &Bed, watched: &[&Bed]) -> Result<()> {
+    let outside = Bed::new("outside").await?;
+    outside.apply(&manifests::cluster("demo", 1))?;
+    let release = Release::new(&home.cluster, &home.namespace, "own")?;
+    let common = ["rbac.cluster=false", "crds.install=false", "fullnameOverride=own"];
+    release.apply(&[&common[..], values].concat())?;
+    for bed in watched {
+        live(bed).await?;
+    }
+    let own: BTreeSet<_> = watched.iter().chain([&home]).map(|bed| bed.namespace.as_str()).collect();
+    let trespasses = trespasses(home, &format!("{}:own", home.namespace), &own)?;
+    assert!(trespasses.is_empty(), "{trespasses:#?}");
+    let untouched = outside.api::<DaskCluster>().get("demo").await?;
+    assert!(untouched.status.is_none(), "{untouched:#?}");
+    release.uninstall()
+}
+
+#[tokio::test]
+async fn with_a_role_only_everything_works_in_its_namespace_and_nothing_outside_is_asked_for() -> Result<()> {
+    let home = Bed::new("own").await?;
+    // The one that every test uses would act here, too.
+    let _none = Replicas::new(&home.cluster, 0)?;
+    live_within(&[], &home, &[&home]).await
+}
+
+#[tokio::test]
+async fn with_roles_in_two_namespaces_it_works_in_both_and_has_only_its_lease_at_home() -> Result<()> {
+    let (home, one, two) = (Bed::new("home").await?, Bed::new("one").await?, Bed::new("two").await?);
+    let _none = Replicas::new(&home.cluster, 0)?;
+    home.apply(&manifests::cluster("demo", 1))?;
+    let watched = format!("watchNamespaces={{{},{}}}", one.namespace, two.namespace);
+    live_within(&[&watched], &home, &[&one, &two]).await?;
+
+    let user = format!("system:serviceaccount:{}:own", home.namespace);
+    let at_home =
+        |request: &Request| request.user.username == user && request.object_ref.namespace == home.namespace;
+    let at_home: BTreeSet<_> =
+        home.audit()?.requests(at_home)?.iter().map(|one| one.object_ref.kind()).collect();
+    assert_eq!(at_home, BTreeSet::from(["leases".to_owned()]));
+    assert!(home.api::<DaskCluster>().get("demo").await?.status.is_none());
+    Ok(())
+}

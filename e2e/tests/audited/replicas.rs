@@ -1,0 +1,164 @@
+//! Two operators beside each other: one acts, and the other takes over when it ends, however it ends.
+//!
+//! Workers find no node, so that they are many and cost nothing. What is written, and by which of the two, is read
+//! from the audit log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use dask_operator_api::{DaskCluster, DaskWorkerGroup};
+use e2e::audit::Request;
+use e2e::bed::Bed;
+use e2e::manifests;
+use e2e::operator::{self, Replicas};
+use e2e::processes::{Process, Signal};
+use e2e::progress::tell;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+
+const SOON: Duration = Duration::from_mins(1);
+const WORKERS: &str = "dask.org/component=worker";
+/// More than are written at once, so that a leader can be caught half-way.
+const MANY: usize = 48;
+/// The duration of the lease, the wait between two attempts, and some time to write it.
+const TAKE_OVER: Duration = Duration::from_secs(20);
+
+/// A leader with another operator beside it, and a cluster that wants no worker yet.
+async fn prepared(bed: &Bed) -> Result<(String, Process)> {
+    let leader = operator::wait_until_leading(&bed.cluster, "")?;
+    let process = operator::process(&bed.cluster, &leader)?;
+    bed.apply(&manifests::without_a_node("demo", 0))?;
+    let made = |groups: &[Arc<DaskWorkerGroup>]| !groups.is_empty();
+    bed.until("", "the group", SOON, made).await?;
+    Ok((leader, process))
+}
+
+/// Wants many workers, and does something to the leader when the first of them is seen; how many were.
+async fn half_way(bed: &Bed, act: impl FnOnce() -> Result<()>) -> Result<usize> {
+    let (clusters, replicas) = (bed.api::<DaskCluster>(), json!({"spec": {"worker": {"replicas": MANY}}}));
+    let (parameters, change) = (PatchParams::default(), Patch::Merge(&replicas));
+    let scaled = clusters.patch("demo", &parameters, &change);
+    let (scaled, seen) = tokio::join!(scaled, until_workers(bed, "the first", |count| count > 0));
+    act()?;
+    scaled?;
+    seen
+}
+
+async fn until_workers(bed: &Bed, what: &str, enough: impl Fn(usize) -> bool) -> Result<usize> {
+    let what = format!("{what} workers");
+    Ok(bed.until(WORKERS, &what, SOON, |pods: &[Arc<Pod>]| enough(pods.len())).await?.len())
+}
+
+/// When another than the old leader took the lease.
+fn taken(bed: &Bed, old: &str, after: Timestamp) -> Result<Timestamp> {
+    let by_another = |request: &Request| {
+        let lease = request.summary() == "update leases" && request.user.username == operator::USER;
+        let later = request.request_received_timestamp >= after && request.response_status.code == 200;
+        lease && later && request.pod() != Some(old)
+    };
+    let first = bed.audit()?.requests(by_another)?.into_iter().next();
+    Ok(first.context("no one took the lease")?.request_received_timestamp)
+}
+
+fn since(start: Timestamp, end: Timestamp) -> Duration {
+    Duration::try_from(end.duration_since(start)).unwrap_or_default()
+}
+
+/// Each pod was made once, and none was one too many.
+fn assert_no_duplicate(bed: &Bed, workers: usize) -> Result<()> {
+    let writes = bed.audit()?.writes_of_operator(&bed.namespace)?;
+    let count = |summary: &str| {
+        let done = |one: &&Request| one.summary() == summary && one.response_status.code < 300;
+        writes.iter().filter(done).count()
+    };
+    assert_eq!((count("create pods"), count("delete pods")), (workers, 0));
+    let once = ["create deployments", "create services", "create daskworkergroups"];
+    assert_eq!(once.map(count), [1, 1, 1]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_leader_killed_during_a_scale_up_is_followed_by_one_that_completes_it() -> Result<()> {
+    let bed = Bed::new("killed-leader").await?;
+    let _two = Replicas::new(&bed.cluster, 2)?;
+    let (leader, process) = prepared(&bed).await?;
+    let made = half_way(&bed, || process.signal(Signal::KILL)).await?;
+    let killed = Timestamp::now();
+    operator::remove(&bed.cluster, &leader)?;
+    until_workers(&bed, "all", |count| count == MANY).await?;
+    let took = since(killed, taken(&bed, &leader, killed)?);
+    tell(&format!("killed after {made} of {MANY} workers were seen; the other led {took:.1?} later"));
+    assert!(took < TAKE_OVER, "{took:?}");
+    operator::wait_until_available(&bed.cluster)?;
+    assert_no_duplicate(&bed, MANY)
+}
+
+#[tokio::test]
+async fn a_leader_that_is_told_to_stop_hands_over_at_once() -> Result<()> {
+    let bed = Bed::new("hand-over").await?;
+    let _two = Replicas::new(&bed.cluster, 2)?;
+    let (leader, _) = prepared(&bed).await?;
+    // With its pod, as at an update or when a node is drained: alone, it would be started again in its place.
+    let delete = ["delete", "pod", &leader, "--wait=false"];
+    let mut told = Timestamp::now();
+    let stop = || {
+        told = Timestamp::now();
+        operator::kubectl(&bed.cluster, &delete).map(drop)
+    };
+    half_way(&bed, stop).await?;
+    until_workers(&bed, "all", |count| count == MANY).await?;
+    operator::wait_until_leading(&bed.cluster, &leader)?;
+    let took = since(told, taken(&bed, &leader, told)?);
+    tell(&format!("told to stop; the other led {took:.2?} later"));
+    assert!(took < TAKE_OVER, "{took:?}");
+    operator::wait_until_available(&bed.cluster)?;
+    assert_no_duplicate(&bed, MANY)
+}
+
+#[tokio::test]
+async fn a_leader_that_slept_through_its_lease_writes_nothing_when_it_wakes() -> Result<()> {
+    let bed = Bed::new("paused-leader").await?;
+    let _two = Replicas::new(&bed.cluster, 2)?;
+    let (leader, process) = prepared(&bed).await?;
+    let made = half_way(&bed, || process.signal(Signal::STOP)).await?;
+    let paused = Timestamp::now();
+    operator::wait_until_leading(&bed.cluster, &leader)?;
+    // What it left undone, and something new, are there for both to do.
+    bed.kubectl(&["scale", "dsk/demo", &format!("--replicas={}", MANY + 12)])?;
+    process.signal(Signal::CONT)?;
+    let woken = Timestamp::now();
+    until_workers(&bed, "all", |count| count == MANY + 12).await?;
+    until_it_looks_at_the_lease(&bed, &leader, woken).await?;
+
+    let taken = taken(&bed, &leader, paused)?;
+    tell(&format!(
+        "paused after {made} of {MANY} workers were seen; the other led {:.1?} later",
+        since(paused, taken)
+    ));
+    let late = |request: &Request| {
+        let by_it = request.pod() == Some(leader.as_str()) && request.is_operators_write();
+        by_it && request.request_received_timestamp >= taken && request.object_ref.resource != "leases"
+    };
+    let late = bed.audit()?.requests(late)?;
+    assert!(late.is_empty(), "{late:#?}");
+    operator::wait_until_available(&bed.cluster)?;
+    assert_no_duplicate(&bed, MANY + 12)
+}
+
+/// By then it has done what it was about to do; it may have been restarted meanwhile.
+async fn until_it_looks_at_the_lease(bed: &Bed, pod: &str, after: Timestamp) -> Result<()> {
+    let by_it = |request: &Request| {
+        let lease = request.object_ref.resource == "leases" && request.pod() == Some(pod);
+        lease && request.request_received_timestamp >= after
+    };
+    let looks = async {
+        while bed.audit()?.requests(by_it)?.len() < 2 {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(SOON, looks).await.context("it does not come back")?
+}
