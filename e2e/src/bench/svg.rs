@@ -31,7 +31,7 @@ pub(super) fn picture(all: &[Starts]) -> String {
     let scale = |starts: &Starts| (starts.shape.late, starts.shape.workers);
     for shared in all.iter().map(scale).collect::<BTreeSet<_>>() {
         let same: Vec<_> = all.iter().filter(|starts| scale(starts) == shared).collect();
-        top = panel(&mut body, &same, top + GAP);
+        top = panel(&mut body, &same, top + GAP / 2.0);
     }
     let height = top + GAP;
     format!(
@@ -46,7 +46,7 @@ fn panel(body: &mut String, all: &[&Starts], mut top: f64) -> f64 {
     let spreads = all.iter().flat_map(|starts| starts.times.keys().filter_map(|&who| result(starts, who)));
     let scale = ROOM / spreads.map(|spread| spread.most).fold(f64::MIN_POSITIVE, f64::max);
     for starts in all {
-        top += ROW;
+        top += ROW + GAP / 2.0;
         text(body, (0.0, top), "title", &starts.shape.to_string());
         for &starter in starts.times.keys() {
             top += ROW;
