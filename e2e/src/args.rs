@@ -79,6 +79,9 @@ pub(crate) struct StartOptions {
     /// Add to the starts that are kept, instead of replacing them
     #[arg(long)]
     pub(crate) add: bool,
+    /// Hold the scheduler back by so many seconds, as a slow pull of its image does
+    #[arg(long, default_value_t = 0)]
+    pub(crate) late: u32,
     /// Only workers with a nanny, or only those without
     #[arg(long)]
     pub(crate) nanny: Option<Nanny>,

@@ -24,6 +24,8 @@ pub(super) struct Figures {
 pub(super) struct Shape {
     pub(super) workers: u32,
     pub(super) nanny: bool,
+    /// By how many seconds the scheduler is held back.
+    pub(super) late: u32,
 }
 
 /// The starts of one shape, in the order in which they were timed.
@@ -132,7 +134,7 @@ impl Figures {
     pub(super) fn put(&mut self, starts: Starts) {
         self.starts.retain(|old| old.shape != starts.shape);
         self.starts.push(starts);
-        self.starts.sort_by_key(|starts| (!starts.shape.nanny, starts.shape.workers));
+        self.starts.sort_by_key(|starts| (starts.shape.late, !starts.shape.nanny, starts.shape.workers));
     }
 }
 
@@ -140,7 +142,8 @@ impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = if self.workers == 1 { "" } else { "s" };
         let nanny = if self.nanny { "with" } else { "without" };
-        write!(f, "{} worker{plural} {nanny} nanny", self.workers)
+        write!(f, "{} worker{plural} {nanny} nanny", self.workers)?;
+        if self.late > 0 { write!(f, ", scheduler {} s late", self.late) } else { Ok(()) }
     }
 }
 
@@ -161,7 +164,7 @@ pub(super) mod tests {
     pub(in crate::bench) fn starts(workers: u32, nanny: bool, operator: f64, hand: f64) -> Starts {
         let times = |result| Times { made: 0.25, ready: result / 2.0, registered: result, result };
         Starts {
-            shape: Shape { workers, nanny },
+            shape: Shape { workers, nanny, late: 0 },
             date: "2026-01-02".to_owned(),
             loads: vec![0.5],
             distributed: "2026.1.0".to_owned(),
@@ -206,8 +209,16 @@ pub(super) mod tests {
         figures.put(starts(4, true, 5.0, 4.0));
         figures.put(starts(1, false, 5.0, 4.0));
         figures.put(starts(1, true, 7.0, 4.0));
+        let late = Shape { late: 15, ..figures.starts[0].shape };
+        figures.put(Starts { shape: late, ..starts(1, true, 9.0, 4.0) });
         let shapes: Vec<_> = figures.starts.iter().map(|starts| starts.shape.to_string()).collect();
-        assert_eq!(shapes, ["1 worker with nanny", "4 workers with nanny", "1 worker without nanny"]);
+        let expected = [
+            "1 worker with nanny",
+            "4 workers with nanny",
+            "1 worker without nanny",
+            "1 worker with nanny, scheduler 15 s late",
+        ];
+        assert_eq!(shapes, expected);
         assert_eq!(figures.starts[0], starts(1, true, 7.0, 4.0));
     }
 

@@ -27,7 +27,12 @@ impl Machine {
             cpus: std::thread::available_parallelism()?.get(),
             model: field(&read("/proc/cpuinfo")?, "model name")?,
             memory_gib: (kib + (1 << 19)) >> 20,
-            linux: read("/proc/sys/kernel/osrelease")?.trim().to_owned(),
+            linux: read("/proc/sys/kernel/osrelease")?
+                .trim()
+                .split('-')
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
             kubernetes: of_kubernetes.to_owned(),
         })
     }

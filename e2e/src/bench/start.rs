@@ -77,7 +77,9 @@ pub(super) async fn bench(options: &StartOptions, cluster: &Cluster, progress: &
 fn shapes(options: &StartOptions) -> impl Iterator<Item = Shape> {
     let wanted = |nanny: &bool| options.nanny.is_none_or(|wanted| (wanted == Nanny::With) == *nanny);
     let nannies = [true, false].into_iter().filter(wanted);
-    nannies.flat_map(|nanny| options.sizes.iter().map(move |&workers| Shape { workers, nanny }))
+    nannies.flat_map(move |nanny| {
+        options.sizes.iter().map(move |&workers| Shape { workers, nanny, late: options.late })
+    })
 }
 
 impl Ground {
@@ -169,7 +171,13 @@ fn manifest(name: &str, shape: Shape) -> Result<Value> {
         let args = json!(["dask", "worker", "--no-nanny", "--name", "$(DASK_WORKER_NAME)"]);
         worker["spec"] = json!({"containers": [{"name": "worker", "args": args}]});
     }
-    Ok(serde_json::from_str(&manifests::cluster_of(name, &json!({"worker": worker})))?)
+    let mut spec = json!({"worker": worker});
+    if shape.late > 0 {
+        let sleep = ["sleep".to_owned(), shape.late.to_string()];
+        let wait = json!({"name": "late", "image": manifests::DASK_IMAGE, "command": sleep});
+        spec["scheduler"]["spec"] = json!({"initContainers": [wait], "containers": [{"name": "scheduler"}]});
+    }
+    Ok(serde_json::from_str(&manifests::cluster_of(name, &spec))?)
 }
 
 #[cfg(test)]
@@ -190,8 +198,18 @@ mod tests {
     }
 
     #[test]
+    fn only_the_scheduler_of_a_late_cluster_is_held_back() {
+        let shape = Shape { workers: 1, nanny: true, late: 15 };
+        let late = manifest("a", shape).unwrap();
+        assert_eq!(late["spec"]["scheduler"]["spec"]["initContainers"][0]["command"], json!(["sleep", "15"]));
+        let other = manifest("a", Shape { late: 0, ..shape }).unwrap();
+        assert_eq!(other["spec"]["worker"], late["spec"]["worker"]);
+        assert_eq!(other["spec"]["scheduler"], Value::Null);
+    }
+
+    #[test]
     fn options_choose_among_the_shapes() {
-        let options = StartOptions { pairs: 1, sizes: vec![1, 4], add: false, nanny: None };
+        let options = StartOptions { pairs: 1, sizes: vec![1, 4], add: false, late: 0, nanny: None };
         let all: Vec<_> = shapes(&options).map(|shape| shape.to_string()).collect();
         assert_eq!(
             all,

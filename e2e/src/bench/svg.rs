@@ -18,7 +18,7 @@ const STYLE: &str = "text{font:12px system-ui,sans-serif;fill:#57606a}.title{fon
      .operator{fill:#d9730d}.hand{fill:#3b82c4}.bare{fill:#8b949e}.range{stroke:#24292f;stroke-width:1.5}\
      @media(prefers-color-scheme:dark){text{fill:#adbac7}.range{stroke:#e6edf3}}";
 
-/// Each number of workers has a scale of its own.
+/// Clusters that differ only in their nannies share a scale.
 pub(super) fn picture(all: &[Starts]) -> String {
     let mut body = String::new();
     let mut top = 20.0;
@@ -28,9 +28,10 @@ pub(super) fn picture(all: &[Starts]) -> String {
         "title",
         "Seconds from the request to the first result: median, least to most",
     );
-    for workers in all.iter().map(|starts| starts.shape.workers).collect::<BTreeSet<_>>() {
-        let same: Vec<_> = all.iter().filter(|starts| starts.shape.workers == workers).collect();
-        top = panel(&mut body, &same, top + GAP);
+    let scale = |starts: &Starts| (starts.shape.late, starts.shape.workers);
+    for shared in all.iter().map(scale).collect::<BTreeSet<_>>() {
+        let same: Vec<_> = all.iter().filter(|starts| scale(starts) == shared).collect();
+        top = panel(&mut body, &same, top + GAP / 2.0);
     }
     let height = top + GAP;
     format!(
@@ -39,13 +40,13 @@ pub(super) fn picture(all: &[Starts]) -> String {
     )
 }
 
-/// Draws the clusters of one size below `top`; where it ends.
+/// Draws the clusters of one scale below `top`; where it ends.
 fn panel(body: &mut String, all: &[&Starts], mut top: f64) -> f64 {
     let result = |starts: &Starts, starter| starts.spread(starter, |times| times.result);
     let spreads = all.iter().flat_map(|starts| starts.times.keys().filter_map(|&who| result(starts, who)));
     let scale = ROOM / spreads.map(|spread| spread.most).fold(f64::MIN_POSITIVE, f64::max);
     for starts in all {
-        top += ROW;
+        top += ROW + GAP / 2.0;
         text(body, (0.0, top), "title", &starts.shape.to_string());
         for &starter in starts.times.keys() {
             top += ROW;
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bar_is_as_long_as_its_median_and_on_the_scale_of_its_size() {
+    fn a_bar_is_as_long_as_its_median_and_on_the_scale_of_its_panel() {
         let picture = picture(&[starts(1, true, 2.0, 4.0)]);
         // The most is 4 s.
         assert!(picture.contains("class=\"operator\" x=\"190\" y=\"66\" width=\"210.0\""), "{picture}");
