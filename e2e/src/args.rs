@@ -35,6 +35,15 @@ pub(crate) enum Command {
     },
     /// Run every test, or those that run on a cluster and whose names contain a text
     Test(TestOptions),
+    /// Play histories of people, nodes, crashes and faults against the operator, in simulated time
+    Simulate {
+        /// How many
+        #[arg(default_value_t = 100_000)]
+        histories: u64,
+        /// The first one's seed
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
     /// Run kubectl against the embedded Kubernetes
     #[command(disable_help_flag = true)]
     Kubectl {

@@ -35,6 +35,7 @@ fn run(command: Command, progress: &mut Progress) -> Result<()> {
         Command::Demo { kubeconfig } => demo::demo(&chosen(kubeconfig.as_deref(), progress)?, progress),
         Command::Bench { what } => bench::bench(&what.unwrap_or(Benchmark::Latency), progress),
         Command::Test(options) => suite::run(&options, progress),
+        Command::Simulate { histories, seed } => suite::simulate(histories, seed),
         Command::Kubectl { arguments } => cluster::become_kubectl(&arguments),
         Command::Images { kinds } => {
             let cluster = up::up(progress)?;

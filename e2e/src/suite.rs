@@ -27,11 +27,12 @@ struct Stage {
     run: fn(&mut Progress) -> Result<()>,
 }
 
-const STAGES: [Stage; 6] = [
+const STAGES: [Stage; 7] = [
     Stage { name: "sizes of rooms", run: |_| crate::sizes::check(Path::new(WORKSPACE)) },
     Stage { name: "format", run: |_| cargo(&["fmt", "--all", "--check"]) },
     Stage { name: "lints", run: |_| lints() },
-    Stage { name: "units and properties", run: |_| cargo(&["test", "--workspace", "--release", "--quiet"]) },
+    Stage { name: "units and properties", run: |_| units() },
+    Stage { name: "histories in simulated time", run: |_| simulation() },
     Stage { name: "Python loaded into Dask", run: preloads },
     Stage { name: "chart and manifest", run: chart },
 ];
@@ -63,6 +64,25 @@ pub(crate) fn run(options: &TestOptions, progress: &mut Progress) -> Result<()> 
     Ok(())
 }
 
+/// Plays so many histories of the simulation, from this seed on.
+pub(crate) fn simulate(histories: u64, seed: u64) -> Result<()> {
+    let mut command = simulation_test("histories_keep");
+    command.env("SIMULATION_HISTORIES", histories.to_string()).env("SIMULATION_SEED", seed.to_string());
+    timed(&format!("{histories} histories"), || succeed(&mut command)).map(|done| say(&done))
+}
+
+fn simulation() -> Result<()> {
+    say("1000 histories from seed 0; `cargo e2e simulate` plays 100000");
+    succeed(&mut simulation_test(""))
+}
+
+fn simulation_test(filter: &str) -> Command {
+    let mut command = cargo_command();
+    command.args(["test", "--release", "--quiet", "--package", "dask-operator", "--features", "sabotage"]);
+    command.args(["--test", "simulation", "--", filter]);
+    command
+}
+
 fn timed(name: &str, stage: impl FnOnce() -> Result<()>) -> Result<String> {
     say(&format!("=== {name}"));
     let began = Instant::now();
@@ -70,8 +90,15 @@ fn timed(name: &str, stage: impl FnOnce() -> Result<()>) -> Result<String> {
     Ok(format!("{name}: {:.0} s", began.elapsed().as_secs_f64()))
 }
 
+/// Everything but the simulation, which is a stage of its own.
+fn units() -> Result<()> {
+    let test = ["test", "--workspace", "--release", "--quiet", "--features", "dask-operator/sabotage"];
+    cargo(&[&test[..], &["--lib", "--bins"]].concat())?;
+    cargo(&[&test[..], &["--exclude", "dask-operator", "--tests"]].concat())
+}
+
 fn lints() -> Result<()> {
-    let features = ["--features", "e2e/cluster"];
+    let features = ["--features", "e2e/cluster,dask-operator/sabotage"];
     let arguments = ["clippy", "--workspace", "--all-targets", "--release", "--quiet"];
     cargo(&[&arguments[..], &features[..], &["--", "--deny", "warnings"]].concat())
 }

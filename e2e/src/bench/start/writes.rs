@@ -52,14 +52,16 @@ fn makes(request: &Request, cluster: &str) -> bool {
 mod tests {
     use super::*;
     use e2e::audit::{Object, Status, User};
+    use std::collections::BTreeMap;
 
     fn request(verb: &str, resource: &str, name: &str, subresource: &str) -> Request {
         let [resource, name, subresource] = [resource, name, subresource].map(str::to_owned);
         Request {
             verb: verb.to_owned(),
-            user: User { username: String::new() },
-            object_ref: Object { resource, namespace: String::new(), name, subresource },
+            user: User { username: String::new(), extra: BTreeMap::new() },
+            object_ref: Object { resource, name, subresource, ..Object::default() },
             response_status: Status::default(),
+            annotations: BTreeMap::new(),
             request_received_timestamp: Timestamp::UNIX_EPOCH,
             stage_timestamp: Timestamp::UNIX_EPOCH,
             stage: String::new(),
