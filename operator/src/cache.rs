@@ -16,7 +16,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) use guard::Guarded;
 pub(crate) use index::Index;
 pub(crate) use pod::{Pod, PodRecord, Scheduler};
-pub(crate) use record::{ChildRecord, ConfigMap, Deployment, GroupRecord, Key, Meta, Record, Service};
+pub(crate) use record::{
+    Budget, ChildRecord, ConfigMap, Deployment, GroupRecord, Key, Meta, Record, Service,
+};
 
 /// Everything that reconciles read; they never ask the API server.
 pub(crate) struct Cache {
@@ -28,6 +30,7 @@ pub(crate) struct Cache {
     pub(crate) deployments: Arc<Index<ChildRecord>>,
     pub(crate) services: Arc<Index<ChildRecord>>,
     pub(crate) configs: Arc<Index<ChildRecord>>,
+    pub(crate) budgets: Arc<Index<ChildRecord>>,
     complete: AtomicBool,
 }
 
@@ -59,6 +62,7 @@ impl Cache {
             deployments: Arc::default(),
             services: Arc::default(),
             configs: Arc::default(),
+            budgets: Arc::default(),
             complete: AtomicBool::new(false),
         };
         (cache, Stores { clusters: cluster_writer, groups: group_writer })
@@ -72,6 +76,7 @@ impl Cache {
             Kind::ConfigMap => indexed(&self.configs, key),
             Kind::Deployment => indexed(&self.deployments, key),
             Kind::Pod => indexed(&self.workers, key),
+            Kind::PodDisruptionBudget => indexed(&self.budgets, key),
             Kind::Service => indexed(&self.services, key),
         }
     }
@@ -92,6 +97,7 @@ impl Cache {
         self.deployments.synced().await;
         self.services.synced().await;
         self.configs.synced().await;
+        self.budgets.synced().await;
         self.complete.store(true, Ordering::Relaxed);
     }
 }
@@ -135,7 +141,7 @@ mod tests {
         cache.groups_of_cluster.apply(Event::InitDone);
         cache.schedulers.apply(Event::InitDone);
         cache.workers.apply(Event::InitDone);
-        for index in [&cache.deployments, &cache.services, &cache.configs] {
+        for index in [&cache.deployments, &cache.services, &cache.configs, &cache.budgets] {
             assert!(!cache.is_synced());
             index.apply(Event::InitDone);
         }

@@ -15,7 +15,8 @@ use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
 use crate::cache::{
-    ChildRecord, ConfigMap, Deployment, GroupRecord, Guarded, Index, Key, Meta, Pod, Record, Service, Stores,
+    Budget, ChildRecord, ConfigMap, Deployment, GroupRecord, Guarded, Index, Key, Meta, Pod, Record, Service,
+    Stores,
 };
 use crate::context::Context;
 use crate::kubernetes::Reconciled;
@@ -46,7 +47,10 @@ impl Follower {
         tokio::spawn(
             Arc::clone(&follower).children::<Deployment>(Arc::clone(&cache.deployments), scheduler.clone()),
         );
-        tokio::spawn(Arc::clone(&follower).children::<Service>(Arc::clone(&cache.services), scheduler));
+        tokio::spawn(
+            Arc::clone(&follower).children::<Service>(Arc::clone(&cache.services), scheduler.clone()),
+        );
+        tokio::spawn(Arc::clone(&follower).children::<Budget>(Arc::clone(&cache.budgets), scheduler));
         tokio::spawn(
             Arc::clone(&follower).children::<ConfigMap>(Arc::clone(&cache.configs), of(component::CONFIG)),
         );

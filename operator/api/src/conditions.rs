@@ -24,6 +24,8 @@ pub enum ConditionType {
     ConfigFallback,
     /// Workers ended on their own; they are replaced ever more slowly.
     WorkersFailing,
+    /// The scheduler or its Service is not what the spec says by now; it goes on until a restart is asked for.
+    SchedulerOutdated,
 }
 
 /// Why a condition has its status.
@@ -57,6 +59,8 @@ pub enum Reason {
     SetByUser,
     /// A worker's container ended with an error.
     ContainerFailed,
+    /// The spec changed after the object was made from it.
+    SpecChanged,
     /// The object is being deleted.
     Deleting,
 }

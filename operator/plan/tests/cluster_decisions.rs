@@ -33,7 +33,6 @@ fn complete(cluster: &DaskCluster) -> Observed {
     Observed {
         deployment: Some(Child::default()),
         service: Some(Service::default()),
-        config: None,
         group: Some(DefaultGroup {
             child: Child {
                 hash: notes["dask.org/pushed-worker"].as_str().map(str::to_owned),
@@ -45,7 +44,7 @@ fn complete(cluster: &DaskCluster) -> Observed {
             ready_replicas: 0,
             status_is_current: true,
         }),
-        scheduler_pods: Vec::new(),
+        ..Observed::default()
     }
 }
 

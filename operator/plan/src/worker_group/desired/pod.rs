@@ -1,5 +1,6 @@
 //! A worker's pod: the user's template with what is ours laid over it.
 
+use dask_operator_api::cluster::DisruptionProtection;
 use dask_operator_api::labels::{self, component};
 use dask_operator_api::names::{config_name, scheduler_address};
 use serde_json::{Value, json};
@@ -27,7 +28,7 @@ pub(in crate::worker_group) fn pod(
             "name": name,
             "namespace": group.namespace,
             "labels": pod_labels(group, cluster),
-            "annotations": annotations(group, crashes),
+            "annotations": annotations(group, cluster, crashes),
             "ownerReferences": group.owner().references(),
         },
         "spec": spec(group, cluster, settings, name),
@@ -45,9 +46,11 @@ fn pod_labels(group: &CheckedGroup, cluster: &Cluster) -> StringMap {
     layered([&cluster.labels, &group.labels, &of_template, &reserved])
 }
 
-fn annotations(group: &CheckedGroup, crashes: u32) -> StringMap {
+fn annotations(group: &CheckedGroup, cluster: &Cluster, crashes: u32) -> StringMap {
     let of_template = template_annotations(group.worker.metadata.as_ref());
-    let mut annotations = layered([&passed_on(&group.annotations), &of_template]);
+    let protected = cluster.protection != DisruptionProtection::None;
+    let marks = if protected { string_map(labels::DO_NOT_DISRUPT) } else { StringMap::new() };
+    let mut annotations = layered([&marks, &passed_on(&group.annotations), &of_template]);
     if crashes > 0 {
         annotations.insert(labels::CRASHES.to_owned(), crashes.to_string());
     }
