@@ -90,14 +90,6 @@ fn a_changed_worker_template_is_pushed_without_the_replicas() {
 }
 
 #[test]
-fn a_changed_scheduler_is_not_restarted() {
-    let before = a_cluster().build();
-    let after =
-        a_cluster().scheduler_pod(json!({"containers": [{"name": "scheduler", "image": "new"}]})).build();
-    assert!(plan(&after, &complete(&before)).is_empty());
-}
-
-#[test]
 fn changed_configuration_is_written_to_its_config_map() {
     let cluster = a_cluster().config(json!({"distributed": {"admin": {}}})).build();
     let mut world = complete(&cluster);
