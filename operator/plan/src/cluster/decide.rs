@@ -48,8 +48,9 @@ pub(super) fn service(cluster: &CheckedCluster, observed: &Observed) -> Option<A
 
 /// The scheduler is made once: a running scheduler holds every result and is restarted only when somebody asks.
 ///
-/// One patch changes the template and notes the restart, so that it is made exactly once; a template that the API
-/// server refuses costs nothing; and `Recreate` waits for the old pod's end.
+/// One patch changes the template and notes the restart, so that it is made exactly once, and `Recreate` waits for
+/// the old pod's end. Deleting the Deployment and making another would need two writes, and a template that the API
+/// server refuses would then leave no scheduler at all.
 pub(super) fn deployment(
     cluster: &CheckedCluster,
     observed: &Observed,
