@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use e2e::images::Kind;
 
 /// A Kubernetes of this machine's own, and what runs on it.
@@ -29,7 +29,10 @@ pub(crate) enum Command {
         kubeconfig: Option<PathBuf>,
     },
     /// Measure what is promised, on the embedded Kubernetes
-    Bench,
+    Bench {
+        #[command(subcommand)]
+        what: Option<Benchmark>,
+    },
     /// Run every test, or those that run on a cluster and whose names contain a text
     Test(TestOptions),
     /// Run kubectl against the embedded Kubernetes
@@ -53,4 +56,36 @@ pub(crate) struct TestOptions {
     /// Run the tests of a cluster on this one instead of the embedded one; those that read its audit log are left out
     #[arg(long)]
     pub(crate) kubeconfig: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Benchmark {
+    /// The promised latencies; this is what is measured when none is named
+    Latency,
+    /// How soon a cluster works, beside the same pods made by hand
+    Start(StartOptions),
+    /// How much memory the operator takes
+    Memory,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StartOptions {
+    /// How often each start is timed; fewer than 7 are printed and not kept in `docs/`, unless they are added
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) pairs: u16,
+    /// How many workers
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 4, 16])]
+    pub(crate) sizes: Vec<u32>,
+    /// Add to the starts that are kept, instead of replacing them
+    #[arg(long)]
+    pub(crate) add: bool,
+    /// Only workers with a nanny, or only those without
+    #[arg(long)]
+    pub(crate) nanny: Option<Nanny>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Nanny {
+    With,
+    Without,
 }

@@ -15,7 +15,7 @@ use e2e::cluster::Cluster;
 use e2e::progress::{Progress, complain, say};
 use e2e::{cluster, down, images, operator, up};
 
-use crate::args::{Arguments, Command};
+use crate::args::{Arguments, Benchmark, Command};
 
 fn main() -> ExitCode {
     match run(Arguments::parse().command, &mut Progress::new()) {
@@ -33,7 +33,7 @@ fn run(command: Command, progress: &mut Progress) -> Result<()> {
         Command::Down => down::down(progress),
         Command::Install => operator::install(&up::up(progress)?, progress),
         Command::Demo { kubeconfig } => demo::demo(&chosen(kubeconfig.as_deref(), progress)?, progress),
-        Command::Bench => bench::bench(&up::up(progress)?, progress),
+        Command::Bench { what } => bench::bench(&what.unwrap_or(Benchmark::Latency), progress),
         Command::Test(options) => suite::run(&options, progress),
         Command::Kubectl { arguments } => cluster::become_kubectl(&arguments),
         Command::Images { kinds } => {

@@ -21,5 +21,7 @@ mod protection;
 mod scaling;
 #[path = "shared/seen.rs"]
 mod seen;
+#[path = "shared/troubles.rs"]
+mod troubles;
 #[path = "shared/workloads.rs"]
 mod workloads;

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 /// A Kubernetes operator for Dask.
 #[derive(Debug, Parser)]
 #[command(name = "dask-operator", version, about)]
-pub(crate) struct Arguments {
+pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
@@ -16,14 +16,14 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     /// The subcommand; without one the operator runs, as the Python operator's image did.
-    pub(crate) fn command(self) -> Command {
+    pub fn command(self) -> Command {
         self.command.unwrap_or(Command::Run(Box::new(self.run)))
     }
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+pub enum Command {
     /// Run the operator.
     Run(Box<RunOptions>),
     /// Print or apply the custom resource definitions.
@@ -33,7 +33,7 @@ pub(crate) enum Command {
 
 /// What to do with the custom resource definitions.
 #[derive(Clone, Copy, Debug, Subcommand)]
-pub(crate) enum CrdsAction {
+pub enum CrdsAction {
     /// Write them to standard output as YAML.
     Print,
     /// Create or update them in the cluster.
@@ -42,7 +42,7 @@ pub(crate) enum CrdsAction {
 
 /// How the operator runs.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct RunOptions {
+pub struct RunOptions {
     /// Watch this namespace alone; every namespace by default.
     #[arg(long, short)]
     pub(crate) namespace: Vec<String>,
@@ -108,19 +108,18 @@ impl RunOptions {
         }
     }
 
-    /// The one namespace to watch, or none for all.
-    pub(crate) fn watched_namespace(&self) -> anyhow::Result<Option<String>> {
-        match self.namespace.as_slice() {
-            _ if self.kopf.all_namespaces => Ok(None),
-            [] => Ok(None),
-            [one] if !one.contains(['*', '?', ',', '!']) => Ok(Some(one.clone())),
-            [pattern] => {
-                anyhow::bail!("--namespace {pattern}: patterns are not supported, name one namespace")
-            }
-            [..] => anyhow::bail!(
-                "--namespace is given more than once: watch one namespace, or all of them by leaving it out"
-            ),
+    /// The namespaces to watch, or none for all.
+    pub(crate) fn watched_namespaces(&self) -> anyhow::Result<Vec<String>> {
+        if self.kopf.all_namespaces {
+            return Ok(Vec::new());
         }
+        let mut namespaces: Vec<_> = self.namespace.iter().flat_map(|list| list.split(',')).collect();
+        namespaces.sort_unstable();
+        namespaces.dedup();
+        if let Some(pattern) = namespaces.iter().find(|name| name.contains(['*', '?', '!'])) {
+            anyhow::bail!("--namespace {pattern}: patterns are not supported, name each namespace");
+        }
+        Ok(namespaces.into_iter().map(str::to_owned).collect())
     }
 }
 
@@ -142,13 +141,12 @@ mod tests {
             ["--liveness=http://0.0.0.0:8080/healthz", "--liveness=x", "--verbose", "-A", "--standalone"];
         let options = options(&given);
         assert_eq!(options.log_filter(), "debug");
-        assert_eq!(options.watched_namespace().unwrap(), None);
+        assert_eq!(options.watched_namespaces().unwrap(), Vec::<String>::new());
     }
 
     #[test]
     fn what_cannot_be_watched_is_said() {
-        assert_eq!(options(&["-n", "team"]).watched_namespace().unwrap().as_deref(), Some("team"));
-        assert!(options(&["-n", "a", "-n", "b"]).watched_namespace().is_err());
-        assert!(options(&["-n", "team-*"]).watched_namespace().is_err());
+        assert_eq!(options(&["-n", "b", "--namespace=a,b"]).watched_namespaces().unwrap(), ["a", "b"]);
+        assert!(options(&["-n", "team-*"]).watched_namespaces().is_err());
     }
 }

@@ -2,14 +2,15 @@
 
 mod observe;
 
+pub(crate) use observe::scheduler_pods;
+
 use dask_operator_api::DaskCluster;
 use dask_operator_api::cluster::DaskClusterStatus;
 use dask_operator_plan::cluster::{self, CheckedCluster, Observed};
 use dask_operator_plan::{Event, Outcome, Plan, Problem};
 use jiff::Timestamp;
-use kube::runtime::reflector::Store;
 
-use crate::cache::{Cache, Guarded, Key};
+use crate::cache::{Cache, Key, Objects};
 use crate::context::Context;
 use crate::reconcile::Reconcile;
 
@@ -19,7 +20,7 @@ impl Reconcile for DaskCluster {
     type Observed = Observed;
     type Status = DaskClusterStatus;
 
-    fn store(cache: &Cache) -> &Store<Guarded<Self>> {
+    fn objects(cache: &Cache) -> &Objects<Self> {
         &cache.clusters
     }
 

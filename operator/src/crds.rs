@@ -16,7 +16,7 @@ use crate::args::CrdsAction;
 const ESTABLISHED_WITHIN: Duration = Duration::from_secs(30);
 
 /// Does it.
-pub(crate) async fn crds(action: CrdsAction) -> anyhow::Result<()> {
+pub async fn crds(action: CrdsAction) -> anyhow::Result<()> {
     match action {
         CrdsAction::Print => print(),
         CrdsAction::Apply => apply().await,

@@ -2,17 +2,21 @@
 
 mod backoff;
 mod call;
+mod deadline;
 mod gate;
 mod lease;
 mod ledger;
 mod report;
 mod request;
+mod tenure;
 mod write;
 
 pub(crate) use backoff::Backoff;
 pub(crate) use call::{CallError, Caller};
+pub(crate) use deadline::with_deadline;
 pub(crate) use gate::Gate;
-pub(crate) use lease::Lease;
+pub(crate) use lease::{Lease, LeaseError};
 pub(crate) use ledger::{Ledger, Reconciled, Settled};
 pub(crate) use report::{Report, Reporter};
+pub(crate) use tenure::Tenure;
 pub(crate) use write::Writer;

@@ -1,22 +1,7 @@
 //! The operator's binary: parses the command line and picks a subcommand.
 
-mod args;
-mod cache;
-mod cluster;
-mod context;
-mod crds;
-mod kubernetes;
-mod metrics;
-mod reconcile;
-mod run;
-mod server;
-mod shutdown;
-mod telemetry;
-mod triggers;
-mod watches;
-mod worker_group;
-
 use clap::Parser;
+use dask_operator::{args, crds, run, telemetry};
 
 fn main() -> anyhow::Result<()> {
     let arguments = args::Arguments::parse();

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use dask_operator_plan::Kind;
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+const PREFIX: &str = "dask_operator";
 /// Upper bounds of the histogram of reconcile times.
 const SECONDS: [f64; 7] = [0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0];
 
@@ -25,6 +26,14 @@ struct CallLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct KindLabels {
     kind: String,
+}
+
+/// A trouble, as objects are counted by.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct TroubleLabels {
+    pub(crate) kind: &'static str,
+    pub(crate) condition: String,
+    pub(crate) reason: String,
 }
 
 /// Every metric of the operator.
@@ -46,7 +55,7 @@ impl Metrics {
         let watch_failures = Family::default();
         let objects = Family::default();
         let leader = Gauge::default();
-        let mut registry = Registry::with_prefix("dask_operator");
+        let mut registry = Registry::with_prefix(PREFIX);
         registry.register("api_calls", "Calls about the objects of clusters", calls.clone());
         registry.register("reconcile_seconds", "How long one look takes, writes included", seconds.clone());
         registry.register(
@@ -87,14 +96,42 @@ impl Metrics {
         self.leader.set(i64::from(leading));
     }
 
-    /// The text that Prometheus scrapes.
-    pub(crate) fn text(&self) -> String {
+    /// The text that Prometheus scrapes. Troubles are counted anew for each, so that none outlives its object.
+    pub(crate) fn text(&self, troubles: impl IntoIterator<Item = TroubleLabels>) -> String {
+        let count: Family<TroubleLabels, Gauge> = Family::default();
+        for labels in troubles {
+            count.get_or_create(&labels).inc();
+        }
+        let mut passing = Registry::with_prefix(PREFIX);
+        passing.register("troubles", "Objects in trouble, by condition and reason", count);
         let mut text = String::new();
-        let _ = encode(&mut text, &self.registry);
+        let _ = encode_registry(&mut text, &self.registry)
+            .and_then(|()| encode_registry(&mut text, &passing))
+            .and_then(|()| encode_eof(&mut text));
         text
     }
 }
 
 fn outcome(ok: bool) -> &'static str {
     if ok { "ok" } else { "failed" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trouble_is_counted_by_object_and_gone_when_it_is_over() {
+        let metrics = Metrics::new();
+        let trouble = || TroubleLabels {
+            kind: "DaskCluster",
+            condition: "Refused".to_owned(),
+            reason: "QuotaExceeded".to_owned(),
+        };
+        let counted =
+            r#"dask_operator_troubles{kind="DaskCluster",condition="Refused",reason="QuotaExceeded"} 2"#;
+        assert!(metrics.text([trouble(), trouble()]).contains(counted));
+        let after = metrics.text([]);
+        assert!(!after.contains("QuotaExceeded") && after.ends_with("# EOF\n"), "{after}");
+    }
 }

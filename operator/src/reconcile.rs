@@ -3,17 +3,18 @@
 use std::convert::Infallible;
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dask_operator_plan::{Event, Outcome, Plan, Problem};
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
-use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use thiserror::Error;
+use tokio::time::Instant;
 
-use crate::cache::{Cache, Guarded, Key};
+use crate::cache::{Cache, Guarded, Key, Objects};
 use crate::context::Context;
 use crate::kubernetes::{CallError, Reconciled, Report, Settled};
 
@@ -35,10 +36,10 @@ pub(crate) trait Reconcile:
     /// What may be known of its world.
     type Observed: Send + Sync;
     /// Its status.
-    type Status: Serialize + Clone + Default + Send + Sync;
+    type Status: Serialize + DeserializeOwned + Clone + Default + Send + Sync;
 
     /// Where the cache keeps its objects.
-    fn store(cache: &Cache) -> &Store<Guarded<Self>>;
+    fn objects(cache: &Cache) -> &Objects<Self>;
     /// Checks everything that does not depend on the world.
     fn check(object: &Self) -> Result<Self::Checked, Vec<Problem>>;
     /// Reads caches only. None when the object is about to be garbage-collected.
@@ -86,7 +87,7 @@ pub(crate) async fn reconcile<K: Reconcile>(
         context.forget(&by);
         return Ok(Action::await_change());
     };
-    let look = Look { by: &by, object: &object, context: &context, now: Timestamp::now() };
+    let look = Look { by: &by, object: &object, context: &context, now: context.clock.now() };
     let action = match look.check() {
         Ok((object, checked)) => look.follow(object, &checked).await,
         Err(problems) => look.refuse(&problems).await,
@@ -100,7 +101,7 @@ pub(crate) async fn reconcile<K: Reconcile>(
 
 /// The object as the cache shows it now, unless it is gone.
 fn current<K: Reconcile>(by: &Reconciled, context: &Context) -> Option<Arc<Guarded<K>>> {
-    let object = K::store(&context.cache).get(&ObjectRef::new(&by.key.name).within(&by.key.namespace))?;
+    let object = K::objects(&context.cache).get(&by.key)?;
     Some(object).filter(|object| object.uid().as_deref() == Some(&by.uid))
 }
 
@@ -186,8 +187,8 @@ impl<'a, K: Reconcile> Look<'a, K> {
 
     /// Counts failures, and says how long to wait after one.
     fn retry(&self, outcome: &Outcome, reported: &Result<Report, CallError>) -> Option<Duration> {
-        for failure in &outcome.failures {
-            self.log(&failure.object, &failure.message);
+        if let (Some(first), None) = (outcome.failures.first(), outcome.held) {
+            self.log(&first.object, &first.message);
         }
         if let Err(error) = reported {
             self.log("its status", &error.to_string());
@@ -207,7 +208,7 @@ impl<'a, K: Reconcile> Look<'a, K> {
     fn status(&self) -> K::Status {
         match self.object {
             Guarded::Good(object) => K::status(object).cloned().unwrap_or_default(),
-            Guarded::Bad { .. } => K::Status::default(),
+            Guarded::Bad { status, .. } => serde_json::from_value(status.clone()).unwrap_or_default(),
         }
     }
 }

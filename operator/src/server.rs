@@ -8,8 +8,12 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, StatusCode};
 use axum::routing::get;
+use dask_operator_api::conditions;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
+use crate::cache::{Cache, Guarded};
 use crate::context::Context;
+use crate::metrics::TroubleLabels;
 use crate::shutdown::Shutdown;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -41,9 +45,8 @@ async fn alive() -> &'static str {
     "ok"
 }
 
-/// A replica that waits for the lease is ready, too: its caches are.
 async fn ready(State(health): State<Health>) -> (StatusCode, &'static str) {
-    if health.0.cache.is_synced() {
+    if health.0.is_ready() {
         (StatusCode::OK, "ok")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "the caches are not complete yet")
@@ -55,5 +58,30 @@ async fn metrics(State(health): State<Health>) -> ([(HeaderName, &'static str); 
     metrics.cached("DaskCluster", cache.clusters.len());
     metrics.cached("DaskWorkerGroup", cache.groups.len());
     metrics.cached("Pod", cache.workers.len() + cache.schedulers.len());
-    ([(CONTENT_TYPE, OPEN_METRICS)], metrics.text())
+    ([(CONTENT_TYPE, OPEN_METRICS)], metrics.text(troubles(cache)))
+}
+
+/// What the statuses tell.
+fn troubles(cache: &Cache) -> Vec<TroubleLabels> {
+    let clusters = cache.clusters.all();
+    let groups = cache.groups.all();
+    let of_clusters = clusters.iter().filter_map(|object| good(object)?.status.as_ref());
+    let of_groups = groups.iter().filter_map(|object| good(object)?.status.as_ref());
+    let clusters = of_clusters.flat_map(|status| labels("DaskCluster", &status.conditions));
+    clusters.chain(of_groups.flat_map(|status| labels("DaskWorkerGroup", &status.conditions))).collect()
+}
+
+fn good<K>(object: &Guarded<K>) -> Option<&K> {
+    match object {
+        Guarded::Good(object) => Some(object),
+        Guarded::Bad { .. } => None,
+    }
+}
+
+fn labels(kind: &'static str, all: &[Condition]) -> impl Iterator<Item = TroubleLabels> {
+    conditions::troubles(all).map(move |condition| TroubleLabels {
+        kind,
+        condition: condition.type_.clone(),
+        reason: condition.reason.clone(),
+    })
 }

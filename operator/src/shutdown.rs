@@ -5,12 +5,28 @@ use tokio::sync::watch;
 
 /// Can be waited for by any number of tasks.
 #[derive(Clone)]
-pub(crate) struct Shutdown(watch::Receiver<bool>);
+pub struct Shutdown(watch::Receiver<bool>);
+
+/// Gives the signal. It has to outlive those who wait.
+pub struct Stop(watch::Sender<bool>);
+
+impl Stop {
+    /// It is time to stop.
+    pub fn stop(&self) {
+        self.0.send_replace(true);
+    }
+}
 
 impl Shutdown {
+    /// A signal that the caller gives.
+    pub fn by_hand() -> (Stop, Self) {
+        let (sender, receiver) = watch::channel(false);
+        (Stop(sender), Self(receiver))
+    }
+
     /// Listens for SIGTERM and SIGINT.
     pub(crate) fn on_signal() -> std::io::Result<Self> {
-        let (sender, receiver) = watch::channel(false);
+        let (stop, shutdown) = Self::by_hand();
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         tokio::spawn(async move {
@@ -19,11 +35,16 @@ impl Shutdown {
                 _ = interrupt.recv() => {}
             }
             tracing::info!("told to stop");
-            sender.send_replace(true);
+            stop.stop();
             // The receivers see the value only while the sender lives.
-            sender.closed().await;
+            stop.0.closed().await;
         });
-        Ok(Self(receiver))
+        Ok(shutdown)
+    }
+
+    /// Whether it is.
+    pub(crate) fn is_given(&self) -> bool {
+        *self.0.borrow()
     }
 
     /// Returns when it is time to stop.

@@ -5,7 +5,7 @@ use tracing_subscriber::EnvFilter;
 use crate::args::RunOptions;
 
 /// Sends every log line to standard error.
-pub(crate) fn init(options: &RunOptions) {
+pub fn init(options: &RunOptions) {
     let filter = EnvFilter::try_new(options.log_filter()).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if options.log_text {

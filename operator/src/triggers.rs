@@ -1,49 +1,43 @@
 //! Where changes go: the queues of both controllers.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use dask_operator_api::{DaskCluster, DaskWorkerGroup};
-use kube::Resource;
 use kube::runtime::reflector::ObjectRef;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::cache::{Cache, Guarded, Key};
+use crate::cache::{Guarded, Key};
 
 /// A cluster as reconciles are triggered by it.
-pub(crate) type ClusterRef = ObjectRef<Guarded<DaskCluster>>;
+type ClusterRef = ObjectRef<Guarded<DaskCluster>>;
 /// A group as reconciles are triggered by it.
-pub(crate) type GroupRef = ObjectRef<Guarded<DaskWorkerGroup>>;
+type GroupRef = ObjectRef<Guarded<DaskWorkerGroup>>;
 
-/// Where changes go. Before this replica leads they go nowhere: it begins with a look at everything.
+/// Where changes go.
 pub(crate) struct Triggers {
-    pub(crate) clusters: UnboundedSender<ClusterRef>,
-    pub(crate) groups: UnboundedSender<GroupRef>,
-    pub(crate) leading: AtomicBool,
+    clusters: UnboundedSender<ClusterRef>,
+    groups: UnboundedSender<GroupRef>,
+}
+
+/// Where they come out.
+pub(crate) struct Queues {
+    pub(crate) clusters: UnboundedReceiver<ClusterRef>,
+    pub(crate) groups: UnboundedReceiver<GroupRef>,
 }
 
 impl Triggers {
+    /// Both ends.
+    pub(crate) fn new() -> (Self, Queues) {
+        let (cluster_trigger, clusters) = unbounded_channel();
+        let (group_trigger, groups) = unbounded_channel();
+        (Self { clusters: cluster_trigger, groups: group_trigger }, Queues { clusters, groups })
+    }
+
     /// Looks at a cluster.
     pub(crate) fn cluster(&self, key: &Key) {
-        if self.leading.load(Ordering::Relaxed) {
-            let _ = self.clusters.send(ObjectRef::new(&key.name).within(&key.namespace));
-        }
+        let _ = self.clusters.send(ObjectRef::new(&key.name).within(&key.namespace));
     }
 
     /// Looks at a group.
     pub(crate) fn group(&self, key: &Key) {
-        if self.leading.load(Ordering::Relaxed) {
-            let _ = self.groups.send(ObjectRef::new(&key.name).within(&key.namespace));
-        }
-    }
-
-    /// Looks at everything there is, and from now on at every change.
-    pub(crate) fn lead(&self, cache: &Cache) {
-        self.leading.store(true, Ordering::Relaxed);
-        for cluster in cache.clusters.state() {
-            self.cluster(&Key::of(cluster.meta()));
-        }
-        for group in cache.groups.state() {
-            self.group(&Key::of(group.meta()));
-        }
+        let _ = self.groups.send(ObjectRef::new(&key.name).within(&key.namespace));
     }
 }

@@ -7,9 +7,8 @@ use dask_operator_api::worker_group::DaskWorkerGroupStatus;
 use dask_operator_plan::worker_group::{self, CheckedGroup, Observed};
 use dask_operator_plan::{Event, Outcome, Plan, Problem, Suffixes};
 use jiff::Timestamp;
-use kube::runtime::reflector::Store;
 
-use crate::cache::{Cache, Guarded, Key};
+use crate::cache::{Cache, Key, Objects};
 use crate::context::Context;
 use crate::reconcile::Reconcile;
 
@@ -19,7 +18,7 @@ impl Reconcile for DaskWorkerGroup {
     type Observed = Observed;
     type Status = DaskWorkerGroupStatus;
 
-    fn store(cache: &Cache) -> &Store<Guarded<Self>> {
+    fn objects(cache: &Cache) -> &Objects<Self> {
         &cache.groups
     }
 
@@ -32,7 +31,13 @@ impl Reconcile for DaskWorkerGroup {
     }
 
     fn plan(context: &Context, checked: &CheckedGroup, observed: &Observed, now: Timestamp) -> Plan {
-        worker_group::plan(checked, observed, &context.settings, Suffixes::from_seed(seed()), now)
+        worker_group::plan(
+            checked,
+            observed,
+            &context.settings,
+            Suffixes::from_seed(context.chance.draw()),
+            now,
+        )
     }
 
     fn status(object: &Self) -> Option<&DaskWorkerGroupStatus> {
@@ -60,9 +65,4 @@ impl Reconcile for DaskWorkerGroup {
     fn events(previous: &DaskWorkerGroupStatus, next: &DaskWorkerGroupStatus) -> Vec<Event> {
         worker_group::events(previous, next)
     }
-}
-
-/// The one place where chance enters: names of new pods.
-fn seed() -> u64 {
-    getrandom::u64().unwrap_or_default()
 }

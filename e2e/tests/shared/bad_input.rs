@@ -32,7 +32,7 @@ async fn a_name_that_breaks_the_rule_is_an_error_that_names_the_rule() -> Result
         let event = |events: &[Arc<Event>]| {
             events.iter().any(|event| {
                 let note = event.note.clone().unwrap_or_default();
-                event.reason.as_deref() == Some("InvalidSpec") && note.contains(rule)
+                event.reason.as_deref() == Some("InvalidName") && note.contains(rule)
             })
         };
         bed.until("", "an Event with the rule", SOON, event).await?;

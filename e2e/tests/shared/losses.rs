@@ -40,34 +40,6 @@ async fn a_deleted_worker_is_replaced() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_worker_killed_for_its_memory_is_replaced_and_told() -> Result<()> {
-    let bed = Bed::new("oom").await?;
-    bed.apply(&manifests::without_nanny("demo", 2, "250Mi"))?;
-    bed.until_registered("demo", 2, SOON).await?;
-    let before: Vec<_> = running(&bed, WORKERS, 2).await?.iter().map(name).collect();
-    // The client sees its worker vanish; that is no failure of the test.
-    let _ = bed.client(
-        "demo",
-        "victim = list(client.scheduler_info()['workers'])[0]\n\
-         client.run(lambda: len(b'x' * (1 << 30)), workers=[victim])",
-    );
-    let replaced = |pods: &[Arc<Pod>]| {
-        pods.len() == 2 && pods.iter().all(is_running) && pods.iter().any(|pod| !before.contains(&name(pod)))
-    };
-    bed.until(WORKERS, "one new worker beside one old one", SOON, replaced).await?;
-    bed.until_registered("demo", 2, SOON).await?;
-    let told = |events: &[Arc<k8s_openapi::api::events::v1::Event>]| {
-        events.iter().any(|event| {
-            let note = event.note.clone().unwrap_or_default();
-            event.reason.as_deref() == Some("WorkerFailed")
-                && note.contains("OOMKilled")
-                && note.contains("137")
-        })
-    };
-    bed.until("", "an Event with the kubelet's reason", SOON, told).await.map(drop)
-}
-
-#[tokio::test]
 async fn a_lost_scheduler_comes_back_and_workers_register_again() -> Result<()> {
     let bed = Bed::new("lost-scheduler").await?;
     bed.apply(&manifests::cluster("demo", 2))?;

@@ -1,9 +1,11 @@
-//! Conditions: their types and reasons as enums, and the one way to set one.
+//! Conditions: their types as an enum, and the one way to set one.
 
 use std::fmt;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+pub use crate::reasons::{Advice, Reason};
 
 /// What a condition speaks of. `Ready` and `SchedulerReady` are always present; the others only while they are true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,6 +16,8 @@ pub enum ConditionType {
     SchedulerReady,
     /// The cluster that a group names does not exist.
     ClusterNotFound,
+    /// A group belongs to another cluster than the one it names.
+    ClusterMismatch,
     /// An object of a name that we need belongs to somebody else.
     NameTaken,
     /// The API server does not know some fields of a pod template; they were dropped.
@@ -22,56 +26,15 @@ pub enum ConditionType {
     Refused,
     /// The user's own `DASK_CONFIG` stands; the cluster's configuration is mounted at `/etc/dask` instead.
     ConfigFallback,
-    /// Workers ended on their own; they are replaced ever more slowly.
+    /// Workers ended on their own, and those that took their places have yet to prove themselves.
     WorkersFailing,
+    /// Pods of workers exist and cannot start.
+    WorkersCannotStart,
     /// The scheduler or its Service is not what the spec says by now; it goes on until a restart is asked for.
     SchedulerOutdated,
 }
 
-/// Why a condition has its status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Reason {
-    /// All that was asked for is ready.
-    AllReady,
-    /// The name of the object breaks the rule for names.
-    InvalidName,
-    /// The replicas asked for are fewer than none.
-    InvalidReplicas,
-    /// A template has a shape no pod can have.
-    InvalidTemplate,
-    /// The scheduler's pod does not exist yet.
-    SchedulerMissing,
-    /// The scheduler's pod exists and is not ready.
-    SchedulerNotReady,
-    /// The scheduler's pod is ready.
-    SchedulerReady,
-    /// Fewer workers than wanted are ready.
-    WorkersNotReady,
-    /// The named cluster does not exist.
-    ClusterNotFound,
-    /// The object belongs to somebody else.
-    OwnedByAnother,
-    /// The API server's answer names the unknown fields.
-    DroppedByServer,
-    /// The API server's answer says why.
-    RefusedByServer,
-    /// The container sets `DASK_CONFIG` itself.
-    SetByUser,
-    /// A worker's container ended with an error.
-    ContainerFailed,
-    /// The spec changed after the object was made from it.
-    SpecChanged,
-    /// The object is being deleted.
-    Deleting,
-}
-
 impl fmt::Display for ConditionType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
-}
-
-impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
     }
@@ -99,6 +62,16 @@ pub fn set(
     now: Timestamp,
 ) -> Vec<Condition> {
     verdicts.iter().map(|verdict| condition(previous, verdict, generation, now)).collect()
+}
+
+/// The conditions that tell of trouble. `Ready` does where no other condition has the same reason.
+pub fn troubles(conditions: &[Condition]) -> impl Iterator<Item = &Condition> {
+    let ready = ConditionType::Ready.to_string();
+    conditions.iter().filter(move |one| {
+        let borrowed = || conditions.iter().any(|other| other.type_ != ready && other.reason == one.reason);
+        let trouble = Reason::named(&one.reason).is_some_and(Reason::is_trouble);
+        trouble && !(one.type_ == ready && borrowed())
+    })
 }
 
 fn condition(
@@ -141,6 +114,21 @@ mod tests {
         assert_eq!(second[0].message, "1 of 2");
         let third = set(&second, &ready(true, "2 of 2"), Some(1), at(30));
         assert_eq!(third[0].last_transition_time, Time(at(30)));
+    }
+
+    #[test]
+    fn a_trouble_is_found_once_and_none_where_all_is_well() {
+        let verdict = |type_, reason| Verdict { type_, status: false, reason, message: String::new() };
+        let full = [
+            verdict(ConditionType::Ready, Reason::QuotaExceeded),
+            verdict(ConditionType::Refused, Reason::QuotaExceeded),
+        ];
+        let found = |verdicts: &[Verdict]| -> Vec<_> {
+            troubles(&set(&[], verdicts, None, at(10))).map(|one| one.type_.clone()).collect()
+        };
+        assert_eq!(found(&full), ["Refused"]);
+        assert_eq!(found(&full[..1]), ["Ready"]);
+        assert_eq!(found(&[verdict(ConditionType::Ready, Reason::WorkersNotReady)]), [""; 0]);
     }
 
     #[test]

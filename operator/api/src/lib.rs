@@ -14,6 +14,7 @@ pub mod labels;
 pub mod names;
 pub mod parts;
 pub mod raw;
+mod reasons;
 mod schema;
 pub mod worker_group;
 

@@ -71,6 +71,11 @@ pub fn config_name(cluster: &str) -> String {
     format!("{cluster}-config")
 }
 
+/// The cluster that would have a child of this name.
+pub fn cluster_of_child(name: &str) -> Option<&str> {
+    ["-scheduler", "-default", "-config"].iter().find_map(|end| name.strip_suffix(end))
+}
+
 /// Where the workers and clients of a cluster find its scheduler.
 pub fn scheduler_address(cluster: &str, namespace: &str, cluster_domain: &str) -> String {
     format!("tcp://{}.{namespace}.svc.{cluster_domain}:8786", scheduler_name(cluster))
@@ -131,6 +136,9 @@ mod tests {
         let name = ClusterName::parse("demo").unwrap();
         assert_eq!(name.scheduler(), "demo-scheduler");
         assert_eq!(name.default_group(), "demo-default");
+        for child in [name.scheduler(), name.default_group(), name.config()] {
+            assert_eq!(cluster_of_child(&child), Some("demo"));
+        }
         assert_eq!(
             scheduler_address("demo", "team", "cluster.local"),
             "tcp://demo-scheduler.team.svc.cluster.local:8786"

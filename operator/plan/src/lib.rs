@@ -11,14 +11,20 @@ mod merge;
 pub mod metadata;
 mod plan;
 pub mod pod_spec;
+mod pod_status;
 mod problem;
+mod refusal;
 mod settings;
 mod suffix;
 mod troubles;
 pub mod worker_group;
 
 pub use hash::hash;
-pub use plan::{Apply, Create, Delete, Event, EventKind, Failure, FailureKind, Kind, Outcome, Patch, Plan};
+pub use plan::{
+    Apply, Create, Delete, Event, EventKind, Failure, FailureKind, Kind, Outcome, Patch, Plan, WORKER_POD,
+};
+pub use pod_status::{PodStatus, Trouble};
 pub use problem::Problem;
+pub use refusal::refusal;
 pub use settings::Settings;
 pub use suffix::Suffixes;

@@ -1,5 +1,8 @@
 //! A plan: what to write, so specific that applying it leaves no choice; and what came of it.
 
+use std::fmt;
+
+use dask_operator_api::conditions::Reason;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -121,16 +124,19 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The first failure of this kind.
-    pub fn failure(&self, kind: FailureKind) -> Option<&Failure> {
-        self.failures.iter().find(|failure| failure.kind == kind)
+    /// Whether the server refused something.
+    pub fn is_refused(&self) -> bool {
+        self.failures.iter().any(|failure| matches!(failure.kind, FailureKind::Refused(_)))
     }
 }
+
+/// What a worker's pod is called in words that stand in a status: its name is drawn anew at each try.
+pub const WORKER_POD: &str = "a worker pod";
 
 /// One write that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// The object, as `Kind name`.
+    /// The object, as `Kind name`, or [`WORKER_POD`].
     pub object: String,
     /// What it means.
     pub kind: FailureKind,
@@ -138,13 +144,19 @@ pub struct Failure {
     pub message: String,
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.object, self.message)
+    }
+}
+
 /// What a failed write means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
     /// Somebody else's object has the name.
     NameTaken,
-    /// The server will not have it as it is.
-    Refused,
+    /// The server will not have it as it is, for this reason.
+    Refused(Reason),
     /// It may work the next time.
     Transient,
 }

@@ -3,52 +3,100 @@
 use dask_operator_api::conditions::{ConditionType, Reason, Verdict};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use crate::plan::{Event, EventKind, FailureKind, Outcome};
+use crate::plan::{Event, EventKind, Failure, FailureKind, Outcome};
 
-/// A condition that is present because it is true.
-pub(crate) fn trouble(type_: ConditionType, reason: Reason, message: impl Into<String>) -> Verdict {
-    Verdict { type_, status: true, reason, message: message.into() }
+/// The conditions that are told when they appear, when their reason changes, and when they are over.
+const TOLD: [ConditionType; 8] = [
+    ConditionType::ClusterNotFound,
+    ConditionType::ClusterMismatch,
+    ConditionType::NameTaken,
+    ConditionType::UnknownFields,
+    ConditionType::Refused,
+    ConditionType::WorkersFailing,
+    ConditionType::WorkersCannotStart,
+    ConditionType::SchedulerOutdated,
+];
+
+/// The condition that is present for this reason.
+pub(crate) fn trouble(reason: Reason, message: impl Into<String>) -> Verdict {
+    Verdict { type_: reason.condition(), status: true, reason, message: message.into() }
 }
 
-/// What the outcome of the writes tells. Unknown fields were told at creation alone, so that verdict stays for as
-/// long as the spec it was about.
-pub(crate) fn of_writes(outcome: &Outcome, previous: &[Condition], generation: Option<i64>) -> Vec<Verdict> {
-    let failed = |kind, type_, reason| {
-        outcome
-            .failure(kind)
-            .map(|failure| trouble(type_, reason, format!("{}: {}", failure.object, failure.message)))
-    };
-    let unknown = outcome.unknown_fields.clone().or_else(|| still_unknown(previous, generation));
+/// What the outcome of the writes tells; `say` puts a refusal into words.
+pub(crate) fn of_writes(
+    outcome: &Outcome,
+    previous: &[Condition],
+    generation: Option<i64>,
+    say: impl Fn(&Failure) -> String,
+) -> Vec<Verdict> {
+    let taken = outcome.failures.iter().find(|failure| failure.kind == FailureKind::NameTaken);
+    // Unknown fields were told at creation alone, so that verdict stays for as long as the spec it was about.
+    let unknown = outcome.unknown_fields.clone().map(|words| trouble(Reason::DroppedByServer, words));
+    // Where there was no answer, what the last one said still stands.
+    let unanswered = !outcome.failures.is_empty();
+    let refused = refused(outcome).map(|(reason, failure)| trouble(reason, say(failure)));
     [
-        failed(FailureKind::NameTaken, ConditionType::NameTaken, Reason::OwnedByAnother),
-        unknown.map(|words| trouble(ConditionType::UnknownFields, Reason::DroppedByServer, words)),
-        failed(FailureKind::Refused, ConditionType::Refused, Reason::RefusedByServer),
+        taken.map(|failure| trouble(Reason::OwnedByAnother, failure.to_string())),
+        unknown.or_else(|| still(previous, ConditionType::UnknownFields, generation)),
+        refused.or_else(|| still(previous, ConditionType::Refused, generation).filter(|_| unanswered)),
     ]
     .into_iter()
     .flatten()
     .collect()
 }
 
-fn still_unknown(previous: &[Condition], generation: Option<i64>) -> Option<String> {
-    let type_ = ConditionType::UnknownFields.to_string();
-    let old = previous.iter().find(|old| old.type_ == type_ && old.observed_generation == generation);
-    old.map(|old| old.message.clone())
+fn refused(outcome: &Outcome) -> Option<(Reason, &Failure)> {
+    let refused = outcome.failures.iter().filter_map(|failure| match failure.kind {
+        FailureKind::Refused(reason) => Some((reason, failure)),
+        FailureKind::NameTaken | FailureKind::Transient => None,
+    });
+    refused.min_by_key(|(reason, _)| *reason)
 }
 
-/// A Warning for each of these troubles that was not told before.
-pub(crate) fn news(told: &[ConditionType], previous: &[Condition], next: &[Condition]) -> Vec<Event> {
-    let new = told.iter().filter(|type_| find(previous, **type_).is_none());
-    new.filter_map(|type_| find(next, *type_))
-        .map(|trouble| warning(&trouble.type_, &trouble.message))
-        .collect()
+/// The condition as it stands, if it is about the present spec.
+pub(crate) fn still(
+    previous: &[Condition],
+    type_: ConditionType,
+    generation: Option<i64>,
+) -> Option<Verdict> {
+    let old = find(previous, type_).filter(|old| old.observed_generation == generation)?;
+    Some(Verdict { type_, status: true, reason: Reason::named(&old.reason)?, message: old.message.clone() })
+}
+
+/// A Warning for each trouble that is new or has another reason than before, a word for each that is over.
+pub(crate) fn news(previous: &[Condition], next: &[Condition]) -> Vec<Event> {
+    let pairs = TOLD.iter().map(|type_| (find(previous, *type_), find(next, *type_)));
+    let told = pairs.filter_map(|pair| match pair {
+        (Some(before), Some(now)) if before.reason == now.reason => None,
+        (_, Some(now)) => Some(warning(&now.reason, &now.message)),
+        (Some(before), None) if is_followed(next) => Some(recovered(before)),
+        (_, None) => None,
+    });
+    told.collect()
+}
+
+/// Of a spec that cannot be followed, or an object that goes, nothing else is known.
+fn is_followed(conditions: &[Condition]) -> bool {
+    let reason = find(conditions, ConditionType::Ready).and_then(|ready| Reason::named(&ready.reason));
+    reason.is_some_and(|reason| reason != Reason::Deleting && !is_of_spec(reason))
+}
+
+fn is_of_spec(reason: Reason) -> bool {
+    matches!(reason, Reason::InvalidName | Reason::InvalidReplicas | Reason::InvalidTemplate)
+}
+
+fn recovered(before: &Condition) -> Event {
+    let note = format!("no longer {} ({})", before.type_, before.reason);
+    Event { kind: EventKind::Normal, reason: "Recovered".to_owned(), action: "Reconcile", note }
 }
 
 /// A Warning when the spec became one that cannot be followed, or for another reason than before.
 pub(crate) fn invalid(previous: &[Condition], next: &[Condition]) -> Option<Event> {
-    let now = find(next, ConditionType::Ready).filter(|ready| ready.reason.starts_with("Invalid"))?;
+    let now = find(next, ConditionType::Ready)?;
+    Reason::named(&now.reason).filter(|reason| is_of_spec(*reason))?;
     let before = find(previous, ConditionType::Ready);
     let news = before.is_none_or(|before| (&before.reason, &before.message) != (&now.reason, &now.message));
-    news.then(|| warning("InvalidSpec", &now.message))
+    news.then(|| warning(&now.reason, &now.message))
 }
 
 /// A Warning.

@@ -6,6 +6,7 @@ mod decide;
 mod desired;
 mod events;
 mod observed;
+mod pods;
 mod status;
 
 use jiff::Timestamp;
@@ -37,9 +38,9 @@ pub fn plan(
     });
     Plan {
         apply: decide::adopt(group, cluster).into_iter().chain(workers).collect(),
-        events: events::of_decision(group, observed, &decision),
+        events: events::of_decision(group, observed, &decision).into_iter().collect(),
         delete: decision.delete.into_iter().map(delete).collect(),
-        wake: decision.wake,
+        wake: [decision.wake, pods::proven(group, observed, now)].into_iter().flatten().min(),
     }
 }
 

@@ -70,7 +70,7 @@ fn a_changed_scheduler_is_told_and_left_alone() {
     let how = "kubectl annotate daskcluster demo --namespace team dask.org/restart-scheduler=$(date +%s)";
     assert!(told.contains(how), "{told}");
     let events = cluster::events(&DaskClusterStatus::default(), &status(&changed, &world));
-    assert_eq!(events.iter().map(|event| event.reason.as_str()).collect::<Vec<_>>(), ["SchedulerOutdated"]);
+    assert_eq!(events.iter().map(|event| event.reason.as_str()).collect::<Vec<_>>(), ["SpecChanged"]);
 }
 
 #[test]

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use dask_operator_api::conditions::Reason;
 use dask_operator_plan::worker_group::{self, Cluster, Ended, Observed, Stage, WorkerPod};
-use dask_operator_plan::{Apply, Kind, Plan, Settings, Suffixes};
+use dask_operator_plan::{Apply, Kind, Plan, Settings, Suffixes, Trouble};
 use dask_operator_testkit::a_group;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -18,10 +19,14 @@ fn settings() -> Settings {
     Settings { cluster_domain: "cluster.local".to_owned(), default_image: "dask".to_owned() }
 }
 
+fn a_trouble(reason: Reason) -> Trouble {
+    Trouble { reason, words: String::new() }
+}
+
 fn stages() -> impl Strategy<Value = Stage> {
     let ended = (0i64..1000, any::<bool>()).prop_map(|(ago, failed)| {
         let at = now() - SignedDuration::from_secs(ago);
-        Stage::Ended(Ended { at, failed, message: String::new() })
+        Stage::Ended(Ended { at, failed, trouble: a_trouble(Reason::ContainerFailed) })
     });
     prop_oneof![Just(Stage::Unscheduled), Just(Stage::NotReady), Just(Stage::Ready), ended]
 }
@@ -36,7 +41,7 @@ fn pods() -> impl Strategy<Value = Vec<WorkerPod>> {
             terminating,
             stage,
             crashes,
-            waiting: None,
+            trouble: None,
         };
         pods.into_iter().enumerate().map(pod).collect()
     })
@@ -50,7 +55,8 @@ fn cluster() -> impl Strategy<Value = Option<Cluster>> {
 }
 
 fn worlds() -> impl Strategy<Value = (i32, Observed)> {
-    (0i32..8, cluster(), pods()).prop_map(|(wanted, cluster, pods)| (wanted, Observed { cluster, pods }))
+    (0i32..8, cluster(), pods())
+        .prop_map(|(wanted, cluster, pods)| (wanted, Observed { cluster, pods, of_another: None }))
 }
 
 /// A group whose workers wait for their scheduler by themselves, or, where an odd number is wanted, one whose do not.
@@ -79,7 +85,7 @@ fn applied(observed: &Observed, plan: &Plan, at: Timestamp) -> Observed {
             terminating: false,
             stage: Stage::Unscheduled,
             crashes: 0,
-            waiting: None,
+            trouble: None,
         });
     }
     after

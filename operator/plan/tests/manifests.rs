@@ -30,7 +30,7 @@ fn created(apply: Apply) -> (String, Value) {
 
 fn worker_of(group: &dask_operator_api::DaskWorkerGroup, cluster: Cluster) -> Value {
     let checked = worker_group::check(group).unwrap();
-    let observed = worker_group::Observed { cluster: Some(cluster), pods: Vec::new() };
+    let observed = worker_group::Observed { cluster: Some(cluster), ..worker_group::Observed::default() };
     let plan =
         worker_group::plan(&checked, &observed, &settings(), Suffixes::from_seed(1), Timestamp::UNIX_EPOCH);
     plan.apply.into_iter().map(created).map(|(_, object)| object).next().unwrap()
@@ -171,7 +171,7 @@ fn a_worker_whose_waiting_text_would_be_hidden_is_made_when_its_scheduler_is_rea
     let checked = worker_group::check(&group).unwrap();
     let pods = |scheduler_ready| {
         let cluster = Cluster { scheduler_ready, ..the_cluster() };
-        let observed = worker_group::Observed { cluster: Some(cluster), pods: Vec::new() };
+        let observed = worker_group::Observed { cluster: Some(cluster), ..worker_group::Observed::default() };
         let suffixes = Suffixes::from_seed(1);
         worker_group::plan(&checked, &observed, &settings(), suffixes, Timestamp::UNIX_EPOCH).apply.len()
     };

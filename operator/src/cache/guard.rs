@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// An object, or why it is none.
@@ -19,14 +20,18 @@ pub(crate) enum Guarded<K> {
     Bad {
         /// Its metadata, which the API server itself guarantees.
         metadata: Box<ObjectMeta>,
+        /// Its status: what was said stays said.
+        status: Value,
         /// Why not.
         error: String,
     },
 }
 
 #[derive(Deserialize)]
-struct MetadataOnly {
+struct Rest {
     metadata: ObjectMeta,
+    #[serde(default)]
+    status: Value,
 }
 
 impl<'de, K: DeserializeOwned> Deserialize<'de> for Guarded<K> {
@@ -35,9 +40,9 @@ impl<'de, K: DeserializeOwned> Deserialize<'de> for Guarded<K> {
         match serde_json::from_str(text.get()) {
             Ok(object) => Ok(Self::Good(object)),
             Err(error) => {
-                let only: MetadataOnly =
+                let Rest { metadata, status } =
                     serde_json::from_str(text.get()).map_err(serde::de::Error::custom)?;
-                Ok(Self::Bad { metadata: Box::new(only.metadata), error: error.to_string() })
+                Ok(Self::Bad { metadata: Box::new(metadata), status, error: error.to_string() })
             }
         }
     }
@@ -84,10 +89,12 @@ mod tests {
     use dask_operator_api::DaskCluster;
 
     #[test]
-    fn an_object_that_does_not_decode_keeps_its_metadata() {
-        let text = r#"{"metadata":{"name":"odd"},"spec":{"worker":{"replicas":"many"}}}"#;
+    fn an_object_that_does_not_decode_keeps_its_metadata_and_status() {
+        let text = r#"{"metadata":{"name":"odd"},"spec":{"worker":{"replicas":"many"}},"status":{"phase":"Running"}}"#;
         let guarded: Guarded<DaskCluster> = serde_json::from_str(text).unwrap();
-        assert!(matches!(&guarded, Guarded::Bad { error, .. } if error.contains("many")));
+        let Guarded::Bad { error, status, .. } = &guarded else { panic!("it does not decode") };
+        assert!(error.contains("many"));
+        assert_eq!(status["phase"], "Running");
         assert_eq!(guarded.meta().name.as_deref(), Some("odd"));
     }
 

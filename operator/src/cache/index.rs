@@ -1,30 +1,21 @@
-//! Records by name and by parent, kept current by one watch.
+//! Records by name and by parent.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
-
-use kube::runtime::watcher::Event;
-use tokio::sync::watch;
 
 use super::record::{Key, Record};
 
 /// Records of one kind.
-pub(crate) struct Index<T> {
-    content: RwLock<Content<T>>,
-    synced: watch::Sender<bool>,
-}
+pub(crate) struct Index<T>(RwLock<Content<T>>);
 
 struct Content<T> {
     records: HashMap<Key, Arc<T>>,
     children: HashMap<Key, BTreeSet<String>>,
-    /// The names shown since a (re-)list began; what is not among them at its end is gone.
-    listing: Option<HashSet<Key>>,
 }
 
 impl<T> Default for Index<T> {
     fn default() -> Self {
-        let content = Content { records: HashMap::new(), children: HashMap::new(), listing: None };
-        Self { content: RwLock::new(content), synced: watch::Sender::new(false) }
+        Self(RwLock::new(Content { records: HashMap::new(), children: HashMap::new() }))
     }
 }
 
@@ -44,75 +35,62 @@ impl<T: Record> Index<T> {
         })
     }
 
+    /// The names of all, or of one namespace, in order.
+    pub(crate) fn keys(&self, namespace: Option<&str>) -> Vec<Key> {
+        let mut keys: Vec<_> = self.read(|content| {
+            let all = content.records.keys();
+            all.filter(|key| namespace.is_none_or(|only| only == key.namespace)).cloned().collect()
+        });
+        keys.sort();
+        keys
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.read(|content| content.records.len())
     }
 
-    /// Returns once the first list is complete.
-    pub(crate) async fn synced(&self) {
-        let _ = self.synced.subscribe().wait_for(|synced| *synced).await;
+    /// Takes in a record; returns the parents it concerns: its own, and the one it had before.
+    pub(crate) fn put(&self, record: T) -> Vec<Key> {
+        let mut content = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let before = content.remove(&record.meta().key);
+        let now = parent(&record);
+        content.insert(record);
+        before.filter(|before| *before != now).into_iter().chain([now]).collect()
     }
 
-    /// Takes in one event of the watch; returns the records it concerns, before and after.
-    pub(crate) fn apply(&self, event: Event<T>) -> Vec<Arc<T>> {
-        let done = matches!(event, Event::InitDone);
-        let mut content = self.content.write().unwrap_or_else(PoisonError::into_inner);
-        let touched = match event {
-            Event::Apply(record) | Event::InitApply(record) => content.insert(record),
-            Event::Delete(record) => content.remove(&record.meta().key).into_iter().collect(),
-            Event::Init => {
-                content.listing = Some(HashSet::new());
-                Vec::new()
-            }
-            Event::InitDone => content.remove_unlisted(),
-        };
-        drop(content);
-        if done {
-            self.synced.send_replace(true);
-        }
-        touched
+    /// Drops a record; returns the parent it had.
+    pub(crate) fn remove(&self, key: &Key) -> Option<Key> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(key)
     }
 
     fn read<R>(&self, look: impl FnOnce(&Content<T>) -> R) -> R {
-        look(&self.content.read().unwrap_or_else(PoisonError::into_inner))
+        look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl<T: Record> Content<T> {
-    fn insert(&mut self, record: T) -> Vec<Arc<T>> {
-        let record = Arc::new(record);
+    fn insert(&mut self, record: T) {
         let key = record.meta().key.clone();
-        let before = self.records.get(&key).filter(|old| old.parent() != record.parent()).cloned();
-        if before.is_some() {
-            self.remove(&key);
-        }
-        if let Some(listing) = &mut self.listing {
-            listing.insert(key.clone());
-        }
-        let parent = Key::new(&key.namespace, record.parent());
-        self.children.entry(parent).or_default().insert(key.name.clone());
-        self.records.insert(key, Arc::clone(&record));
-        before.into_iter().chain([record]).collect()
+        self.children.entry(parent(&record)).or_default().insert(key.name.clone());
+        self.records.insert(key, Arc::new(record));
     }
 
-    fn remove(&mut self, key: &Key) -> Option<Arc<T>> {
+    fn remove(&mut self, key: &Key) -> Option<Key> {
         let record = self.records.remove(key)?;
-        let parent = Key::new(&key.namespace, record.parent());
+        let parent = parent(&*record);
         if let Some(names) = self.children.get_mut(&parent) {
             names.remove(&key.name);
             if names.is_empty() {
                 self.children.remove(&parent);
             }
         }
-        Some(record)
+        Some(parent)
     }
+}
 
-    fn remove_unlisted(&mut self) -> Vec<Arc<T>> {
-        let Some(listed) = self.listing.take() else { return Vec::new() };
-        let gone: Vec<_> = self.records.keys().filter(|key| !listed.contains(*key)).cloned().collect();
-        gone.iter().filter_map(|key| self.remove(key)).collect()
-    }
+fn parent(record: &impl Record) -> Key {
+    Key::new(&record.meta().key.namespace, record.parent())
 }
 
 #[cfg(test)]
@@ -132,23 +110,19 @@ mod tests {
     }
 
     #[test]
-    fn what_a_new_list_does_not_show_is_gone_and_told() {
+    fn a_record_that_changes_its_parent_concerns_both() {
         let index = Index::default();
-        index.apply(Event::Apply(group("a", "demo")));
-        index.apply(Event::Apply(group("b", "demo")));
-        index.apply(Event::Init);
-        index.apply(Event::InitApply(group("b", "demo")));
-        let gone = index.apply(Event::InitDone);
-        assert_eq!(gone.len(), 1);
-        assert_eq!(names(&index, "demo"), ["b"]);
+        index.put(group("a", "one"));
+        assert_eq!(index.put(group("a", "two")), [Key::new("team", "one"), Key::new("team", "two")]);
+        assert_eq!(names(&index, "one"), Vec::<String>::new());
+        assert_eq!(names(&index, "two"), ["a"]);
     }
 
     #[test]
-    fn a_record_that_changes_its_parent_concerns_both() {
+    fn what_is_removed_is_found_no_more() {
         let index = Index::default();
-        index.apply(Event::Apply(group("a", "one")));
-        assert_eq!(index.apply(Event::Apply(group("a", "two"))).len(), 2);
-        assert_eq!(names(&index, "one"), Vec::<String>::new());
-        assert_eq!(names(&index, "two"), ["a"]);
+        index.put(group("a", "one"));
+        assert_eq!(index.remove(&Key::new("team", "a")), Some(Key::new("team", "one")));
+        assert_eq!(index.keys(None), []);
     }
 }

@@ -97,11 +97,28 @@ pub(super) fn version(resource_version: &str) -> u64 {
     resource_version.parse().unwrap_or_default()
 }
 
-/// A Deployment, of which only the metadata matters.
+/// A Deployment: whether its pod can be made.
 #[derive(Resource, Clone, Debug, Deserialize)]
 #[resource(inherit = K8sDeployment)]
 pub(crate) struct Deployment {
     metadata: ObjectMeta,
+    #[serde(default)]
+    status: DeploymentStatus,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct DeploymentStatus {
+    #[serde(default)]
+    conditions: Vec<DeploymentCondition>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct DeploymentCondition {
+    #[serde(rename = "type")]
+    type_: String,
+    status: String,
+    message: String,
 }
 
 /// A ConfigMap, of which only the metadata matters.
@@ -157,17 +174,20 @@ pub(crate) struct ChildRecord {
     restarted: Option<String>,
     /// Whether a load balancer was asked for and has no address yet.
     pub(crate) awaits_address: bool,
+    /// Why a Deployment's pod cannot be made, in the API server's words.
+    pub(crate) replica_failure: Option<String>,
 }
 
 impl ChildRecord {
-    fn of(metadata: &ObjectMeta, awaits_address: bool) -> Self {
+    fn of(metadata: &ObjectMeta) -> Self {
         let note = |key| metadata.annotations.as_ref().and_then(|notes| notes.get(key).cloned());
         Self {
             meta: Meta::of(metadata),
             cluster: text(metadata.labels.as_ref(), labels::CLUSTER_NAME),
             hash: note(labels::TEMPLATE_HASH),
             restarted: note(labels::RESTART_SCHEDULER),
-            awaits_address,
+            awaits_address: false,
+            replica_failure: None,
         }
     }
 
@@ -195,26 +215,30 @@ impl Record for ChildRecord {
 
 impl From<Deployment> for ChildRecord {
     fn from(deployment: Deployment) -> Self {
-        Self::of(&deployment.metadata, false)
+        let conditions = deployment.status.conditions.into_iter();
+        let failure =
+            conditions.into_iter().find(|one| one.type_ == "ReplicaFailure" && one.status == "True");
+        Self { replica_failure: failure.map(|one| one.message), ..Self::of(&deployment.metadata) }
     }
 }
 
 impl From<ConfigMap> for ChildRecord {
     fn from(config: ConfigMap) -> Self {
-        Self::of(&config.metadata, false)
+        Self::of(&config.metadata)
     }
 }
 
 impl From<Budget> for ChildRecord {
     fn from(budget: Budget) -> Self {
-        Self::of(&budget.metadata, false)
+        Self::of(&budget.metadata)
     }
 }
 
 impl From<Service> for ChildRecord {
     fn from(service: Service) -> Self {
         let balanced = service.spec.type_.as_deref() == Some("LoadBalancer");
-        Self::of(&service.metadata, balanced && service.status.load_balancer.ingress.is_empty())
+        let awaits_address = balanced && service.status.load_balancer.ingress.is_empty();
+        Self { awaits_address, ..Self::of(&service.metadata) }
     }
 }
 

@@ -1,8 +1,7 @@
 //! What the caches know of one cluster's world.
 
 use dask_operator_api::{DaskCluster, labels, names};
-use dask_operator_plan::cluster::{DefaultGroup, Observed, Service};
-use kube::runtime::reflector::ObjectRef;
+use dask_operator_plan::cluster::{DefaultGroup, Observed, Ownership, SchedulerPod, Service};
 use kube::{Resource, ResourceExt};
 
 use crate::cache::{Cache, GroupRecord, Guarded, Key, Meta};
@@ -17,21 +16,28 @@ pub(super) fn observe(cache: &Cache, cluster: &DaskCluster, key: &Key) -> Observ
         awaits_address: record.awaits_address,
     });
     let config = child(&names::config_name(&key.name));
+    let deployment = cache.deployments.get(&scheduler);
     Observed {
-        deployment: cache.deployments.get(&scheduler).map(|record| record.child(&key.name, &uid)),
+        replica_failure: deployment.as_ref().and_then(|record| record.replica_failure.clone()),
+        deployment: deployment.map(|record| record.child(&key.name, &uid)),
         service,
         config: cache.configs.get(&config).map(|record| record.child(&key.name, &uid)),
         group: default_group(cache, key, &uid),
         budget: cache.budgets.get(&scheduler).map(|record| record.child(&key.name, &uid)),
         has_workers: cache.groups_of_cluster.of_parent(key).iter().any(|group| has_workers(cache, group)),
-        scheduler_pods: cache.schedulers.of_parent(key).iter().map(|record| record.scheduler()).collect(),
+        scheduler_pods: scheduler_pods(cache, key),
     }
+}
+
+/// The pods of a cluster's scheduler, terminating ones too.
+pub(crate) fn scheduler_pods(cache: &Cache, cluster: &Key) -> Vec<SchedulerPod> {
+    let pods = cache.schedulers.of_parent(cluster);
+    pods.iter().filter(|pod| pod.is_made_for(&cluster.name)).map(|pod| pod.scheduler()).collect()
 }
 
 /// Whether a group wants workers or, by its status, still has some.
 fn has_workers(cache: &Cache, group: &GroupRecord) -> bool {
-    let key = &group.meta.key;
-    let object = cache.groups.get(&ObjectRef::new(&key.name).within(&key.namespace));
+    let object = cache.groups.get(&group.meta.key);
     let Some(Guarded::Good(group)) = object.as_deref() else { return false };
     let existing = group.status.as_ref().and_then(|status| status.replicas);
     group.spec.worker.replicas > 0 || existing.is_some_and(|workers| workers > 0)
@@ -39,7 +45,7 @@ fn has_workers(cache: &Cache, group: &GroupRecord) -> bool {
 
 fn default_group(cache: &Cache, key: &Key, uid: &str) -> Option<DefaultGroup> {
     let name = names::default_group_name(&key.name);
-    let object = cache.groups.get(&ObjectRef::new(&name).within(&key.namespace))?;
+    let object = cache.groups.get(&Key::new(&key.namespace, &name))?;
     let meta = Meta::of(object.meta());
     let notes = object.meta().annotations.clone().unwrap_or_default();
     let child = dask_operator_plan::cluster::Child {
@@ -49,8 +55,10 @@ fn default_group(cache: &Cache, key: &Key, uid: &str) -> Option<DefaultGroup> {
         hash: notes.get(labels::PUSHED_WORKER).cloned(),
         restarted: None,
     };
-    let Guarded::Good(group) = &*object else {
-        return Some(DefaultGroup { child, ..DefaultGroup::default() });
+    let group = match &*object {
+        Guarded::Good(group) if child.ownership == Ownership::Ours => group,
+        // Its workers are not this cluster's, or nobody knows.
+        _ => return Some(DefaultGroup { child, ..DefaultGroup::default() }),
     };
     let status = group.status.clone().unwrap_or_default();
     Some(DefaultGroup {

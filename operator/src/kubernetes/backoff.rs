@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dask_operator_plan::Failure;
+use tokio::time::Instant;
 
 use super::ledger::Reconciled;
 
@@ -62,6 +63,7 @@ impl Backoff {
 mod tests {
     use super::*;
     use crate::cache::Key;
+    use dask_operator_api::conditions::Reason;
     use dask_operator_plan::{FailureKind, Kind};
 
     fn the_cluster() -> Reconciled {
@@ -69,7 +71,11 @@ mod tests {
     }
 
     fn a_failure() -> [Failure; 1] {
-        [Failure { object: String::new(), kind: FailureKind::Refused, message: String::new() }]
+        [Failure {
+            object: String::new(),
+            kind: FailureKind::Refused(Reason::QuotaExceeded),
+            message: String::new(),
+        }]
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use dask_operator_api::labels;
+use dask_operator_api::labels::{self, component};
 use dask_operator_plan::Kind;
 use kube::Client;
 use kube::core::Status;
@@ -12,11 +12,12 @@ use thiserror::Error;
 
 use super::gate::Gate;
 use super::request::{self, Built};
+use super::tenure::Tenure;
 use crate::cache::Key;
 use crate::metrics::Metrics;
 
-/// No call takes longer.
-pub(super) const DEADLINE: Duration = Duration::from_secs(10);
+/// No call takes longer: admission webhooks are given up to 30 seconds, and may be told to be ignored afterwards.
+const DEADLINE: Duration = Duration::from_secs(35);
 
 /// Makes calls.
 #[derive(Clone)]
@@ -24,6 +25,7 @@ pub(crate) struct Caller {
     pub(crate) client: Client,
     pub(crate) gate: Gate,
     pub(crate) metrics: Metrics,
+    pub(crate) tenure: Tenure,
 }
 
 /// Why a call failed.
@@ -35,6 +37,9 @@ pub(crate) enum CallError {
     /// No answer in time.
     #[error("no answer from the API server within {} s", DEADLINE.as_secs())]
     Deadline,
+    /// This replica does not lead any more.
+    #[error("this replica may not write: it does not hold the lease")]
+    NotLeading,
     /// The call could not be made, or its answer not be read.
     #[error("{0}")]
     Call(String),
@@ -65,6 +70,24 @@ pub(super) struct OwnerReference {
     pub(super) uid: String,
 }
 
+impl Written {
+    /// Whether it has the label by which the watch of its kind selects.
+    pub(super) fn is_watched(&self, kind: Kind) -> bool {
+        component(kind)
+            .is_none_or(|part| self.metadata.labels.get(labels::COMPONENT).is_some_and(|is| is == part))
+    }
+}
+
+/// What our objects of a kind have as [`labels::COMPONENT`]; None where the watch shows all objects.
+pub(super) fn component(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::DaskCluster | Kind::DaskWorkerGroup => None,
+        Kind::ConfigMap => Some(component::CONFIG),
+        Kind::Deployment | Kind::PodDisruptionBudget | Kind::Service => Some(component::SCHEDULER),
+        Kind::Pod => Some(component::WORKER),
+    }
+}
+
 impl Caller {
     pub(super) async fn send(
         &self,
@@ -74,26 +97,35 @@ impl Caller {
         request: Built,
     ) -> Result<Written, CallError> {
         let request = request.map_err(|error| CallError::Call(error.to_string()))?;
-        let _place = self.gate.enter(&key.namespace).await;
-        let answer = tokio::time::timeout(DEADLINE, self.client.request::<Written>(request)).await;
-        let answer = match answer {
-            Ok(Ok(written)) => Ok(written),
-            Ok(Err(kube::Error::Api(status))) => Err(CallError::Answer(status)),
-            Ok(Err(error)) => Err(CallError::Call(error.to_string())),
-            Err(_) => Err(CallError::Deadline),
-        };
+        let answer = self.in_time(&key.namespace, self.client.request::<Written>(request)).await;
         self.metrics.called(verb, kind, answer.is_ok());
         answer
+    }
+
+    /// One call, ended by its deadline or by the end of this replica's tenure, whichever comes first.
+    pub(super) async fn in_time<T>(
+        &self,
+        namespace: &str,
+        call: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, CallError> {
+        let _place = self.gate.enter(namespace).await;
+        let answer = tokio::select! {
+            biased;
+            () = self.tenure.over() => return Err(CallError::NotLeading),
+            answer = call => answer,
+            () = tokio::time::sleep(DEADLINE) => return Err(CallError::Deadline),
+        };
+        answer.map_err(|error| match error {
+            kube::Error::Api(status) => CallError::Answer(status),
+            error => CallError::Call(error.to_string()),
+        })
     }
 
     /// Asks the API server itself whether a watch is still going to show an object: it exists, with the label that
     /// the watch selects by.
     pub(crate) async fn is_to_be_shown(&self, kind: Kind, key: &Key) -> Result<bool, CallError> {
         match self.send("get", kind, key, request::get(kind, key)).await {
-            Ok(found) => {
-                let selected = found.metadata.labels.contains_key(labels::COMPONENT);
-                Ok(selected || matches!(kind, Kind::DaskCluster | Kind::DaskWorkerGroup))
-            }
+            Ok(found) => Ok(found.is_watched(kind)),
             Err(CallError::Answer(status)) if status.code == 404 => Ok(false),
             Err(error) => Err(error),
         }

@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease as K8sLease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::PostParams;
@@ -13,20 +12,25 @@ use kube::{Api, Client};
 use thiserror::Error;
 use tokio::time::Instant;
 
+use super::tenure::Tenure;
+use crate::context::Clock;
+
 /// The one lease of all replicas.
 const NAME: &str = "dask-operator";
 /// Others wait this long after the last renewal that they saw.
 const DURATION: Duration = Duration::from_secs(15);
 /// The holder stops writing this long after its last renewal: well before others may begin.
 const RENEW_DEADLINE: Duration = Duration::from_secs(10);
-/// Between two attempts.
-const RETRY: Duration = Duration::from_secs(2);
+/// Between two renewals.
+const RENEW_EVERY: Duration = Duration::from_secs(2);
+/// A replica that stands by asks this often: a leader that steps down is followed within two seconds.
+const ASK_EVERY: Duration = Duration::from_secs(1);
 /// No single call takes longer.
 const CALL: Duration = Duration::from_secs(5);
 
 /// Why the lease was not taken or not kept.
 #[derive(Debug, Error)]
-pub(crate) enum LeaseError {
+pub enum LeaseError {
     /// The API server could not be asked, or said no.
     #[error("cannot {attempt} the lease: {source}")]
     Call { attempt: &'static str, source: Box<kube::Error> },
@@ -42,14 +46,22 @@ pub(crate) enum LeaseError {
 pub(crate) struct Lease {
     api: Api<K8sLease>,
     identity: String,
+    clock: Clock,
+    tenure: Tenure,
     /// The record as last seen, and since when it has been so.
     observed: Option<(K8sLease, Instant)>,
 }
 
 impl Lease {
     /// The lease in `namespace`, for a replica that calls itself `identity`.
-    pub(crate) fn new(client: Client, namespace: &str, identity: String) -> Self {
-        Self { api: Api::namespaced(client, namespace), identity, observed: None }
+    pub(crate) fn new(
+        client: Client,
+        namespace: &str,
+        identity: String,
+        clock: Clock,
+        tenure: Tenure,
+    ) -> Self {
+        Self { api: Api::namespaced(client, namespace), identity, clock, tenure, observed: None }
     }
 
     /// Returns once this replica holds the lease; since when, at the latest, others count its time.
@@ -62,22 +74,32 @@ impl Lease {
                 .inspect_err(|error| tracing::warn!(%error, "trying again"))
                 .unwrap_or(false)
             {
+                self.tenure.extend(began + RENEW_DEADLINE);
                 return began;
             }
-            tokio::time::sleep(RETRY).await;
+            tokio::time::sleep(ASK_EVERY).await;
         }
     }
 
-    /// Renews the lease for as long as that works; returns why it no longer does.
+    /// Renews the lease for as long as that works; returns why it no longer does, when nothing is written any more.
     pub(crate) async fn keep(&mut self, held: Instant) -> LeaseError {
+        let lost = self.renew(held).await;
+        self.tenure.end();
+        lost
+    }
+
+    async fn renew(&mut self, held: Instant) -> LeaseError {
         let mut renewed = held;
         loop {
-            tokio::time::sleep(RETRY).await;
+            tokio::time::sleep(RENEW_EVERY).await;
             // Others count from when they see the renewal, which may be before we see the answer.
             let began = Instant::now();
             let attempt = tokio::time::timeout_at(renewed + RENEW_DEADLINE, self.try_hold()).await;
             match attempt {
-                Ok(Ok(true)) => renewed = began,
+                Ok(Ok(true)) => {
+                    renewed = began;
+                    self.tenure.extend(renewed + RENEW_DEADLINE);
+                }
                 Ok(Ok(false)) => return LeaseError::Lost { why: "another replica holds it".to_owned() },
                 Ok(Err(error)) if renewed.elapsed() < RENEW_DEADLINE => {
                     tracing::warn!(%error, "trying again");
@@ -90,6 +112,7 @@ impl Lease {
 
     /// Gives the lease up, so that another replica need not wait.
     pub(crate) async fn release(&mut self) {
+        self.tenure.end();
         // Read anew: a renewal may have been cut off.
         let Ok(Some(mut record)) = self.read().await else { return };
         let spec = record.spec.get_or_insert_default();
@@ -143,7 +166,7 @@ impl Lease {
 
     /// The record with us as its holder; `resourceVersion` makes the write fail if anybody was faster.
     fn record(&self, previous: Option<K8sLease>) -> K8sLease {
-        let now = MicroTime(Timestamp::now());
+        let now = MicroTime(self.clock.now());
         let mut record = previous.unwrap_or_else(|| K8sLease {
             metadata: ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() },
             spec: None,

@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dask_operator_plan::Kind;
+use tokio::time::Instant;
 
 use crate::cache::{Cache, Key};
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dask_operator_api::conditions::Reason;
 use dask_operator_plan::{Event, EventKind, Kind};
@@ -10,14 +10,17 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event as KubeEvent, EventType, Recorder};
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use super::call::{CallError, DEADLINE};
+use super::call::CallError;
 use super::ledger::{Ledger, Reconciled};
 use super::write::Writer;
 
-/// What changes counts, reasons or words alone is written this rarely, so that a cluster of many workers does not
+/// What changes counts or words alone is written this rarely, so that a cluster of many workers does not
 /// write a status per worker.
 const DETAILS_EVERY: Duration = Duration::from_secs(10);
+/// A trouble with another reason than before is told at once, but not more often than this: two may take turns.
+const REASONS_EVERY: Duration = Duration::from_secs(2);
 /// A group's first status waits this long for its workers: most are ready by then, and one write tells it all.
 const FIRST_OF_GROUP: Duration = Duration::from_secs(3);
 
@@ -84,11 +87,11 @@ impl Reporter {
     /// Sends Events; one that cannot be sent in time is logged and no more.
     pub(crate) async fn events(&self, about: &ObjectReference, events: &[Event]) {
         for event in events {
-            let _place = self.writer.caller.gate.enter(about.namespace.as_deref().unwrap_or_default()).await;
+            let namespace = about.namespace.as_deref().unwrap_or_default();
             let event = kube_event(event);
-            let sent = tokio::time::timeout(DEADLINE, self.recorder.publish(&event, about)).await;
-            if !matches!(sent, Ok(Ok(()))) {
-                tracing::warn!(reason = event.reason, note = event.note, ?sent, "cannot record an Event");
+            let sent = self.writer.caller.in_time(namespace, self.recorder.publish(&event, about)).await;
+            if let Err(error) = sent {
+                tracing::warn!(reason = event.reason, note = event.note, %error, "cannot record an Event");
             }
         }
     }
@@ -110,7 +113,8 @@ fn kube_event(event: &Event) -> KubeEvent {
 /// How long a change of status may wait; None when people or programs may be waiting for it.
 fn patience(kind: Kind, previous: &Value, next: &Value) -> Option<Duration> {
     if essence(previous) == essence(next) {
-        return Some(DETAILS_EVERY);
+        let same = troubles(previous) == troubles(next);
+        return Some(if same { DETAILS_EVERY } else { REASONS_EVERY });
     }
     let first = previous["conditions"].is_null();
     let uneventful = next["conditions"].as_array().is_some_and(|all| all.len() == 1);
@@ -120,9 +124,18 @@ fn patience(kind: Kind, previous: &Value, next: &Value) -> Option<Duration> {
 
 /// What is left of a status without counts, reasons and words.
 fn essence(status: &Value) -> Value {
-    let conditions = status["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let flags: Vec<_> = conditions.iter().map(|one| json!([one["type"], one["status"]])).collect();
+    let flags: Vec<_> = conditions(status).map(|one| json!([one["type"], one["status"]])).collect();
     json!([status["phase"], status["selector"], status["observedGeneration"], flags])
+}
+
+/// The reasons that somebody may want to do something about.
+fn troubles(status: &Value) -> Vec<Reason> {
+    let reasons = conditions(status).filter_map(|one| Reason::named(one["reason"].as_str()?));
+    reasons.filter(|reason| reason.is_trouble()).collect()
+}
+
+fn conditions(status: &Value) -> impl Iterator<Item = &Value> {
+    status["conditions"].as_array().into_iter().flatten()
 }
 
 #[cfg(test)]
@@ -140,6 +153,16 @@ mod tests {
         let kind = Kind::DaskCluster;
         assert_eq!(patience(kind, &starting, &status("False", "WorkersNotReady", 3)), Some(DETAILS_EVERY));
         assert_eq!(patience(kind, &starting, &status("True", "AllReady", 3)), None);
+    }
+
+    #[test]
+    fn a_trouble_of_another_reason_hardly_waits_and_the_steps_of_a_start_do() {
+        let wait = |before, after| {
+            patience(Kind::DaskCluster, &status("False", before, 0), &status("False", after, 0))
+        };
+        assert_eq!(wait("SchedulerNotReady", "ImageCannotBePulled"), Some(REASONS_EVERY));
+        assert_eq!(wait("ImageCannotBePulled", "Unschedulable"), Some(REASONS_EVERY));
+        assert_eq!(wait("SchedulerMissing", "SchedulerNotReady"), Some(DETAILS_EVERY));
     }
 
     #[test]

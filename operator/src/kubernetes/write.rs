@@ -1,16 +1,24 @@
 //! Applying a plan: each write once, and what came of it.
 
-use dask_operator_plan::{Apply, Create, Delete, Failure, FailureKind, Kind, Outcome, Patch, Plan};
-use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt, stream};
+use std::time::Duration;
 
-use super::call::{CallError, Caller, Written};
+use dask_operator_api::conditions::Reason;
+use dask_operator_api::labels;
+use dask_operator_plan::{Apply, Create, Delete, Failure, FailureKind, Kind, Outcome, Patch, Plan};
+use dask_operator_plan::{WORKER_POD, refusal};
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all};
+use tokio::time::Instant;
+
+use super::call::{CallError, Caller, Written, component};
 use super::ledger::{Awaited, Ledger, Reconciled};
 use super::request::{self, Built, Validation};
 use crate::cache::Key;
 
 /// Writes of one plan that are under way at once.
 const PARALLEL: usize = 16;
+/// No new ones are begun after this long.
+const TURN: Duration = Duration::from_secs(2);
 
 /// Sends writes.
 #[derive(Clone)]
@@ -19,16 +27,18 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Writes everything that a plan says, in parallel, in the name of the reconciled object. What is deleted beside
-    /// something new was to be replaced by it, and stays, readable, when that failed.
+    /// Writes what a plan says, in parallel, in the name of the reconciled object. What is deleted beside something new
+    /// was to be replaced by it, and stays, readable, when that failed; unless it takes the place in a quota that the
+    /// new one needs.
     pub(crate) async fn apply(&self, by: &Reconciled, plan: &Plan, ledger: &Ledger) -> Outcome {
         let applied = plan.apply.iter().map(|apply| self.write(by, apply, ledger).boxed());
-        let outcome = together(applied.collect()).await;
-        if !outcome.failures.is_empty() {
+        let outcome = in_turns(applied).await;
+        let full = |failure: &Failure| failure.kind == FailureKind::Refused(Reason::QuotaExceeded);
+        if !outcome.failures.iter().all(full) {
             return outcome;
         }
         let deleted = plan.delete.iter().map(|delete| self.delete(by, delete, ledger).boxed());
-        merged(outcome, together(deleted.collect()).await)
+        merged(outcome, in_turns(deleted).await)
     }
 
     async fn write(&self, by: &Reconciled, apply: &Apply, ledger: &Ledger) -> Outcome {
@@ -66,11 +76,16 @@ impl Writer {
                 return failed(create.kind, &create.name, &error);
             }
         };
+        let watched = existing.is_watched(create.kind);
         let owners = existing.metadata.owner_references;
-        if owners.iter().any(|owner| owner.uid == by.uid) {
+        let ours = owners.iter().any(|owner| owner.uid == by.uid);
+        if ours && watched {
             return Outcome { created: vec![create.kind], ..Outcome::default() };
         }
         ledger.strike(by, create.kind, key);
+        if ours {
+            return unlabelled(create);
+        }
         let predecessor = owners.iter().any(|owner| owner.kind == "DaskCluster" && owner.name == by.key.name);
         let (kind, message) = if predecessor {
             (FailureKind::Transient, "still belongs to an earlier object of this name")
@@ -107,7 +122,7 @@ impl Writer {
         let answer = self.caller.send(verb, kind, key, request(Validation::Strict)).await;
         let Some(words) = unknown_fields_of(&answer) else { return (answer, None) };
         let answer = self.caller.send(verb, kind, key, request(Validation::Ignore)).await;
-        (answer, Some(format!("{kind:?} {}: {words}", key.name)))
+        (answer, Some(format!("{}: {words}", called(kind, &key.name))))
     }
 
     async fn delete(&self, by: &Reconciled, delete: &Delete, ledger: &Ledger) -> Outcome {
@@ -154,22 +169,48 @@ fn unknown_fields_of(answer: &Result<Written, CallError>) -> Option<String> {
     (matches!(status.code, 400 | 422) && words.contains("unknown field")).then(|| words.to_owned())
 }
 
-/// A pod's name is drawn anew at each try, so it has no place in words that stand in a status.
 fn failed(kind: Kind, name: &str, error: &CallError) -> Outcome {
-    let meaning = match error {
-        CallError::Answer(status) if matches!(status.code, 400 | 403 | 422) => FailureKind::Refused,
-        _ => FailureKind::Transient,
+    let refusal = match error {
+        CallError::Answer(status) => refusal(status),
+        CallError::Deadline | CallError::NotLeading | CallError::Call(_) => None,
     };
-    let (object, message) = match kind {
-        Kind::Pod => ("a worker pod".to_owned(), error.to_string().replace(name, "…")),
-        _ => (format!("{kind:?} {name}"), error.to_string()),
+    let meaning = refusal.map_or(FailureKind::Transient, FailureKind::Refused);
+    let message = match kind {
+        Kind::Pod => error.to_string().replace(name, "…"),
+        _ => error.to_string(),
     };
-    Outcome { failures: vec![Failure { object, kind: meaning, message }], ..Outcome::default() }
+    let failure = Failure { object: called(kind, name), kind: meaning, message };
+    Outcome { failures: vec![failure], ..Outcome::default() }
 }
 
-async fn together(calls: Vec<BoxFuture<'_, Outcome>>) -> Outcome {
-    let outcomes = stream::iter(calls).buffered(PARALLEL);
-    outcomes.fold(Outcome::default(), async |all, one| merged(all, one)).await
+/// A pod's name is drawn anew at each try, so it has no place in words that stand in a status.
+fn called(kind: Kind, name: &str) -> String {
+    if kind == Kind::Pod { WORKER_POD.to_owned() } else { format!("{kind:?} {name}") }
+}
+
+/// Somebody took away the label by which it is found.
+fn unlabelled(create: &Create) -> Outcome {
+    let label = component(create.kind).unwrap_or_default();
+    let message = format!("it is ours and has lost the label {}={label}: put it back", labels::COMPONENT);
+    let object = format!("{:?} {}", create.kind, create.name);
+    Outcome {
+        failures: vec![Failure { object, kind: FailureKind::Refused(Reason::LabelLost), message }],
+        ..Outcome::default()
+    }
+}
+
+/// As many at once as may be; no more after one that failed, or after a while: what is left is for the next look,
+/// which tells how far it came.
+async fn in_turns<'a>(mut calls: impl Iterator<Item = BoxFuture<'a, Outcome>>) -> Outcome {
+    let (began, mut all) = (Instant::now(), Outcome::default());
+    while all.failures.is_empty() && began.elapsed() < TURN {
+        let turn = join_all(calls.by_ref().take(PARALLEL)).await;
+        if turn.is_empty() {
+            break;
+        }
+        all = turn.into_iter().fold(all, merged);
+    }
+    all
 }
 
 fn merged(mut all: Outcome, one: Outcome) -> Outcome {

@@ -8,20 +8,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use crate::plan::{Event, EventKind};
 use crate::troubles::{self, find};
 
-const TOLD: [ConditionType; 4] = [
-    ConditionType::NameTaken,
-    ConditionType::UnknownFields,
-    ConditionType::Refused,
-    ConditionType::SchedulerOutdated,
-];
-
 /// The Events that a change of status is worth.
 pub fn events(previous: &DaskClusterStatus, next: &DaskClusterStatus) -> Vec<Event> {
     let restarted = restarted(previous, next);
     let (previous, next) = (&previous.conditions, &next.conditions);
     let invalid = troubles::invalid(previous, next);
-    let events = invalid.into_iter().chain(ready(previous, next)).chain(scheduler_lost(previous, next));
-    restarted.into_iter().chain(events).chain(troubles::news(&TOLD, previous, next)).collect()
+    let events = invalid.into_iter().chain(ready(previous, next)).chain(scheduler(previous, next));
+    restarted.into_iter().chain(events).chain(troubles::news(previous, next)).collect()
 }
 
 /// A scheduler that was made with the annotation was not restarted by it.
@@ -39,14 +32,19 @@ fn ready(previous: &[Condition], next: &[Condition]) -> Option<Event> {
     Some(Event { kind: EventKind::Normal, reason, action: "Start", note: ready.message.clone() })
 }
 
-/// A cluster that goes loses its scheduler, too: no news.
-fn scheduler_lost(previous: &[Condition], next: &[Condition]) -> Option<Event> {
+/// What keeps the scheduler from being ready, or that it was and is no more. A cluster that goes loses its scheduler,
+/// too: no news.
+fn scheduler(previous: &[Condition], next: &[Condition]) -> Option<Event> {
     let deleting =
         find(next, ConditionType::Ready).is_some_and(|ready| ready.reason == Reason::Deleting.to_string());
-    let was_ready =
-        find(previous, ConditionType::SchedulerReady).is_some_and(|before| before.status == "True");
-    let lost = became(previous, next, ConditionType::SchedulerReady, "False")?;
-    (was_ready && !deleting).then(|| troubles::warning("SchedulerLost", &lost.message))
+    let before = find(previous, ConditionType::SchedulerReady);
+    let now = find(next, ConditionType::SchedulerReady).filter(|now| now.status == "False" && !deleting)?;
+    let was_ready = before.is_some_and(|before| before.status == "True");
+    if Reason::named(&now.reason).is_some_and(Reason::is_trouble) {
+        let same = before.is_some_and(|before| before.reason == now.reason);
+        return (!same).then(|| troubles::warning(&now.reason, &now.message));
+    }
+    was_ready.then(|| troubles::warning("SchedulerLost", &now.message))
 }
 
 fn became<'a>(

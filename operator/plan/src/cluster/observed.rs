@@ -2,11 +2,15 @@
 
 use serde_json::Value;
 
+use crate::pod_status::Trouble;
+
 /// The children of one cluster, as the watches show them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
     /// The scheduler's Deployment.
     pub deployment: Option<Child>,
+    /// Why no pod can be made of it, in the API server's own words.
+    pub replica_failure: Option<String>,
     /// The scheduler's Service.
     pub service: Option<Service>,
     /// The ConfigMap of the cluster's configuration.
@@ -104,8 +108,8 @@ pub struct SchedulerPod {
     pub terminating: bool,
     /// Whether its containers have ended, as after an eviction.
     pub ended: bool,
-    /// Why it is not ready, in Kubernetes' own words.
-    pub message: Option<String>,
+    /// What keeps it from being ready.
+    pub trouble: Option<Trouble>,
 }
 
 impl Observed {

@@ -11,6 +11,7 @@ use super::desired;
 use super::observed::{Child, Observed, Ownership};
 use crate::plan::{Kind, Outcome};
 use crate::problem::Problem;
+use crate::refusal::{refusal_in, without_name};
 use crate::troubles;
 
 /// The status that follows from the world and from what came of the plan's writes.
@@ -33,7 +34,7 @@ pub fn status(
         selector: Some(selector(cluster)),
         restarted_scheduler: restarted(cluster, observed),
         conditions: conditions::set(&previous.conditions, &verdicts, cluster.generation, now),
-        observed_generation: cluster.generation.max(previous.observed_generation),
+        observed_generation: cluster.generation,
     }
 }
 
@@ -50,7 +51,7 @@ pub fn invalid(
     DaskClusterStatus {
         phase: Some(if previous.phase == Some(Phase::Running) { Phase::Running } else { Phase::Error }),
         conditions: conditions::set(&previous.conditions, &[verdict], generation, now),
-        observed_generation: generation.max(previous.observed_generation),
+        observed_generation: generation,
         ..previous.clone()
     }
 }
@@ -72,12 +73,18 @@ fn phase(cluster: &CheckedCluster, observed: &Observed, outcome: &Outcome) -> Ph
 
 fn scheduler_ready(observed: &Observed) -> Verdict {
     let (status, reason, message) = match observed.live_scheduler() {
-        None => (false, Reason::SchedulerMissing, "the scheduler's pod does not exist yet".to_owned()),
+        None => match &observed.replica_failure {
+            None => (false, Reason::SchedulerMissing, "the scheduler's pod does not exist yet".to_owned()),
+            Some(words) => {
+                let message = format!("the scheduler's pod cannot be created: {}", without_name(words));
+                (false, refusal_in(words), message)
+            }
+        },
         Some(pod) if pod.ready => (true, Reason::SchedulerReady, format!("pod {} is ready", pod.name)),
-        Some(pod) => {
-            let why = pod.message.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
-            (false, Reason::SchedulerNotReady, format!("pod {} is not ready{why}", pod.name))
-        }
+        Some(pod) => match &pod.trouble {
+            None => (false, Reason::SchedulerNotReady, format!("pod {} is not ready", pod.name)),
+            Some(trouble) => (false, trouble.reason, format!("pod {}: {}", pod.name, trouble.words)),
+        },
     };
     Verdict { type_: ConditionType::SchedulerReady, status, reason, message }
 }
@@ -113,17 +120,18 @@ fn ready(
 }
 
 fn troubles(cluster: &CheckedCluster, observed: &Observed, outcome: &Outcome) -> Vec<Verdict> {
-    let mut troubles = troubles::of_writes(outcome, &cluster.status.conditions, cluster.generation);
+    let (previous, generation) = (&cluster.status.conditions, cluster.generation);
+    let mut troubles = troubles::of_writes(outcome, previous, generation, ToString::to_string);
     if let Some(name) = foreign(cluster, observed) {
-        let message = format!("{name} exists and does not belong to this cluster; it is left as it is");
-        let verdict = troubles::trouble(ConditionType::NameTaken, Reason::OwnedByAnother, message);
+        let message = format!("of another owner, and left as it is: {name}");
+        let verdict = troubles::trouble(Reason::OwnedByAnother, message);
         troubles.retain(|trouble| trouble.type_ != ConditionType::NameTaken);
         troubles.push(verdict);
     }
     if cluster.config.is_some() && cluster.own_config {
         let message =
             "a container sets DASK_CONFIG; the cluster's configuration is at /etc/dask/operator.yaml there";
-        troubles.push(troubles::trouble(ConditionType::ConfigFallback, Reason::SetByUser, message));
+        troubles.push(troubles::trouble(Reason::SetByUser, message));
     }
     troubles.extend(outdated(cluster, observed));
     troubles.sort_by_key(|trouble| trouble.type_);
@@ -152,7 +160,7 @@ fn outdated(cluster: &CheckedCluster, observed: &Observed) -> Option<Verdict> {
         cluster.namespace,
         labels::RESTART_SCHEDULER,
     );
-    Some(troubles::trouble(ConditionType::SchedulerOutdated, Reason::SpecChanged, message))
+    Some(troubles::trouble(Reason::SpecChanged, message))
 }
 
 /// The restart that the Deployment bears the note of, or is about to be made with.
@@ -174,8 +182,9 @@ fn foreign(cluster: &CheckedCluster, observed: &Observed) -> Option<String> {
         ("DaskWorkerGroup", cluster.name.default_group(), observed.group.as_ref().map(|group| &group.child)),
         ("PodDisruptionBudget", cluster.name.scheduler(), budget),
     ];
-    let taken = children.into_iter().find(|(_, _, child)| child.is_some_and(is_foreign));
-    taken.map(|(kind, name, _)| format!("{kind} {name}"))
+    let taken = children.into_iter().filter(|(_, _, child)| child.is_some_and(is_foreign));
+    let taken: Vec<_> = taken.map(|(kind, name, _)| format!("{kind} {name}")).collect();
+    (!taken.is_empty()).then(|| taken.join(", "))
 }
 
 fn is_foreign(child: &Child) -> bool {

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::observed::{Ended, WorkerPod};
 
 /// After a worker that ran this long, a crash counts as its group's first.
-const HEALTHY_AFTER: SignedDuration = SignedDuration::from_mins(10);
+pub(super) const HEALTHY_AFTER: SignedDuration = SignedDuration::from_mins(10);
 /// A worker that exits cleanly before this time has done nothing.
 const HARDLY: SignedDuration = SignedDuration::from_secs(10);
 /// A slot whose workers keep crashing is filled again at least this often.
@@ -41,11 +41,17 @@ pub(super) fn due(pod: &WorkerPod, end: &Ended) -> Timestamp {
 mod tests {
     use super::super::observed::Stage;
     use super::*;
+    use crate::Trouble;
+    use dask_operator_api::conditions::Reason;
+
+    fn no_words() -> Trouble {
+        Trouble { reason: Reason::ContainerFailed, words: String::new() }
+    }
 
     /// How long the place of a worker stays empty that lived so many seconds, after so many crashes before it.
     fn wait(lived: i64, failed: bool, crashes: u32) -> i64 {
         let created = Timestamp::UNIX_EPOCH;
-        let end = Ended { at: created + SignedDuration::from_secs(lived), failed, message: String::new() };
+        let end = Ended { at: created + SignedDuration::from_secs(lived), failed, trouble: no_words() };
         let pod = WorkerPod {
             name: String::new(),
             uid: String::new(),
@@ -53,7 +59,7 @@ mod tests {
             terminating: false,
             stage: Stage::Ended(end.clone()),
             crashes,
-            waiting: None,
+            trouble: None,
         };
         due(&pod, &end).duration_since(end.at).as_secs()
     }

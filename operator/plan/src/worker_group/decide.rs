@@ -11,6 +11,9 @@ use super::desired;
 use super::observed::{Cluster, Ended, Observed, Stage, WorkerPod};
 use crate::plan::{Apply, Kind, Patch};
 
+/// No look makes more new pods: however many are wanted, the next look follows when these are seen.
+const AT_ONCE: usize = 500;
+
 /// What becomes of a group's pods.
 #[derive(Debug, Default)]
 pub(super) struct Decision<'a> {
@@ -18,15 +21,14 @@ pub(super) struct Decision<'a> {
     pub(super) create: Vec<u32>,
     /// The pods to delete.
     pub(super) delete: Vec<&'a WorkerPod>,
-    /// The pods of `delete` that ended on their own.
-    pub(super) ended: Vec<(&'a WorkerPod, &'a Ended)>,
     /// When an ended pod may be replaced.
     pub(super) wake: Option<Timestamp>,
 }
 
 /// Fills each place once; a pod that ended keeps its place, readable, until its replacement is due.
 pub(super) fn decide<'a>(group: &CheckedGroup, observed: &'a Observed, now: Timestamp) -> Decision<'a> {
-    if group.deleting || observed.cluster.as_ref().is_none_or(|cluster| cluster.deleting) {
+    let moved = observed.of_another.is_some();
+    if group.deleting || moved || observed.cluster.as_ref().is_none_or(|cluster| cluster.deleting) {
         return Decision::default();
     }
     let mut live: Vec<_> = observed.pods.iter().filter(|pod| pod.is_live()).collect();
@@ -35,40 +37,42 @@ pub(super) fn decide<'a>(group: &CheckedGroup, observed: &'a Observed, now: Time
     let mut decision =
         Decision { delete: live.iter().take(surplus).copied().collect(), ..Decision::default() };
     let missing = group.wanted.saturating_sub(live.len());
-    replace_ended(&mut decision, observed, missing, now);
+    let held = replace_ended(&mut decision, observed, missing, now);
     if !may_create(group, observed) {
         return Decision {
             delete: decision.delete.into_iter().take(surplus).collect(),
             ..Decision::default()
         };
     }
-    let filled = decision.create.len();
-    decision.create.extend(std::iter::repeat_n(0, missing - filled - held(&decision, observed, missing)));
+    let fresh = missing - decision.create.len() - held;
+    decision.create.extend(std::iter::repeat_n(0, fresh.min(AT_ONCE)));
     decision
 }
 
-/// Ended pods give their place to a new pod when that is due; those that hold no place any more just go.
-fn replace_ended<'a>(decision: &mut Decision<'a>, observed: &'a Observed, missing: usize, now: Timestamp) {
+/// Ended pods give their place to a new pod when that is due; those that hold no place any more just go. Returns how
+/// many places are kept by pods whose replacement is not due.
+fn replace_ended<'a>(
+    decision: &mut Decision<'a>,
+    observed: &'a Observed,
+    missing: usize,
+    now: Timestamp,
+) -> usize {
+    let mut held = 0;
     let mut ended: Vec<_> = observed.pods.iter().filter_map(|pod| Some((pod, pod_end(pod)?))).collect();
     ended.sort_by_key(|(pod, end)| (end.at, &pod.name));
     for (place, (pod, end)) in ended.into_iter().enumerate() {
         let due = due(pod, end);
         if place < missing && due > now {
             decision.wake = Some(decision.wake.map_or(due, |wake| wake.min(due)));
+            held += 1;
             continue;
         }
         decision.delete.push(pod);
-        decision.ended.push((pod, end));
         if place < missing {
             decision.create.push(crashes(pod, end));
         }
     }
-}
-
-/// Places kept by ended pods whose replacement is not due.
-fn held(decision: &Decision<'_>, observed: &Observed, missing: usize) -> usize {
-    let ended = observed.pods.iter().filter(|pod| pod_end(pod).is_some()).count();
-    (ended - decision.ended.len()).min(missing - decision.create.len())
+    held
 }
 
 fn pod_end(pod: &WorkerPod) -> Option<&Ended> {

@@ -5,11 +5,16 @@ use std::collections::BTreeMap;
 use dask_operator_api::cluster::DisruptionProtection;
 use jiff::Timestamp;
 
+use crate::pod_status::Trouble;
+pub use crate::pod_status::{Ended, Stage};
+
 /// The group's cluster and its pods, as the watches show them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
     /// The cluster that the group names, if it exists and can be followed.
     pub cluster: Option<Cluster>,
+    /// The cluster that owns the group, if that is another one than it names.
+    pub of_another: Option<String>,
     /// The pods that the group owns, in any order.
     pub pods: Vec<WorkerPod>,
 }
@@ -50,32 +55,8 @@ pub struct WorkerPod {
     pub stage: Stage,
     /// How often in a row its predecessors crashed.
     pub crashes: u32,
-    /// Why it is not ready, in Kubernetes' own words.
-    pub waiting: Option<String>,
-}
-
-/// How far a pod has come, in the order in which pods are given up when fewer are wanted.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
-    /// All its containers have ended.
-    Ended(Ended),
-    /// No node was found for it yet.
-    Unscheduled,
-    /// Its containers are not all running and ready.
-    NotReady,
-    /// Ready.
-    Ready,
-}
-
-/// How a pod ended.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ended {
-    /// When.
-    pub at: Timestamp,
-    /// Whether with an error: an exit code other than 0, an eviction, a kill for memory.
-    pub failed: bool,
-    /// How, in the kubelet's words: exit code, reason, last words.
-    pub message: String,
+    /// What keeps it from being ready, if it has not ended.
+    pub trouble: Option<Trouble>,
 }
 
 impl WorkerPod {

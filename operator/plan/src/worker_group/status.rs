@@ -6,8 +6,9 @@ use dask_operator_api::worker_group::DaskWorkerGroupStatus;
 use jiff::Timestamp;
 
 use super::check::CheckedGroup;
-use super::observed::{Observed, Stage, WorkerPod};
-use crate::plan::{Kind, Outcome};
+use super::observed::{Observed, Stage};
+use super::pods;
+use crate::plan::{Failure, Kind, Outcome, WORKER_POD};
 use crate::problem::Problem;
 use crate::troubles;
 
@@ -19,18 +20,17 @@ pub fn status(
     now: Timestamp,
 ) -> DaskWorkerGroupStatus {
     let previous = &group.status;
-    let live = observed.pods.iter().filter(|pod| pod.is_live()).count();
-    let made = outcome.created.iter().filter(|kind| **kind == Kind::Pod).count();
+    let existing = existing(observed, outcome);
     let ready = observed.pods.iter().filter(|pod| pod.is_live() && pod.stage == Stage::Ready).count();
-    let troubles = troubles(group, observed, outcome);
-    let verdict = verdict(group, observed, (ready, live + made), &troubles);
+    let troubles = troubles(group, observed, outcome, now);
+    let verdict = verdict(group, (ready, existing), &troubles);
     let verdicts: Vec<_> = std::iter::once(verdict).chain(troubles).collect();
     DaskWorkerGroupStatus {
-        replicas: Some(count(live + made)),
+        replicas: Some(count(existing)),
         ready_replicas: Some(count(ready)),
         selector: Some(format!("{}={}", labels::WORKER_GROUP_NAME, group.name.as_str())),
         conditions: conditions::set(&previous.conditions, &verdicts, group.generation, now),
-        observed_generation: group.generation.max(previous.observed_generation),
+        observed_generation: group.generation,
     }
 }
 
@@ -46,63 +46,63 @@ pub fn invalid(
     let verdict = Verdict { type_: ConditionType::Ready, status: false, reason, message };
     DaskWorkerGroupStatus {
         conditions: conditions::set(&previous.conditions, &[verdict], generation, now),
-        observed_generation: generation.max(previous.observed_generation),
+        observed_generation: generation,
         ..previous.clone()
     }
 }
 
-fn verdict(
-    group: &CheckedGroup,
-    observed: &Observed,
-    (ready, existing): (usize, usize),
-    troubles: &[Verdict],
-) -> Verdict {
+fn verdict(group: &CheckedGroup, (ready, existing): (usize, usize), troubles: &[Verdict]) -> Verdict {
     let not = |reason, message| Verdict { type_: ConditionType::Ready, status: false, reason, message };
     if group.deleting {
         return not(Reason::Deleting, "the group is being deleted".to_owned());
     }
-    if let Some(trouble) = troubles.iter().find(|trouble| trouble.type_ != ConditionType::UnknownFields) {
+    let blocking = [ConditionType::ClusterNotFound, ConditionType::NameTaken, ConditionType::Refused];
+    if let Some(trouble) = troubles.iter().find(|trouble| blocking.contains(&trouble.type_)) {
         return not(trouble.reason, trouble.message.clone());
     }
     if ready != group.wanted || existing != group.wanted {
-        let message = format!("{ready} of {} workers are ready{}", group.wanted, waiting(observed));
-        return not(Reason::WorkersNotReady, message);
+        let of_pods = troubles.iter().find(|trouble| pods::is_of_pods(trouble.reason));
+        let missing =
+            || not(Reason::WorkersNotReady, format!("{ready} of {} workers are ready", group.wanted));
+        return of_pods.map_or_else(missing, |trouble| not(trouble.reason, trouble.message.clone()));
     }
     let message = "all workers are ready".to_owned();
     Verdict { type_: ConditionType::Ready, status: true, reason: Reason::AllReady, message }
 }
 
-/// What the first of the pods that are not ready waits for, where Kubernetes says it.
-fn waiting(observed: &Observed) -> String {
-    let mut waiting: Vec<_> =
-        observed.pods.iter().filter(|pod| pod.is_live() && pod.waiting.is_some()).collect();
-    waiting.sort_by(|one, other| one.name.cmp(&other.name));
-    let first = waiting.first().and_then(|pod| Some((&pod.name, pod.waiting.as_ref()?)));
-    first.map(|(name, words)| format!("; {name}: {words}")).unwrap_or_default()
-}
-
-fn troubles(group: &CheckedGroup, observed: &Observed, outcome: &Outcome) -> Vec<Verdict> {
-    let mut troubles = troubles::of_writes(outcome, &group.status.conditions, group.generation);
-    if observed.cluster.is_none() {
+fn troubles(group: &CheckedGroup, observed: &Observed, outcome: &Outcome, now: Timestamp) -> Vec<Verdict> {
+    let previous = &group.status.conditions;
+    let refused = |failure: &Failure| match failure.object.as_str() {
+        WORKER_POD => format!("{} cannot be created: {}", missing(group, observed, outcome), failure.message),
+        _ => failure.to_string(),
+    };
+    let mut troubles = troubles::of_writes(outcome, previous, group.generation, refused);
+    if let Some(owner) = &observed.of_another {
+        let message = format!(
+            "the group belongs to the cluster \"{owner}\" and names \"{}\": name its own, or delete the group",
+            group.cluster
+        );
+        troubles.push(troubles::trouble(Reason::NotItsCluster, message));
+    } else if observed.cluster.is_none() {
         let message =
             format!("there is no DaskCluster \"{}\" in this namespace that can be followed", group.cluster);
-        troubles.push(troubles::trouble(ConditionType::ClusterNotFound, Reason::ClusterNotFound, message));
+        troubles.push(troubles::trouble(Reason::ClusterNotFound, message));
     }
-    if let Some((pod, message)) = crashing(observed) {
-        let message = format!("pod {}: {message}", pod.name);
-        troubles.push(troubles::trouble(ConditionType::WorkersFailing, Reason::ContainerFailed, message));
-    }
+    troubles.extend(pods::failing(group, observed, now));
+    troubles.extend(pods::cannot_start(group, observed));
     troubles.sort_by_key(|trouble| trouble.type_);
     troubles
 }
 
-/// A pod that crashed and waits for its replacement: the last one, so that its words are the newest.
-fn crashing(observed: &Observed) -> Option<(&WorkerPod, &str)> {
-    let ended = observed.pods.iter().filter_map(|pod| match &pod.stage {
-        Stage::Ended(end) if end.failed && !pod.terminating => Some((pod, end)),
-        _ => None,
-    });
-    ended.max_by_key(|(pod, end)| (end.at, &pod.name)).map(|(pod, end)| (pod, end.message.as_str()))
+fn missing(group: &CheckedGroup, observed: &Observed, outcome: &Outcome) -> String {
+    let missing = group.wanted.saturating_sub(existing(observed, outcome));
+    format!("{missing} of {} workers", group.wanted)
+}
+
+/// Live workers, those made just now included.
+fn existing(observed: &Observed, outcome: &Outcome) -> usize {
+    let made = outcome.created.iter().filter(|kind| **kind == Kind::Pod).count();
+    observed.pods.iter().filter(|pod| pod.is_live()).count() + made
 }
 
 fn count(number: usize) -> i32 {

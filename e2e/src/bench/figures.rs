@@ -1,0 +1,238 @@
+//! What was measured, as it is kept in `docs/bench/start.json`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::machine::Machine;
+use super::statistics::{self, Spread};
+
+/// Of one machine; what was not measured is not there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Figures {
+    pub(super) machine: Machine,
+    pub(super) starts: Vec<Starts>,
+    pub(super) memory: Option<Memory>,
+}
+
+/// What is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Shape {
+    pub(super) workers: u32,
+    pub(super) nanny: bool,
+}
+
+/// The starts of one shape, in the order in which they were timed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Starts {
+    #[serde(flatten)]
+    pub(super) shape: Shape,
+    pub(super) date: String,
+    /// The load average before the first start of each sitting.
+    pub(super) loads: Vec<f64>,
+    pub(super) distributed: String,
+    pub(super) times: BTreeMap<Starter, Vec<Times>>,
+    /// What the operator writes for one such cluster: `create pods` and how often.
+    pub(super) writes: BTreeMap<String, usize>,
+}
+
+/// Who makes the objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Starter {
+    /// From a DaskCluster.
+    Operator,
+    /// The very objects that the operator makes, sent at once.
+    Hand,
+    /// The same without the text by which workers wait for their scheduler.
+    HandWithoutWait,
+}
+
+/// Seconds from the request that makes the cluster, or the first of its objects, until…
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct Times {
+    /// …the last object was accepted,
+    pub(super) made: f64,
+    /// …the scheduler's pod was ready,
+    pub(super) ready: f64,
+    /// …every worker was registered,
+    pub(super) registered: f64,
+    /// …a task for each worker had given its result.
+    pub(super) result: f64,
+}
+
+/// Bytes of the operator's resident memory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Memory {
+    pub(super) date: String,
+    pub(super) idle: u32,
+    pub(super) clusters: u32,
+    pub(super) workers_of_each: u32,
+    pub(super) with_clusters: u32,
+    /// How many workers there are, and how much memory is taken then.
+    pub(super) growth: Vec<(u32, u32)>,
+}
+
+impl Starts {
+    /// One kind of time of one starter.
+    pub(super) fn spread(&self, starter: Starter, of: fn(&Times) -> f64) -> Option<Spread> {
+        Spread::of(self.times.get(&starter)?.iter().map(of))
+    }
+
+    /// How many times as long as by hand; medians, to the first result.
+    pub(super) fn ratio(&self, starter: Starter) -> Option<f64> {
+        let result = |starter| Some(self.spread(starter, |times| times.result)?.median);
+        Some(result(starter)? / result(Starter::Hand)?)
+    }
+
+    /// How often each starter had its turn.
+    pub(super) fn pairs(&self) -> usize {
+        self.times.values().map(Vec::len).max().unwrap_or(0)
+    }
+
+    /// The same and older ones of the same shape.
+    pub(super) fn after(mut self, older: Self) -> Self {
+        let mut times = older.times;
+        for (starter, newer) in self.times {
+            times.entry(starter).or_default().extend(newer);
+        }
+        self.times = times;
+        self.loads.splice(..0, older.loads);
+        self
+    }
+}
+
+impl Memory {
+    /// What one more pod costs.
+    pub(super) fn bytes_per_pod(&self) -> Option<f64> {
+        let points: Vec<_> =
+            self.growth.iter().map(|&(pods, bytes)| (f64::from(pods), f64::from(bytes))).collect();
+        statistics::slope(&points)
+    }
+}
+
+impl Figures {
+    /// Those that are kept, if they are of this machine; else none yet.
+    pub(super) fn of(machine: &Machine, path: &Path) -> Result<Self> {
+        let kept = if path.exists() { Some(Self::read(path)?) } else { None };
+        let none = || Self { machine: machine.clone(), starts: Vec::new(), memory: None };
+        Ok(kept.filter(|kept| kept.machine == *machine).unwrap_or_else(none))
+    }
+
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("cannot understand {}", path.display()))
+    }
+
+    /// The starts of one shape, in the place of older ones.
+    pub(super) fn put(&mut self, starts: Starts) {
+        self.starts.retain(|old| old.shape != starts.shape);
+        self.starts.push(starts);
+        self.starts.sort_by_key(|starts| (!starts.shape.nanny, starts.shape.workers));
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.workers == 1 { "" } else { "s" };
+        let nanny = if self.nanny { "with" } else { "without" };
+        write!(f, "{} worker{plural} {nanny} nanny", self.workers)
+    }
+}
+
+impl fmt::Display for Starter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Operator => "operator",
+            Self::Hand => "by hand",
+            Self::HandWithoutWait => "by hand, no waiting text",
+        })
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::bench) fn starts(workers: u32, nanny: bool, operator: f64, hand: f64) -> Starts {
+        let times = |result| Times { made: 0.25, ready: result / 2.0, registered: result, result };
+        Starts {
+            shape: Shape { workers, nanny },
+            date: "2026-01-02".to_owned(),
+            loads: vec![0.5],
+            distributed: "2026.1.0".to_owned(),
+            times: BTreeMap::from([
+                (Starter::Operator, vec![times(operator), times(operator * 2.0), times(operator / 2.0)]),
+                (Starter::Hand, vec![times(hand)]),
+            ]),
+            writes: BTreeMap::from([("create pods".to_owned(), 1)]),
+        }
+    }
+
+    pub(in crate::bench) fn figures() -> Figures {
+        let machine = Machine {
+            cpus: 2,
+            model: "A < B & C".to_owned(),
+            memory_gib: 8,
+            linux: "6.1".to_owned(),
+            kubernetes: "v1.33.0".to_owned(),
+        };
+        let growth = vec![(150, 10_000_000), (650, 10_500_000), (1150, 11_000_000)];
+        let memory = Memory {
+            date: "2026-01-03".to_owned(),
+            idle: 9 << 20,
+            clusters: 50,
+            workers_of_each: 3,
+            with_clusters: 10 << 20,
+            growth,
+        };
+        Figures { machine, starts: vec![starts(1, true, 2.2, 2.0)], memory: Some(memory) }
+    }
+
+    #[test]
+    fn a_ratio_compares_medians() {
+        let ratio = starts(1, true, 2.2, 2.0).ratio(Starter::Operator).unwrap();
+        assert!((ratio - 1.1).abs() < 1e-9, "{ratio}");
+        assert_eq!(starts(1, true, 2.2, 2.0).ratio(Starter::HandWithoutWait), None, "it was not measured");
+    }
+
+    #[test]
+    fn a_shape_measured_again_takes_the_place_of_the_first_measurement() {
+        let mut figures = figures();
+        figures.put(starts(4, true, 5.0, 4.0));
+        figures.put(starts(1, false, 5.0, 4.0));
+        figures.put(starts(1, true, 7.0, 4.0));
+        let shapes: Vec<_> = figures.starts.iter().map(|starts| starts.shape.to_string()).collect();
+        assert_eq!(shapes, ["1 worker with nanny", "4 workers with nanny", "1 worker without nanny"]);
+        assert_eq!(figures.starts[0], starts(1, true, 7.0, 4.0));
+    }
+
+    #[test]
+    fn starts_of_two_sittings_make_one_row() {
+        let all = starts(1, true, 3.0, 4.0).after(starts(1, true, 1.0, 2.0));
+        let results = |starter| all.times[&starter].iter().map(|times| times.result).collect::<Vec<_>>();
+        assert_eq!(results(Starter::Operator), [1.0, 2.0, 0.5, 3.0, 6.0, 1.5]);
+        assert_eq!(results(Starter::Hand), [2.0, 4.0]);
+        assert_eq!(all.loads.len(), 2);
+    }
+
+    #[test]
+    fn what_is_kept_is_read_again_but_not_for_another_machine() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("start.json");
+        let kept = figures();
+        fs::write(&path, serde_json::to_string(&kept).unwrap()).unwrap();
+        assert_eq!(Figures::of(&kept.machine, &path).unwrap(), kept);
+        let other = Machine { cpus: 64, ..kept.machine };
+        assert_eq!(Figures::of(&other, &path).unwrap().starts, []);
+    }
+
+    #[test]
+    fn a_pod_costs_what_memory_grows_by_for_each() {
+        assert_eq!(figures().memory.unwrap().bytes_per_pod().map(f64::round), Some(1000.0));
+    }
+}

@@ -1,0 +1,57 @@
+//! The promised latencies: `cargo e2e bench latency`.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use e2e::bed::Bed;
+use e2e::progress::say;
+use e2e::{latency, manifests};
+
+const SOON: Duration = Duration::from_mins(1);
+const RUNS: usize = 5;
+
+/// A promise and how it was kept, run by run.
+struct Line {
+    promise: &'static str,
+    bound: Duration,
+    took: Vec<Duration>,
+}
+
+pub(super) async fn bench() -> Result<()> {
+    let lines = measure().await?;
+    say(&format!(
+        "{:<52} {:>10} {:>10} {:>10} {:>10}",
+        "seconds, by the audit log", "promised", "least", "median", "most"
+    ));
+    for line in lines {
+        say(&row(line));
+    }
+    Ok(())
+}
+
+async fn measure() -> Result<[Line; 3]> {
+    let line = |promise, seconds| Line { promise, bound: Duration::from_secs_f64(seconds), took: Vec::new() };
+    let mut running = line("apply -> phase Running", 1.0);
+    let mut replaced = line("worker deleted -> next worker created", 0.5);
+    let mut deleted = line("cluster at rest deleted -> nothing left", 5.0);
+    for _ in 0..RUNS {
+        let bed = Bed::new("bench").await?;
+        bed.apply(&manifests::cluster("demo", 2))?;
+        running.took.push(latency::of_phase_running(&bed, "demo").await?);
+        bed.until_registered("demo", 2, SOON).await?;
+        replaced.took.push(latency::of_replacement(&bed).await?);
+        bed.until_registered("demo", 2, SOON).await?;
+        deleted.took.push(latency::of_deletion(&bed, "demo").await?);
+        bed.kubectl(&["delete", "namespace", &bed.namespace, "--wait"])?;
+    }
+    Ok([running, replaced, deleted])
+}
+
+fn row(mut line: Line) -> String {
+    line.took.sort();
+    let seconds = |took: Option<&Duration>| took.map(Duration::as_secs_f64).unwrap_or_default();
+    let (least, most) = (seconds(line.took.first()), seconds(line.took.last()));
+    let median = seconds(line.took.get(line.took.len() / 2));
+    let promised = line.bound.as_secs_f64();
+    format!("{:<52} {promised:>10.3} {least:>10.3} {median:>10.3} {most:>10.3}", line.promise)
+}

@@ -1,0 +1,176 @@
+//! The page `docs/start.md`: what was measured, as tables.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::figures::{Figures, Memory, Starter, Starts};
+use super::machine::Machine;
+use super::statistics::Spread;
+use super::svg;
+
+const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
+/// Between these lines of the page are the figures; the rest is for people to write.
+const BEGIN: &str = "<!-- figures -->\n";
+const END: &str = "<!-- end of figures -->\n";
+const KIB: f64 = 1024.0;
+
+/// The figures kept so far, if they are of this machine.
+pub(super) fn kept(machine: &Machine) -> Result<Figures> {
+    Figures::of(machine, &json())
+}
+
+/// Writes the figures down: as JSON, as a picture and into the page.
+pub(super) fn keep(figures: &Figures) -> Result<()> {
+    let page = fs::read_to_string(page()).context("cannot read the page")?;
+    fs::create_dir_all(docs().join("bench"))?;
+    fs::write(json(), serde_json::to_string_pretty(figures)? + "\n")?;
+    fs::write(picture(), svg::picture(&figures.starts))?;
+    Ok(fs::write(self::page(), with_figures(&page, figures)?)?)
+}
+
+/// The tables.
+pub(super) fn figures(figures: &Figures) -> String {
+    let mut text = machine(&figures.machine);
+    if !figures.starts.is_empty() {
+        text += &starts(&figures.starts);
+        text += &writes(&figures.starts);
+    }
+    text + &figures.memory.as_ref().map(memory).unwrap_or_default()
+}
+
+fn docs() -> PathBuf {
+    Path::new(DOCS).to_owned()
+}
+
+fn json() -> PathBuf {
+    docs().join("bench/start.json")
+}
+
+fn picture() -> PathBuf {
+    docs().join("bench/start.svg")
+}
+
+fn page() -> PathBuf {
+    docs().join("start.md")
+}
+
+fn with_figures(page: &str, of: &Figures) -> Result<String> {
+    let (before, rest) = page.split_once(BEGIN).context("the page has no place for figures")?;
+    let (_, after) = rest.split_once(END).context("the page's place for figures has no end")?;
+    Ok(format!("{before}{BEGIN}\n{}\n{END}{after}", figures(of)))
+}
+
+fn machine(machine: &Machine) -> String {
+    let Machine { cpus, model, memory_gib, linux, kubernetes } = machine;
+    format!("{cpus} CPUs ({model}), {memory_gib} GiB of memory, Linux {linux}, Kubernetes {kubernetes}.\n")
+}
+
+fn starts(all: &[Starts]) -> String {
+    let mut text = "\nSeconds from the request until …; medians, in brackets the least and the most.\n\n\
+         | cluster | made | … its objects are made | … scheduler ready | … workers registered | … first result \
+         | of by hand | runs | load |\n| --- | --- | --: | --: | --: | --: | --: | --: | --: |\n"
+        .to_owned();
+    for starts in all {
+        for &starter in starts.times.keys() {
+            text += &row(starts, starter);
+        }
+    }
+    text
+}
+
+fn row(starts: &Starts, starter: Starter) -> String {
+    let median =
+        |of| starts.spread(starter, of).map(|spread| format!("{:.2}", spread.median)).unwrap_or_default();
+    let result = starts.spread(starter, |times| times.result).map(brackets).unwrap_or_default();
+    let loads = starts.loads.iter().map(|load| format!("{load:.1}")).collect::<Vec<_>>().join(", ");
+    let ratio = starts.ratio(starter).map(|ratio| format!("{ratio:.2}")).unwrap_or_default();
+    format!(
+        "| {} | {starter} | {} | {} | {} | {result} | {ratio} | {} | {loads} |\n",
+        starts.shape,
+        median(|times| times.made),
+        median(|times| times.ready),
+        median(|times| times.registered),
+        starts.times.get(&starter).map_or(0, Vec::len),
+    )
+}
+
+fn brackets(spread: Spread) -> String {
+    format!("{:.2} ({:.2} – {:.2})", spread.median, spread.least, spread.most)
+}
+
+fn writes(all: &[Starts]) -> String {
+    let mut text = "\nWhat the operator writes for one cluster, by the audit log of the API server.\n\n\
+         | cluster | requests | of which |\n| --- | --: | --- |\n"
+        .to_owned();
+    for starts in all {
+        let each: Vec<_> = starts.writes.iter().map(|(what, count)| format!("{count} {what}")).collect();
+        let sum: usize = starts.writes.values().sum();
+        let _ = writeln!(text, "| {} | {sum} | {} |", starts.shape, each.join(", "));
+    }
+    text
+}
+
+fn memory(memory: &Memory) -> String {
+    let mib = |bytes: u32| format!("{:.1} MiB", f64::from(bytes) / KIB / KIB);
+    let Memory { clusters, workers_of_each, .. } = memory;
+    let mut text = format!(
+        "\nResident memory of the operator.\n\n| | |\n| --- | --: |\n| idle | {} |\n\
+         | {clusters} clusters of {workers_of_each} workers | {} |\n",
+        mib(memory.idle),
+        mib(memory.with_clusters)
+    );
+    for &(workers, bytes) in &memory.growth {
+        let _ = writeln!(text, "| … one of them with {workers} workers | {} |", mib(bytes));
+    }
+    if let Some(bytes) = memory.bytes_per_pod() {
+        let _ = writeln!(text, "| each more pod | {bytes:.0} bytes |");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::figures::tests::figures as some_figures;
+    use super::*;
+
+    #[test]
+    fn the_page_shows_what_is_kept() {
+        let kept = Figures::read(&json()).unwrap();
+        let page = fs::read_to_string(page()).unwrap();
+        assert_eq!(with_figures(&page, &kept).unwrap(), page);
+        assert_eq!(svg::picture(&kept.starts), fs::read_to_string(picture()).unwrap());
+    }
+
+    #[test]
+    fn a_row_has_the_medians_and_how_far_the_results_lie_apart() {
+        let row = row(&some_figures().starts[0], Starter::Operator);
+        let expected =
+            "| 1 worker with nanny | operator | 0.25 | 1.10 | 2.20 | 2.20 (1.10 – 4.40) | 1.10 | 3 | 0.5 |\n";
+        assert_eq!(row, expected);
+    }
+
+    #[test]
+    fn what_was_not_measured_is_not_written() {
+        let mut none = some_figures();
+        none.memory = None;
+        none.starts = Vec::new();
+        assert_eq!(figures(&none), machine(&none.machine));
+        assert!(!figures(&some_figures()).contains("no waiting text"));
+    }
+
+    #[test]
+    fn new_figures_take_the_place_of_old_ones_and_leave_the_words_alone() {
+        let page = format!("# Title\n{BEGIN}old\n{END}\nWords.\n");
+        let renewed = with_figures(&page, &some_figures()).unwrap();
+        assert!(renewed.starts_with("# Title\n") && renewed.ends_with("\nWords.\n"), "{renewed}");
+        assert!(
+            renewed.contains("| each more pod | 1000 bytes |") && !renewed.contains("old\n"),
+            "{renewed}"
+        );
+        assert_eq!(with_figures(&renewed, &some_figures()).unwrap(), renewed);
+        assert!(with_figures("no place", &some_figures()).is_err());
+    }
+}

@@ -1,0 +1,140 @@
+//! Every trouble is told where people look: a condition with its reason and Kubernetes' own words, an Event, and an end
+//! when it is over. A test asserts ten times what is promised, and prints how long it took.
+
+#[path = "troubles/ending.rs"]
+mod ending;
+#[path = "troubles/refused.rs"]
+mod refused;
+#[path = "troubles/starting.rs"]
+mod starting;
+#[path = "troubles/taken.rs"]
+mod taken;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use dask_operator_api::conditions::Reason;
+use dask_operator_api::{DaskCluster, DaskWorkerGroup};
+use e2e::bed::Bed;
+use e2e::operator;
+use e2e::progress::say;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+
+/// Ten times the promise, which is 5 s after the cause.
+const TOLD: Duration = Duration::from_secs(50);
+/// For pods to start and to end.
+const SOON: Duration = Duration::from_mins(2);
+
+/// A kind whose status has conditions.
+trait Told:
+    Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+    + Clone
+    + Debug
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+    fn conditions(&self) -> &[Condition];
+}
+
+impl Told for DaskCluster {
+    fn conditions(&self) -> &[Condition] {
+        self.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default()
+    }
+}
+
+impl Told for DaskWorkerGroup {
+    fn conditions(&self) -> &[Condition] {
+        self.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default()
+    }
+}
+
+/// One trouble as it should be told of one object.
+struct Trouble<'a> {
+    object: &'a str,
+    reason: Reason,
+    words: &'a [&'a str],
+}
+
+impl Trouble<'_> {
+    /// Returns when the object has the condition, and the namespace the Event; `cause` is when it began.
+    async fn until_told<K: Told>(&self, bed: &Bed, cause: Instant) -> Result<()> {
+        let what = format!("{} of {} with {:?}", self.reason, self.object, self.words);
+        bed.until("", &what, TOLD, |objects: &[Arc<K>]| self.is_told(objects)).await?;
+        say(&format!("{what}: told after {:.2} s", cause.elapsed().as_secs_f64()));
+        let event = |events: &[Arc<Event>]| events.iter().any(|event| self.is_event(event));
+        bed.until("", &format!("a Warning: {what}"), TOLD, event).await.map(drop)
+    }
+
+    fn is_told<K: Told>(&self, objects: &[Arc<K>]) -> bool {
+        let conditions = objects.iter().filter(|one| one.name_any() == self.object);
+        conditions.flat_map(|one| one.conditions()).any(|one| {
+            one.reason == self.reason.to_string() && one.type_ != "Ready" && self.has_words(&one.message)
+        })
+    }
+
+    fn has_words(&self, message: &str) -> bool {
+        self.words.iter().all(|words| message.contains(words))
+    }
+
+    fn is_event(&self, event: &Event) -> bool {
+        event.type_.as_deref() == Some("Warning")
+            && event.reason.as_deref() == Some(&self.reason.to_string())
+            && event.regarding.as_ref().and_then(|about| about.name.as_deref()) == Some(self.object)
+            && self.has_words(event.note.as_deref().unwrap_or_default())
+    }
+
+    /// Returns when the object has no condition of this reason any more; a group says so in an Event.
+    async fn until_over<K: Told>(&self, bed: &Bed) -> Result<()> {
+        let reason = self.reason.to_string();
+        let over = |objects: &[Arc<K>]| {
+            objects.iter().any(|one| {
+                one.name_any() == self.object && one.conditions().iter().all(|one| one.reason != reason)
+            })
+        };
+        bed.until("", &format!("{} has recovered from {reason}", self.object), SOON, over).await?;
+        if K::kind(&()) == "DaskCluster" {
+            return Ok(());
+        }
+        let event = |events: &[Arc<Event>]| {
+            events.iter().any(|event| {
+                event.reason.as_deref() == Some("Recovered")
+                    && event.note.as_deref().is_some_and(|note| note.contains(&reason))
+            })
+        };
+        bed.until("", &format!("an Event that {reason} is over"), SOON, event).await.map(drop)
+    }
+}
+
+/// How often each Event of this reason was sent.
+async fn count_events(bed: &Bed, reason: Reason) -> Result<i32> {
+    let events = bed.api::<Event>().list(&kube::api::ListParams::default()).await?.items;
+    let of_reason = events.iter().filter(|event| event.reason.as_deref() == Some(&reason.to_string()));
+    Ok(of_reason.map(|event| event.series.as_ref().map_or(1, |series| series.count)).sum())
+}
+
+/// Whether the operator counts groups in a trouble of this reason.
+fn is_counted(bed: &Bed, reason: Reason) -> Result<bool> {
+    let pod =
+        ["get", "pods", "--namespace", operator::NAMESPACE, "--output", "jsonpath={.items[0].metadata.name}"];
+    let pod = bed.cluster.kubectl(&pod)?;
+    let path = format!("/api/v1/namespaces/{}/pods/{pod}:8080/proxy/metrics", operator::NAMESPACE);
+    let metrics = bed.cluster.kubectl(&["get", "--raw", &path])?;
+    let labels =
+        format!("{{kind=\"DaskWorkerGroup\",condition=\"{}\",reason=\"{reason}\"}}", reason.condition());
+    Ok(metrics.contains(&format!("dask_operator_troubles{labels}")))
+}
+
+/// Waits for the cause itself, which no one can tell earlier than the kubelet or the scheduler do.
+async fn until_cause(bed: &Bed, selector: &str, what: &str, cause: impl Fn(&Pod) -> bool) -> Result<Instant> {
+    bed.until(selector, what, SOON, |pods: &[Arc<Pod>]| pods.iter().any(|pod| cause(pod))).await?;
+    Ok(Instant::now())
+}

@@ -1,0 +1,22 @@
+//! The operator as a library: the binary starts it, tests run it against an API server of their own.
+
+pub mod args;
+mod cache;
+mod cluster;
+mod context;
+pub mod crds;
+mod kubernetes;
+mod metrics;
+mod operator;
+mod reconcile;
+pub mod run;
+mod server;
+mod shutdown;
+pub mod telemetry;
+mod triggers;
+mod watches;
+mod worker_group;
+
+pub use context::{Chance, Clock};
+pub use operator::{LeaseName, Operator, Replica};
+pub use shutdown::{Shutdown, Stop};

@@ -1,0 +1,191 @@
+//! Where the objects of each watch are kept, and whom a change concerns.
+
+use dask_operator_api::{DaskCluster, DaskWorkerGroup, labels, names};
+use dask_operator_plan::Kind;
+use kube::Resource;
+
+use super::Follower;
+use crate::cache::{Cache, ChildRecord, GroupRecord, Guarded, Index, Key, Meta, Pod, Record};
+use crate::kubernetes::Reconciled;
+
+/// What becomes of the objects of one watch.
+pub(super) trait Follow<K> {
+    /// An object is new or changed.
+    fn put(&self, follower: &Follower, object: K);
+    /// An object is gone.
+    fn remove(&self, follower: &Follower, key: &Key);
+    /// The objects known, everywhere or in one namespace.
+    fn keys(&self, follower: &Follower, namespace: Option<&str>) -> Vec<Key>;
+}
+
+/// A change of a cluster concerns its groups, too.
+pub(super) struct Clusters;
+
+impl Follow<Guarded<DaskCluster>> for Clusters {
+    fn put(&self, follower: &Follower, cluster: Guarded<DaskCluster>) {
+        let cluster = trimmed(cluster);
+        let (key, uid) = (Key::of(cluster.meta()), cluster.meta().uid.clone());
+        let before = follower.context.cache.clusters.put(cluster);
+        if let Some(before) = before.filter(|before| before.meta().uid != uid) {
+            follower.forget(Kind::DaskCluster, &*before);
+        }
+        follower.cluster_and_groups(&key);
+    }
+
+    fn remove(&self, follower: &Follower, key: &Key) {
+        if let Some(gone) = follower.context.cache.clusters.remove(key) {
+            follower.forget(Kind::DaskCluster, &*gone);
+        }
+        follower.cluster_and_groups(key);
+    }
+
+    fn keys(&self, follower: &Follower, namespace: Option<&str>) -> Vec<Key> {
+        follower.context.cache.clusters.keys(namespace)
+    }
+}
+
+/// A change of a group concerns the cluster that it names, and the one that it named before.
+pub(super) struct Groups;
+
+impl Follow<Guarded<DaskWorkerGroup>> for Groups {
+    fn put(&self, follower: &Follower, group: Guarded<DaskWorkerGroup>) {
+        let group = trimmed(group);
+        let (key, uid, record) = (Key::of(group.meta()), group.meta().uid.clone(), group_record(&group));
+        let before = follower.context.cache.groups.put(group);
+        if let Some(before) = before.filter(|before| before.meta().uid != uid) {
+            follower.forget(Kind::DaskWorkerGroup, &*before);
+        }
+        follower.triggers.group(&key);
+        follower.cluster_of_name(&key);
+        let clusters = follower.context.cache.groups_of_cluster.put(record);
+        for cluster in &clusters {
+            follower.triggers.cluster(cluster);
+        }
+    }
+
+    fn remove(&self, follower: &Follower, key: &Key) {
+        if let Some(gone) = follower.context.cache.groups.remove(key) {
+            follower.forget(Kind::DaskWorkerGroup, &*gone);
+        }
+        follower.cluster_of_name(key);
+        let cluster = follower.context.cache.groups_of_cluster.remove(key);
+        if let Some(cluster) = &cluster {
+            follower.triggers.cluster(cluster);
+        }
+    }
+
+    fn keys(&self, follower: &Follower, namespace: Option<&str>) -> Vec<Key> {
+        follower.context.cache.groups.keys(namespace)
+    }
+}
+
+/// A scheduler's pod concerns its cluster and the groups whose workers wait for it.
+pub(super) struct Schedulers;
+
+impl Follow<Pod> for Schedulers {
+    fn put(&self, follower: &Follower, pod: Pod) {
+        let clusters = follower.context.cache.schedulers.put(pod.into());
+        for cluster in &clusters {
+            follower.cluster_and_groups(cluster);
+        }
+    }
+
+    fn remove(&self, follower: &Follower, key: &Key) {
+        let cluster = follower.context.cache.schedulers.remove(key);
+        if let Some(cluster) = &cluster {
+            follower.cluster_and_groups(cluster);
+        }
+    }
+
+    fn keys(&self, follower: &Follower, namespace: Option<&str>) -> Vec<Key> {
+        follower.context.cache.schedulers.keys(namespace)
+    }
+}
+
+/// A worker's pod concerns its group.
+pub(super) struct Workers;
+
+impl Follow<Pod> for Workers {
+    fn put(&self, follower: &Follower, pod: Pod) {
+        let groups = follower.context.cache.workers.put(pod.into());
+        for group in &groups {
+            follower.triggers.group(group);
+        }
+    }
+
+    fn remove(&self, follower: &Follower, key: &Key) {
+        let group = follower.context.cache.workers.remove(key);
+        if let Some(group) = &group {
+            follower.triggers.group(group);
+        }
+    }
+
+    fn keys(&self, follower: &Follower, namespace: Option<&str>) -> Vec<Key> {
+        follower.context.cache.workers.keys(namespace)
+    }
+}
+
+/// Any other child concerns its cluster.
+pub(super) struct Children(pub(super) fn(&Cache) -> &Index<ChildRecord>);
+
+impl<K> Follow<K> for Children
+where
+    ChildRecord: From<K>,
+{
+    fn put(&self, follower: &Follower, child: K) {
+        let child = ChildRecord::from(child);
+        follower.cluster_of_name(&child.meta().key);
+        for cluster in (self.0)(&follower.context.cache).put(child) {
+            follower.triggers.cluster(&cluster);
+        }
+    }
+
+    fn remove(&self, follower: &Follower, key: &Key) {
+        follower.cluster_of_name(key);
+        if let Some(cluster) = (self.0)(&follower.context.cache).remove(key) {
+            follower.triggers.cluster(&cluster);
+        }
+    }
+
+    fn keys(&self, follower: &Follower, namespace: Option<&str>) -> Vec<Key> {
+        (self.0)(&follower.context.cache).keys(namespace)
+    }
+}
+
+impl Follower {
+    fn forget(&self, kind: Kind, gone: &impl Resource) {
+        let (key, uid) = (Key::of(gone.meta()), gone.meta().uid.clone().unwrap_or_default());
+        self.context.forget(&Reconciled { kind, key, uid });
+    }
+
+    /// An object may have the name of a cluster's child and the label of another cluster.
+    fn cluster_of_name(&self, child: &Key) {
+        if let Some(cluster) = names::cluster_of_child(&child.name) {
+            self.triggers.cluster(&Key::new(&child.namespace, cluster));
+        }
+    }
+
+    fn cluster_and_groups(&self, cluster: &Key) {
+        self.triggers.cluster(cluster);
+        for group in self.context.cache.groups_of_cluster.of_parent(cluster) {
+            self.triggers.group(&group.meta.key);
+        }
+    }
+}
+
+fn group_record(group: &Guarded<DaskWorkerGroup>) -> GroupRecord {
+    let cluster = match group {
+        Guarded::Good(group) => group.spec.cluster.clone(),
+        Guarded::Bad { .. } => String::new(),
+    };
+    GroupRecord { meta: Meta::of(group.meta()), cluster }
+}
+
+/// Drops what nobody reads before it is stored.
+fn trimmed<K: Resource>(mut object: K) -> K {
+    object.meta_mut().managed_fields = None;
+    if let Some(notes) = &mut object.meta_mut().annotations {
+        notes.retain(|key, _| !labels::NOT_PROPAGATED.iter().any(|prefix| key.starts_with(prefix)));
+    }
+    object
+}

@@ -1,0 +1,131 @@
+//! How a history ends: what must be true then, and what must not depend on the faults on the way.
+
+use std::collections::BTreeMap;
+
+use dask_operator_testkit::server::{ApiServer, World};
+use serde_json::{Value, json};
+
+use crate::history::History;
+use crate::invariants::{is_live, uid};
+
+/// Everything that is left, without what is different each time.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct End(BTreeMap<String, Vec<Value>>);
+
+impl End {
+    pub(crate) fn of(server: &ApiServer, _: &History) -> Self {
+        let world = server.world();
+        let mut end = BTreeMap::<String, Vec<Value>>::new();
+        for (id, object) in world.objects().filter(|(id, _)| !matches!(id.plural, "events" | "leases")) {
+            let name = match object["metadata"]["labels"]["dask.org/component"].as_str() {
+                // A pod of somebody else's Deployment.
+                None if id.plural == "pods" => continue,
+                Some(part) if id.plural == "pods" => {
+                    format!("{part} of {}", object["metadata"]["labels"]["dask.org/cluster-name"])
+                }
+                _ => id.name.clone(),
+            };
+            end.entry(format!("{} {}/{name}", id.plural, id.namespace))
+                .or_default()
+                .push(lasting(&world, object));
+        }
+        for alike in end.values_mut() {
+            alike.sort_by_key(Value::to_string);
+        }
+        Self(end)
+    }
+}
+
+/// What of an object lasts: no times, versions, UIDs or random names.
+fn lasting(world: &World, object: &Value) -> Value {
+    let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    // A new image is for what is made anew: what that is depends on when it was lost.
+    let conditions = conditions.iter().filter(|one| one["type"] != "SchedulerOutdated");
+    let conditions: Vec<_> =
+        conditions.map(|one| json!([one["type"], one["status"], one["reason"]])).collect();
+    let mut annotations = object["metadata"]["annotations"].clone();
+    if let Some(notes) = annotations.as_object_mut() {
+        let depends = |key: &str| matches!(key, "dask.org/crashes" | "dask.org/template-hash");
+        notes.retain(|key, _| key.starts_with("dask.org/") && !depends(key));
+    }
+    let mut spec = object["spec"].clone();
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let is_pod = object["kind"] == "Pod";
+    if is_pod {
+        spec = serde_json::from_str(&spec.to_string().replace(name, "…")).unwrap();
+    }
+    for place in ["/containers/0/image", "/template/spec/containers/0/image"] {
+        if let Some(image) = spec.pointer_mut(place) {
+            *image = Value::Null;
+        }
+    }
+    let owner = object["metadata"]["ownerReferences"][0]["uid"].as_str();
+    let owner = owner.map(|owner| world.objects().any(|(_, object)| uid(object) == owner));
+    json!({"labels": object["metadata"]["labels"], "annotations": annotations, "spec": spec, "data": object["data"],
+        "owned": owner, "phase": object["status"]["phase"], "conditions": conditions,
+        "replicas": object["status"]["replicas"]})
+}
+
+/// Whether two runs of one history end alike; what differs otherwise.
+pub(crate) fn same(calm: &End, disturbed: &End) -> Result<(), String> {
+    let keys = calm.0.keys().chain(disturbed.0.keys()).collect::<std::collections::BTreeSet<_>>();
+    let told: Vec<_> = keys
+        .into_iter()
+        .filter(|key| calm.0.get(*key) != disturbed.0.get(*key))
+        .map(|key| format!("{key}: {}", difference(&json!(calm.0.get(key)), &json!(disturbed.0.get(key)))))
+        .collect();
+    if told.is_empty() { Ok(()) } else { Err(told.join("\n")) }
+}
+
+/// The first place where two values differ.
+fn difference(calm: &Value, disturbed: &Value) -> String {
+    let pairs: Vec<(String, Value, Value)> = match (calm, disturbed) {
+        (Value::Object(one), Value::Object(other)) => {
+            let keys = one.keys().chain(other.keys());
+            keys.map(|key| (format!(".{key}"), calm[key].clone(), disturbed[key].clone())).collect()
+        }
+        (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
+            let pairs = one.iter().zip(other).enumerate();
+            pairs.map(|(at, (one, other))| (format!("[{at}]"), one.clone(), other.clone())).collect()
+        }
+        _ => return format!(" is {calm} undisturbed, and {disturbed} here"),
+    };
+    let first = pairs.into_iter().find(|(_, one, other)| one != other);
+    first.map(|(place, one, other)| format!("{place}{}", difference(&one, &other))).unwrap_or_default()
+}
+
+/// What must be true at rest.
+pub(crate) fn check(server: &ApiServer, history: &History) -> Result<(), String> {
+    let world = server.world();
+    let pods = world.all("pods", "").map(|(_, pod)| pod);
+    let left: Vec<_> =
+        pods.filter(|pod| !is_live(pod)).map(|pod| pod["metadata"]["name"].to_string()).collect();
+    if !left.is_empty() {
+        return Err(format!("pods that ended are still there: {left:?}"));
+    }
+    for (id, group) in world.all("daskworkergroups", "").filter(|(id, _)| history.watches(&id.namespace)) {
+        let mine = |pod: &Value| pod["metadata"]["ownerReferences"][0]["uid"] == group["metadata"]["uid"];
+        let count = world.all("pods", &id.namespace).filter(|(_, pod)| mine(pod)).count() as u64;
+        let wanted = group["spec"]["worker"]["replicas"].as_u64().unwrap_or(1);
+        truth(&id.name, group, count, wanted)?;
+    }
+    for (id, cluster) in world.all("daskclusters", "").filter(|(id, _)| history.watches(&id.namespace)) {
+        let generation = &cluster["metadata"]["generation"];
+        if cluster["status"]["observedGeneration"] != *generation {
+            return Err(format!("the status of {} is of generation {}", id.name, cluster["status"]));
+        }
+    }
+    Ok(())
+}
+
+fn truth(name: &str, group: &Value, count: u64, wanted: u64) -> Result<(), String> {
+    let status = &group["status"];
+    let ready = status["conditions"].as_array().is_some_and(|all| all[0]["status"] == "True");
+    let exact = count == wanted && status["replicas"] == count && status["readyReplicas"] == count && ready;
+    let current = status["observedGeneration"] == group["metadata"]["generation"];
+    if exact && current {
+        Ok(())
+    } else {
+        Err(format!("{name} has {count} workers of {wanted}, and says {status}"))
+    }
+}

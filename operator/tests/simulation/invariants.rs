@@ -1,0 +1,202 @@
+//! What holds at every change, whatever happens.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use dask_operator_testkit::server::{ApiServer, Change, World};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::history::History;
+
+/// What people wanted is acted upon after this long at the latest: watches lag, and calls are on their way.
+const STALE: Duration = Duration::from_secs(30);
+
+/// Looks at every change.
+pub(crate) struct Invariants {
+    history: History,
+    broken: Arc<Mutex<Vec<String>>>,
+    /// Replicas of each group, by UID, and since when.
+    wanted: HashMap<String, Vec<(Instant, u64)>>,
+    /// Every UID of a cluster or group that ever was.
+    parents: HashSet<String>,
+    holder: Option<String>,
+    /// When workers of each group, by UID, were lost otherwise than by us: a look may not know yet.
+    lost: HashMap<String, Vec<Instant>>,
+}
+
+impl Invariants {
+    /// Looks at every change from now on; what is broken is listed.
+    pub(crate) fn watch(server: &ApiServer, history: &History) -> Arc<Mutex<Vec<String>>> {
+        let broken = Arc::<Mutex<Vec<String>>>::default();
+        let mut invariants = Self {
+            history: history.clone(),
+            broken: Arc::clone(&broken),
+            wanted: HashMap::new(),
+            parents: HashSet::new(),
+            holder: None,
+            lost: HashMap::new(),
+        };
+        server.world().inspect(Box::new(move |world, change| invariants.look(world, change)));
+        broken
+    }
+
+    fn look(&mut self, world: &World, change: &Change) {
+        self.remember(change);
+        let found = [
+            one_scheduler(world, change),
+            self.never_more_than_wanted(world, change),
+            self.only_surplus_is_deleted(world, change),
+            self.owners_are_ours(change),
+            others_are_left_alone(change),
+            status_goes_forward(change),
+            self.only_the_leader_writes(change),
+            self.nothing_outside(change),
+        ];
+        for what in found.into_iter().flatten() {
+            let told = format!("after {:?}: {what}: {} by {}", world.elapsed(), change.id.name, change.by);
+            self.broken.lock().unwrap().push(told);
+        }
+    }
+
+    fn remember(&mut self, change: &Change) {
+        if let Some(before) = change.before.as_ref().filter(|before| is_live(before) && !is_operator(change))
+            && let Some(group) = worker_of(change, before)
+            && !change.after.as_ref().is_some_and(|after| is_live(after))
+        {
+            self.lost.entry(group).or_default().push(change.at);
+        }
+        let Some(after) = &change.after else { return };
+        match change.id.plural {
+            "leases" => self.holder = after["spec"]["holderIdentity"].as_str().map(str::to_owned),
+            "daskclusters" => drop(self.parents.insert(uid(after))),
+            "daskworkergroups" => {
+                self.parents.insert(uid(after));
+                let replicas = after["spec"]["worker"]["replicas"].as_u64().unwrap_or(1);
+                self.wanted.entry(uid(after)).or_default().push((change.at, replicas));
+            }
+            _ => {}
+        }
+    }
+
+    /// Replicas that somebody may have seen last.
+    fn wanted(&self, group: &str) -> impl Iterator<Item = u64> {
+        let all = self.wanted.get(group).map(Vec::as_slice).unwrap_or_default();
+        let old = all.iter().rposition(|(at, _)| at.elapsed() > STALE).unwrap_or(0);
+        all[old..].iter().map(|(_, replicas)| *replicas)
+    }
+
+    fn never_more_than_wanted(&self, world: &World, change: &Change) -> Option<String> {
+        let (None, Some(pod)) = (&change.before, &change.after) else { return None };
+        let group = worker_of(change, pod)?;
+        let live = live_workers(world, change, &group);
+        let most = self.wanted(&group).max().unwrap_or(0);
+        (live > most).then(|| format!("{live} workers where {most} are wanted"))
+    }
+
+    fn only_surplus_is_deleted(&self, world: &World, change: &Change) -> Option<String> {
+        let before = change.before.as_ref().filter(|before| is_live(before))?;
+        let group = worker_of(change, before).filter(|_| is_operator(change))?;
+        if change.after.as_ref().is_some_and(|after| is_live(after)) {
+            return None;
+        }
+        let lost =
+            self.lost.get(&group).map_or(0, |all| all.iter().filter(|at| at.elapsed() < STALE).count());
+        let live = live_workers(world, change, &group) + 1 + lost as u64;
+        let least = self.wanted(&group).min().unwrap_or(0);
+        (live <= least).then(|| format!("one of {live} workers deleted where {least} are wanted"))
+    }
+
+    /// What we make has one of ours as its owner, and what others made never gets one, but a group its cluster.
+    fn owners_are_ours(&self, change: &Change) -> Option<String> {
+        let ours = is_operator(change) && !matches!(change.id.plural, "events" | "leases");
+        let after = change.after.as_ref().filter(|_| ours)?;
+        let owners = |object: &Value| object["metadata"]["ownerReferences"].clone();
+        let before = change.before.as_ref().map(|before| owners(before));
+        if before.as_ref() == Some(&owners(after)) {
+            return None;
+        }
+        let owner = &owners(after)[0];
+        let known =
+            self.parents.contains(owner["uid"].as_str().unwrap_or_default()) && owner["controller"] == true;
+        let joins = before.is_none() || change.id.plural == "daskworkergroups";
+        (!known || !joins).then(|| format!("{} written with the owner {owner}", change.id.plural))
+    }
+
+    fn only_the_leader_writes(&self, change: &Change) -> Option<String> {
+        let who =
+            change.by.split('/').next().filter(|_| is_operator(change) && change.id.plural != "leases")?;
+        let holder = self.holder.as_deref().filter(|holder| !holder.is_empty())?;
+        (holder != who).then(|| format!("written while {holder} leads"))
+    }
+
+    fn nothing_outside(&self, change: &Change) -> Option<String> {
+        let outside = is_operator(change)
+            && change.id.plural != "leases"
+            && !self.history.watches(&change.id.namespace);
+        outside.then(|| format!("written in {}, which is not watched", change.id.namespace))
+    }
+}
+
+pub(crate) fn uid(object: &Value) -> String {
+    object["metadata"]["uid"].as_str().unwrap_or_default().to_owned()
+}
+
+pub(crate) fn is_live(pod: &Value) -> bool {
+    let ended = matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
+    pod["metadata"]["deletionTimestamp"].is_null() && !ended
+}
+
+fn is_operator(change: &Change) -> bool {
+    change.by.starts_with("operator-")
+}
+
+/// The UID of the group that a worker's pod belongs to.
+fn worker_of(change: &Change, pod: &Value) -> Option<String> {
+    let worker = change.id.plural == "pods" && pod["metadata"]["labels"]["dask.org/component"] == "worker";
+    worker.then(|| pod["metadata"]["ownerReferences"][0]["uid"].as_str().unwrap_or_default().to_owned())
+}
+
+fn live_workers(world: &World, change: &Change, group: &str) -> u64 {
+    let mine = |pod: &Value| pod["metadata"]["ownerReferences"][0]["uid"] == *group && is_live(pod);
+    world.all("pods", &change.id.namespace).filter(|(_, pod)| mine(pod)).count() as u64
+}
+
+fn one_scheduler(world: &World, change: &Change) -> Option<String> {
+    let pod = change.after.as_ref().filter(|_| change.id.plural == "pods")?;
+    let deployment = &pod["metadata"]["ownerReferences"][0]["uid"];
+    let same = |other: &Value| {
+        other["metadata"]["labels"]["dask.org/component"] == "scheduler"
+            && other["metadata"]["ownerReferences"][0]["uid"] == *deployment
+            && is_live(other)
+    };
+    let count = world.all("pods", &change.id.namespace).filter(|(_, pod)| same(pod)).count();
+    (count > 1).then(|| format!("{count} schedulers at once"))
+}
+
+fn others_are_left_alone(change: &Change) -> Option<String> {
+    let before = change.before.as_ref().filter(|_| is_operator(change))?;
+    let foreign = before["metadata"]["labels"]["whose"].is_string();
+    let (mut was, mut is) = ((**before).clone(), change.after.as_deref().cloned().unwrap_or_default());
+    for object in [&mut was, &mut is] {
+        object["status"] = Value::Null;
+        object["metadata"]["resourceVersion"] = Value::Null;
+    }
+    (foreign && was != is).then(|| "somebody else's object was changed".to_owned())
+}
+
+fn status_goes_forward(change: &Change) -> Option<String> {
+    let (before, after) = (change.before.as_ref()?, change.after.as_ref()?);
+    if uid(before) != uid(after) {
+        return None;
+    }
+    if before["status"]["phase"] == "Running"
+        && after["status"]["phase"] != "Running"
+        && change.id.plural == "daskclusters"
+    {
+        return Some(format!("the phase goes back to {}", after["status"]["phase"]));
+    }
+    let generation = |object: &Value| object["status"]["observedGeneration"].as_i64().unwrap_or(0);
+    (generation(after) < generation(before)).then(|| "the observed generation goes back".to_owned())
+}

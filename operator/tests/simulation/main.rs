@@ -1,0 +1,79 @@
+//! The whole operator in simulated time, against an API server within the process where anything may go wrong.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::unwrap_in_result,
+    clippy::print_stdout,
+    reason = "it is a test"
+)]
+
+mod chance;
+mod end;
+mod history;
+mod invariants;
+mod people;
+mod play;
+mod script;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use history::History;
+
+/// How many histories a plain run plays.
+const HISTORIES: u64 = 1000;
+/// Histories that once went wrong.
+const KEPT: [u64; 0] = [];
+
+/// Plays a history without and with disturbances; both must end alike, and break no invariant on the way.
+fn check(seed: u64) -> Result<(), String> {
+    let history = History::generate(seed);
+    let calm = play::play(&history, None)?;
+    let disturbed = play::play(&history, Some(seed))?;
+    end::same(&calm, &disturbed).map_err(|difference| format!("the ends differ:\n{difference}"))
+}
+
+fn check_all(seeds: std::ops::Range<u64>) -> Vec<(u64, String)> {
+    let next = AtomicU64::new(seeds.start);
+    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let failures = std::sync::Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    if let Err(why) = check(seed) {
+                        failures.lock().unwrap().push((seed, why));
+                    }
+                }
+            });
+        }
+    });
+    failures.into_inner().unwrap()
+}
+
+/// A number from the environment.
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+#[test]
+fn histories_keep_every_invariant_and_end_as_if_nothing_had_gone_wrong() {
+    if std::env::var_os("RUST_LOG").is_some() {
+        tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).init();
+    }
+    let first = number("SIMULATION_SEED").unwrap_or(0);
+    let count = number("SIMULATION_HISTORIES").unwrap_or(HISTORIES);
+    let failures = check_all(first..first + count);
+    let told: Vec<_> = failures.iter().take(3).map(|(seed, why)| format!("history {seed}: {why}")).collect();
+    assert!(failures.is_empty(), "{} of {count} histories failed\n{}", failures.len(), told.join("\n\n"));
+}
+
+#[test]
+fn histories_that_once_went_wrong_go_right() {
+    for seed in KEPT {
+        check(seed).unwrap_or_else(|why| panic!("history {seed}: {why}"));
+    }
+}

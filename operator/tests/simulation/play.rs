@@ -1,0 +1,270 @@
+//! Plays a history: people, Kubernetes and the operator's replicas, in time that passes as fast as it can be computed.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use dask_operator::{Chance, Clock, LeaseName, Operator, Replica, Shutdown, Stop};
+use dask_operator_plan::Settings;
+use dask_operator_testkit::server::{ApiServer, Change, Life, NoFaults};
+use jiff::SignedDuration;
+use tokio::task::JoinHandle;
+
+use crate::end::{self, End};
+use crate::history::{History, Step};
+use crate::invariants::Invariants;
+use crate::people;
+use crate::script::Script;
+
+/// A process that died is started again after this long: longer than anything it sent is on its way.
+const DOWN: Duration = Duration::from_secs(3);
+/// Nothing was written for this long: longer than a crash is told after it, and than any wait of the operator.s.
+const REST: Duration = Duration::from_secs(900);
+/// After the last disturbance everything must be at rest by then.
+const PATIENCE: Duration = Duration::from_hours(2);
+
+/// Plays it; the end, or what was broken on the way.
+pub(crate) fn play(history: &History, disturbed: Option<u64>) -> Result<End, String> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let mut stage = Stage::new(history, disturbed);
+        let ended = stage.play(history, disturbed.is_some()).await;
+        let broken = stage.broken.lock().unwrap().clone();
+        if std::env::var_os("SIMULATION_LOG").is_some() {
+            stage.log();
+        }
+        match broken.first() {
+            Some(first) => Err(format!("{first} (and {} more) in {:?}", broken.len() - 1, history.steps)),
+            None => ended.map_err(|why| format!("{why} in {:?}", history.steps)),
+        }
+    })
+}
+
+struct Stage {
+    server: ApiServer,
+    broken: Arc<Mutex<Vec<String>>>,
+    processes: Vec<Process>,
+}
+
+impl Stage {
+    fn new(history: &History, disturbed: Option<u64>) -> Self {
+        let server = match disturbed {
+            Some(seed) => ApiServer::new(Box::new(Script::new(seed))),
+            None => ApiServer::new(Box::new(NoFaults)),
+        };
+        tokio::spawn(Life::new(&server, history.seed).run());
+        let broken = Invariants::watch(&server, history);
+        let replicas = if disturbed.is_some() { history.replicas } else { 1 };
+        let processes = (0..replicas).map(|number| Process::new(&server, history, number)).collect();
+        Self { server, broken, processes }
+    }
+
+    async fn play(&mut self, history: &History, disturbed: bool) -> Result<End, String> {
+        for (quiet, step) in &history.steps {
+            self.wait(*quiet).await;
+            if !step.disturbs() {
+                self.follow(step, history).await?;
+            } else if disturbed {
+                self.disturb(step).await;
+            }
+        }
+        self.server.set_faults(Box::new(NoFaults));
+        self.rest().await?;
+        end::check(&self.server, history)?;
+        Ok(End::of(&self.server, history))
+    }
+
+    /// Lets time pass, and starts again who dies.
+    async fn wait(&mut self, time: Duration) {
+        let until = tokio::time::Instant::now() + time;
+        loop {
+            let died = async {
+                futures::future::select_all(self.processes.iter_mut().map(|one| Box::pin(one.ended())))
+                    .await
+                    .1
+            };
+            tokio::select! {
+                biased;
+                user = self.server.crash() => {
+                    let died = user.and_then(|user| self.processes.iter_mut().find(|one| one.user == user));
+                    if let Some(died) = died { died.start(DOWN) }
+                }
+                who = died => self.processes[who].start(DOWN),
+                () = tokio::time::sleep_until(until) => return,
+            }
+        }
+    }
+
+    async fn follow(&mut self, step: &Step, history: &History) -> Result<(), String> {
+        for _ in 0..1800 {
+            if people::act(&self.server, step, history) {
+                return Ok(());
+            }
+            self.wait(Duration::from_secs(1)).await;
+        }
+        Err(format!("half an hour was not enough for {step:?} to become possible"))
+    }
+
+    async fn disturb(&mut self, step: &Step) {
+        let process = |replica: usize| replica % self.processes.len();
+        match step {
+            Step::Restart { replica } => self.processes[process(*replica)].stop.as_ref().unwrap().stop(),
+            Step::Kill { replica } => {
+                let at = process(*replica);
+                self.processes[at].start(DOWN);
+            }
+            Step::Pause { replica, seconds } => {
+                let at = process(*replica);
+                self.processes[at].pause(true);
+                self.wait(Duration::from_secs(*seconds)).await;
+                self.processes[at].pause(false);
+            }
+            Step::Outage { seconds } => {
+                self.server.set_down(true);
+                self.wait(Duration::from_secs(*seconds)).await;
+                self.server.set_down(false);
+            }
+            _ => self.server.world().compact(),
+        }
+    }
+
+    /// Every change, for a person who looks into one history.
+    fn log(&self) {
+        let world = self.server.world();
+        for change in world.history().iter().filter(|change| counts(change)) {
+            let what = match (&change.before, &change.after) {
+                (None, _) => "created".to_owned(),
+                (_, None) => "gone".to_owned(),
+                (Some(before), Some(after)) => differences(before, after),
+            };
+            let at = world.elapsed().saturating_sub(change.at.elapsed());
+            let dask_operator_testkit::server::Id { plural, namespace, name } = &change.id;
+            println!("{at:>9.3?} {} {plural} {namespace}/{name} {what}", change.by);
+        }
+    }
+
+    async fn rest(&mut self) -> Result<(), String> {
+        let began = tokio::time::Instant::now();
+        while began.elapsed() < PATIENCE {
+            self.wait(Duration::from_secs(30)).await;
+            if began.elapsed() > REST && self.last_change() > REST {
+                return Ok(());
+            }
+        }
+        let world = self.server.world();
+        let last: Vec<_> = world.history().iter().rev().filter(|change| counts(change)).take(6).collect();
+        let told = last.iter().map(|change| format!("{} {:?} {:?}", change.by, change.id, change.after));
+        Err(format!("it never rests; its last changes: {}", told.collect::<Vec<_>>().join("\n")))
+    }
+
+    fn last_change(&self) -> Duration {
+        let world = self.server.world();
+        let last = world.history().iter().rev().find(|change| counts(change));
+        last.map_or(PATIENCE, |change| change.at.elapsed())
+    }
+}
+
+/// Everything but the lease.
+fn counts(change: &Change) -> bool {
+    change.id.plural != "leases"
+}
+
+/// One replica, which dies and comes back under the same name.
+struct Process {
+    server: ApiServer,
+    history: History,
+    number: usize,
+    starts: u64,
+    user: String,
+    stop: Option<Stop>,
+    paused: tokio::sync::watch::Sender<bool>,
+    running: JoinHandle<()>,
+}
+
+impl Process {
+    fn new(server: &ApiServer, history: &History, number: usize) -> Self {
+        let mut process = Self {
+            server: server.clone(),
+            history: history.clone(),
+            number,
+            starts: 0,
+            user: String::new(),
+            stop: None,
+            paused: tokio::sync::watch::Sender::new(false),
+            running: tokio::spawn(async {}),
+        };
+        process.start(Duration::ZERO);
+        process
+    }
+
+    /// Dies, if it lives, and lives after a while.
+    fn start(&mut self, down: Duration) {
+        self.running.abort();
+        self.starts += 1;
+        self.user = format!("operator-{}/{}", self.number, self.starts);
+        let (stop, shutdown) = Shutdown::by_hand();
+        let operator = Operator::new(self.replica());
+        let mut paused = self.paused.subscribe();
+        self.running = tokio::spawn(async move {
+            tokio::time::sleep(down).await;
+            let mut running = Box::pin(operator.run(&shutdown));
+            loop {
+                tokio::select! {
+                    biased;
+                    () = until(&mut paused, true) => until(&mut paused, false).await,
+                    _ = &mut running => return,
+                }
+            }
+        });
+        self.stop = Some(stop);
+    }
+
+    async fn ended(&mut self) -> usize {
+        let _ = (&mut self.running).await;
+        self.number
+    }
+
+    fn pause(&self, paused: bool) {
+        self.paused.send_replace(paused);
+    }
+
+    fn replica(&self) -> Replica {
+        // The clocks of machines may be an hour apart.
+        let skew = SignedDuration::from_hours(i64::try_from(self.number).unwrap());
+        let server = self.server.clone();
+        let seed = self.history.seed ^ (self.number as u64) << 32 ^ self.starts << 48;
+        Replica {
+            client: self.server.client(&self.user),
+            namespaces: self.history.watched.clone(),
+            settings: Settings {
+                cluster_domain: "cluster.local".to_owned(),
+                default_image: "image".to_owned(),
+            },
+            lease: LeaseName {
+                namespace: "operators".to_owned(),
+                identity: format!("operator-{}", self.number),
+            },
+            clock: Clock::new(move || server.world().now() + skew),
+            chance: Chance::from_seed(seed),
+        }
+    }
+}
+
+async fn until(paused: &mut tokio::sync::watch::Receiver<bool>, wanted: bool) {
+    let _ = paused.wait_for(|paused| *paused == wanted).await.is_ok();
+}
+
+fn differences(before: &serde_json::Value, after: &serde_json::Value) -> String {
+    let parts = ["metadata", "spec", "status"].into_iter().filter(|part| before[part] != after[part]);
+    parts
+        .filter(|part| {
+            *part != "metadata"
+                || before["metadata"]["deletionTimestamp"] != after["metadata"]["deletionTimestamp"]
+        })
+        .map(|part| format!("{part} {}", after[part]))
+        .collect::<Vec<_>>()
+        .join(" ")
+        .chars()
+        .take(400)
+        .collect()
+}
