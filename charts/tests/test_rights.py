@@ -14,9 +14,10 @@ def test_the_operator_may_do_what_it_does_and_no_more():
         (f"{dask}/daskclusters/finalizers", ("update",), ()),
         (f"{dask}/daskworkergroups/finalizers", ("update",), ()),
         ("/pods", (*read, "create", "delete"), ()),
-        ("/services", (*read, "create"), ()),
+        ("/services", (*read, "create", "patch"), ()),
         ("/configmaps", (*read, "create", "patch"), ()),
-        ("apps/deployments", (*read, "create"), ()),
+        ("apps/deployments", (*read, "create", "patch"), ()),
+        ("policy/poddisruptionbudgets", (*read, "create", "delete"), ()),
         ("events.k8s.io/events", ("create", "patch"), ()),
     }
 

@@ -15,6 +15,8 @@ mod late_scheduler;
 mod losses;
 #[path = "shared/old_commands.rs"]
 mod old_commands;
+#[path = "shared/protection.rs"]
+mod protection;
 #[path = "shared/scaling.rs"]
 mod scaling;
 #[path = "shared/seen.rs"]

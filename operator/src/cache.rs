@@ -15,7 +15,9 @@ pub(crate) use guard::Guarded;
 pub(crate) use index::Index;
 pub(crate) use objects::Objects;
 pub(crate) use pod::{Pod, PodRecord, Scheduler};
-pub(crate) use record::{ChildRecord, ConfigMap, Deployment, GroupRecord, Key, Meta, Record, Service};
+pub(crate) use record::{
+    Budget, ChildRecord, ConfigMap, Deployment, GroupRecord, Key, Meta, Record, Service,
+};
 
 /// Everything that reconciles read; they never ask the API server.
 #[derive(Default)]
@@ -28,6 +30,7 @@ pub(crate) struct Cache {
     pub(crate) deployments: Index<ChildRecord>,
     pub(crate) services: Index<ChildRecord>,
     pub(crate) configs: Index<ChildRecord>,
+    pub(crate) budgets: Index<ChildRecord>,
     complete: watch::Sender<bool>,
 }
 
@@ -48,6 +51,7 @@ impl Cache {
             Kind::ConfigMap => indexed(&self.configs, key),
             Kind::Deployment => indexed(&self.deployments, key),
             Kind::Pod => indexed(&self.workers, key),
+            Kind::PodDisruptionBudget => indexed(&self.budgets, key),
             Kind::Service => indexed(&self.services, key),
         }
     }

@@ -13,7 +13,7 @@ use kube::{Api, Resource};
 use thiserror::Error;
 use tokio::task::{JoinError, JoinSet};
 
-use crate::cache::{ConfigMap, Deployment, Guarded, Pod, Service};
+use crate::cache::{Budget, ConfigMap, Deployment, Guarded, Pod, Service};
 use crate::context::Context;
 use crate::triggers::Triggers;
 use follow::{Watched, follow};
@@ -67,6 +67,7 @@ impl Watches {
         self.watch::<Pod, _>(&format!("{},{}", of(component::WORKER), labels::WORKER_GROUP_NAME), || Workers);
         self.watch::<Deployment, _>(&scheduler, || Children(|cache| &cache.deployments));
         self.watch::<Service, _>(&scheduler, || Children(|cache| &cache.services));
+        self.watch::<Budget, _>(&scheduler, || Children(|cache| &cache.budgets));
         self.watch::<ConfigMap, _>(&of(component::CONFIG), || Children(|cache| &cache.configs));
         arrive(&self.missing, &self.follower.context);
     }

@@ -67,6 +67,9 @@ pub struct DaskClusterSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::free_object")]
     pub config: Option<RawJson>,
+    /// When its pods are kept from eviction; never, if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disruption_protection: Option<DisruptionProtection>,
     /// The scheduler.
     #[serde(default)]
     #[schemars(extend("default" = {}))]
@@ -95,6 +98,9 @@ pub struct DaskClusterStatus {
     /// Selects the worker pods of the default group, as autoscalers want it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<String>,
+    /// The value of the annotation `dask.org/restart-scheduler` that the scheduler was made or restarted by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restarted_scheduler: Option<String>,
     /// What is true of the cluster now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
@@ -102,6 +108,20 @@ pub struct DaskClusterStatus {
     /// The generation of the spec that this status tells of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+}
+
+/// When the pods of the cluster are kept from eviction, as by `kubectl drain` and by autoscalers of nodes: `None`
+/// means never, `WhileBusy` while a group wants workers or has some, `Always` always. Losses that nobody asks
+/// Kubernetes about, as of a node, are not prevented.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum DisruptionProtection {
+    /// Never.
+    #[default]
+    None,
+    /// While it has workers.
+    WhileBusy,
+    /// For as long as it exists.
+    Always,
 }
 
 /// How far a cluster has come, in the words of the Python operator.

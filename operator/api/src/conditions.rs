@@ -30,6 +30,8 @@ pub enum ConditionType {
     WorkersFailing,
     /// Pods of workers exist and cannot start.
     WorkersCannotStart,
+    /// The scheduler or its Service is not what the spec says by now; it goes on until a restart is asked for.
+    SchedulerOutdated,
 }
 
 impl fmt::Display for ConditionType {

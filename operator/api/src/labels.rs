@@ -27,11 +27,17 @@ pub const PUSHED_REPLICAS: &str = "dask.org/pushed-replicas";
 pub const PUSHED_WORKER: &str = "dask.org/pushed-worker";
 /// On a child: the hash of what it was made from.
 pub const TEMPLATE_HASH: &str = "dask.org/template-hash";
+/// On a cluster: restart its scheduler, once for each new value. On its Deployment: the value acted upon last.
+pub const RESTART_SCHEDULER: &str = "dask.org/restart-scheduler";
 /// On a cluster or a group: leave `dask-scheduler` and `dask-worker` in commands as they are.
 pub const KEEP_COMMAND: &str = "dask.org/keep-command";
 
 /// On a worker pod: how often in a row its predecessors crashed, which decides how long its own crash is waited for.
 pub const CRASHES: &str = "dask.org/crashes";
+
+/// On a pod: autoscalers of nodes leave its node alone. The Cluster Autoscaler and Karpenter, in this order.
+pub const DO_NOT_DISRUPT: [(&str, &str); 2] =
+    [("cluster-autoscaler.kubernetes.io/safe-to-evict", "false"), ("karpenter.sh/do-not-disrupt", "true")];
 
 /// Annotations with these prefixes belong to the parent alone and are not passed on.
 pub const NOT_PROPAGATED: [&str; 2] = ["kopf.zalando.org", "kubectl.kubernetes.io"];

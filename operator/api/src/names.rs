@@ -40,7 +40,7 @@ impl ClusterName {
         &self.0
     }
 
-    /// The scheduler's Deployment and Service.
+    /// The scheduler's Deployment and Service, and the disruption budget.
     pub fn scheduler(&self) -> String {
         scheduler_name(&self.0)
     }

@@ -104,7 +104,7 @@ reasons! {
     /// An object that the cluster needs has a name that is taken. What exists is left as it is.
     OwnedByAnother in NameTaken {
         cure: "Delete or rename that object, or give the cluster another name.",
-        look: "kubectl get services,deployments,configmaps,daskworkergroups --show-labels"
+        look: "kubectl get services,deployments,configmaps,poddisruptionbudgets,daskworkergroups --show-labels"
     }
     /// A pod spec has fields that this API server does not know. The pod was made without them.
     DroppedByServer in UnknownFields {
@@ -114,7 +114,7 @@ reasons! {
     /// Somebody changed the label of an object of ours by which it is found.
     LabelLost in Refused {
         cure: "Put the label back that the message names, or delete the object: it is made anew.",
-        look: "kubectl get services,deployments,configmaps --show-labels"
+        look: "kubectl get services,deployments,configmaps,poddisruptionbudgets --show-labels"
     }
     /// The namespace is being deleted, and nothing can be made in it any more.
     NamespaceTerminating in Refused {
@@ -191,6 +191,12 @@ reasons! {
     ContainerFailed in WorkersFailing {
         cure: "Read them. Workers are replaced, and a scheduler restarted, by themselves, ever more slowly.",
         look: "kubectl logs POD --previous"
+    }
+    /// The spec of the scheduler, or of its Service, changed after it was made. A running scheduler is never restarted
+    /// unasked, for it holds all work.
+    SpecChanged in SchedulerOutdated {
+        cure: "Run the command of the message when the work may be lost, or change the spec back.",
+        look: "kubectl describe dsk NAME"
     }
 }
 

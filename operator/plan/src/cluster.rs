@@ -19,8 +19,8 @@ pub use status::{invalid, status};
 
 /// What to write so that the cluster becomes what it should be.
 ///
-/// The objects depend on each other only through names, so all are made at once; a running scheduler is never
-/// touched.
+/// The objects depend on each other only through names, so all are made at once; a running scheduler is touched only
+/// when somebody asks for its restart.
 pub fn plan(cluster: &CheckedCluster, observed: &Observed, settings: &Settings, _now: Timestamp) -> Plan {
     if cluster.deleting {
         return Plan::default();
@@ -30,6 +30,12 @@ pub fn plan(cluster: &CheckedCluster, observed: &Observed, settings: &Settings, 
         decide::service(cluster, observed),
         decide::deployment(cluster, observed, settings),
         decide::default_group(cluster, observed),
+        decide::budget(cluster, observed),
     ];
-    Plan { apply: apply.into_iter().flatten().collect(), ..Plan::default() }
+    let delete = decide::budget_no_more(cluster, observed);
+    Plan {
+        apply: apply.into_iter().flatten().collect(),
+        delete: delete.into_iter().collect(),
+        ..Plan::default()
+    }
 }

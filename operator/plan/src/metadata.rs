@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 pub(crate) type StringMap = BTreeMap<String, String>;
 
 /// Our own notes on an object, which say nothing about its children.
-const OWN_NOTES: [&str; 5] = [
+const OWN_NOTES: [&str; 6] = [
     labels::PUSHED_REPLICAS,
     labels::PUSHED_WORKER,
     labels::TEMPLATE_HASH,
     labels::KEEP_COMMAND,
     labels::CRASHES,
+    labels::RESTART_SCHEDULER,
 ];
 
 /// The object that owns a child.
@@ -86,6 +87,7 @@ mod tests {
             ("kubectl.kubernetes.io/last-applied-configuration", "x"),
             (labels::PUSHED_REPLICAS, "3"),
             (labels::CRASHES, "99"),
+            (labels::RESTART_SCHEDULER, "1"),
             ("argocd.argoproj.io/tracking-id", "kept"),
         ]);
         assert_eq!(passed_on(&all), string_map([("argocd.argoproj.io/tracking-id", "kept")]));

@@ -39,6 +39,8 @@ pub enum Kind {
     Deployment,
     /// `v1` Pod.
     Pod,
+    /// `policy/v1` PodDisruptionBudget.
+    PodDisruptionBudget,
     /// `v1` Service.
     Service,
 }
@@ -63,7 +65,8 @@ pub struct Create {
     pub object: Value,
 }
 
-/// A minimal merge patch of exactly the object that was looked at.
+/// A minimal merge patch of exactly the object that was looked at. Where a map says `$patch: replace`, it is replaced
+/// whole; the API server knows that of its own kinds alone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Patch {
     /// The object's kind.

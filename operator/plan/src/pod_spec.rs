@@ -62,6 +62,11 @@ impl PodSpec {
         container::append(&mut self.fields, "volumes", volume);
     }
 
+    /// Whether a container is left without an image.
+    pub(crate) fn lacks_image(&self) -> bool {
+        self.containers.iter().any(container::is_ours_to_complete)
+    }
+
     /// Gives every container without an image this one.
     pub(crate) fn complete_images(&mut self, image: &str) {
         for container in &mut self.containers {

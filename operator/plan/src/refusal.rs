@@ -4,7 +4,7 @@ use dask_operator_api::conditions::Reason;
 use kube::core::Status;
 
 /// What only such an answer says. The first that is found counts: what a webhook or a policy says is its own affair.
-const MARKS: [(&str, Reason); 14] = [
+const MARKS: [(&str, Reason); 15] = [
     ("admission webhook \"", Reason::RefusedByAdmission),
     ("failed calling webhook \"", Reason::RefusedByAdmission),
     ("ValidatingAdmissionPolicy '", Reason::RefusedByAdmission),
@@ -18,6 +18,7 @@ const MARKS: [(&str, Reason); 14] = [
     (" max limit to request ratio per ", Reason::LimitRangeViolated),
     ("\" cannot create resource ", Reason::RightsMissing),
     ("\" cannot patch resource ", Reason::RightsMissing),
+    ("\" cannot delete resource ", Reason::RightsMissing),
     ("cannot set blockOwnerDeletion ", Reason::RightsMissing),
 ];
 

@@ -1,6 +1,7 @@
 //! The exact objects that are made, as snapshots: a change shows in review.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
+use dask_operator_api::cluster::DisruptionProtection;
 use dask_operator_plan::worker_group::{self, Cluster};
 use dask_operator_plan::{Apply, Settings, Suffixes, cluster};
 use dask_operator_testkit::{a_cluster, a_group};
@@ -72,6 +73,36 @@ fn a_cluster_of_the_python_client_keeps_what_its_user_wrote() {
     let cluster =
         a_cluster().label("team", "a").scheduler_pod(scheduler).service(service).worker_pod(client_worker());
     insta::assert_yaml_snapshot!(objects_of(&cluster.build()));
+}
+
+#[test]
+fn a_protected_cluster_has_a_budget_and_its_scheduler_is_marked_for_autoscalers() {
+    let cluster = a_cluster().protected(DisruptionProtection::Always).build();
+    let objects = objects_of(&cluster);
+    let template = &objects["Deployment"]["spec"]["template"]["metadata"];
+    insta::assert_yaml_snapshot!([&objects["PodDisruptionBudget"], &template["annotations"]]);
+}
+
+#[test]
+fn marks_for_autoscalers_are_on_whatever_pods_are_protected_for_life() {
+    use DisruptionProtection::{Always, None as Never, WhileBusy};
+    let marked = [Never, WhileBusy, Always].map(|protection| {
+        let objects = objects_of(&a_cluster().protected(protection).build());
+        let worker = worker_of(&a_group().build(), Cluster { protection, ..the_cluster() });
+        [&objects["Deployment"]["spec"]["template"], &worker].map(is_marked)
+    });
+    assert_eq!(marked, [[false, false], [false, true], [true, true]]);
+}
+
+fn is_marked(pod: &Value) -> bool {
+    pod["metadata"]["annotations"]["karpenter.sh/do-not-disrupt"] == "true"
+}
+
+#[test]
+fn a_mark_for_autoscalers_of_the_users_own_wins() {
+    let cluster = a_cluster().protected(DisruptionProtection::Always);
+    let objects = objects_of(&cluster.annotation("karpenter.sh/do-not-disrupt", "false").build());
+    assert!(!is_marked(&objects["Deployment"]["spec"]["template"]));
 }
 
 #[test]

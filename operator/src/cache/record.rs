@@ -4,6 +4,7 @@ use dask_operator_api::labels;
 use dask_operator_plan::cluster::{Child, Ownership};
 use k8s_openapi::api::apps::v1::Deployment as K8sDeployment;
 use k8s_openapi::api::core::v1::{ConfigMap as K8sConfigMap, Service as K8sService};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget as K8sPodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use serde::Deserialize;
@@ -127,6 +128,13 @@ pub(crate) struct ConfigMap {
     metadata: ObjectMeta,
 }
 
+/// A disruption budget, of which only the metadata matters.
+#[derive(Resource, Clone, Debug, Deserialize)]
+#[resource(inherit = K8sPodDisruptionBudget)]
+pub(crate) struct Budget {
+    metadata: ObjectMeta,
+}
+
 /// A Service: whether its load balancer has an address yet.
 #[derive(Resource, Clone, Debug, Deserialize)]
 #[resource(inherit = K8sService)]
@@ -157,12 +165,13 @@ struct LoadBalancer {
     ingress: Vec<serde::de::IgnoredAny>,
 }
 
-/// What is kept of a Deployment, Service or ConfigMap.
+/// What is kept of a Deployment, Service, ConfigMap or disruption budget.
 #[derive(Clone, Debug)]
 pub(crate) struct ChildRecord {
     meta: Meta,
     cluster: String,
     hash: Option<String>,
+    restarted: Option<String>,
     /// Whether a load balancer was asked for and has no address yet.
     pub(crate) awaits_address: bool,
     /// Why a Deployment's pod cannot be made, in the API server's words.
@@ -171,10 +180,12 @@ pub(crate) struct ChildRecord {
 
 impl ChildRecord {
     fn of(metadata: &ObjectMeta) -> Self {
+        let note = |key| metadata.annotations.as_ref().and_then(|notes| notes.get(key).cloned());
         Self {
             meta: Meta::of(metadata),
             cluster: text(metadata.labels.as_ref(), labels::CLUSTER_NAME),
-            hash: metadata.annotations.as_ref().and_then(|notes| notes.get(labels::TEMPLATE_HASH).cloned()),
+            hash: note(labels::TEMPLATE_HASH),
+            restarted: note(labels::RESTART_SCHEDULER),
             awaits_address: false,
             replica_failure: None,
         }
@@ -187,6 +198,7 @@ impl ChildRecord {
             resource_version: self.meta.resource_version.clone(),
             ownership: self.meta.ownership(cluster, cluster_uid),
             hash: self.hash.clone(),
+            restarted: self.restarted.clone(),
         }
     }
 }
@@ -213,6 +225,12 @@ impl From<Deployment> for ChildRecord {
 impl From<ConfigMap> for ChildRecord {
     fn from(config: ConfigMap) -> Self {
         Self::of(&config.metadata)
+    }
+}
+
+impl From<Budget> for ChildRecord {
+    fn from(budget: Budget) -> Self {
+        Self::of(&budget.metadata)
     }
 }
 

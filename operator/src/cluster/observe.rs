@@ -4,7 +4,7 @@ use dask_operator_api::{DaskCluster, labels, names};
 use dask_operator_plan::cluster::{DefaultGroup, Observed, Ownership, SchedulerPod, Service};
 use kube::{Resource, ResourceExt};
 
-use crate::cache::{Cache, Guarded, Key, Meta};
+use crate::cache::{Cache, GroupRecord, Guarded, Key, Meta};
 
 /// Reads caches only.
 pub(super) fn observe(cache: &Cache, cluster: &DaskCluster, key: &Key) -> Observed {
@@ -23,6 +23,8 @@ pub(super) fn observe(cache: &Cache, cluster: &DaskCluster, key: &Key) -> Observ
         service,
         config: cache.configs.get(&config).map(|record| record.child(&key.name, &uid)),
         group: default_group(cache, key, &uid),
+        budget: cache.budgets.get(&scheduler).map(|record| record.child(&key.name, &uid)),
+        has_workers: cache.groups_of_cluster.of_parent(key).iter().any(|group| has_workers(cache, group)),
         scheduler_pods: scheduler_pods(cache, key),
     }
 }
@@ -33,18 +35,26 @@ pub(crate) fn scheduler_pods(cache: &Cache, cluster: &Key) -> Vec<SchedulerPod> 
     pods.iter().filter(|pod| pod.is_made_for(&cluster.name)).map(|pod| pod.scheduler()).collect()
 }
 
+/// Whether a group wants workers or, by its status, still has some.
+fn has_workers(cache: &Cache, group: &GroupRecord) -> bool {
+    let object = cache.groups.get(&group.meta.key);
+    let Some(Guarded::Good(group)) = object.as_deref() else { return false };
+    let existing = group.status.as_ref().and_then(|status| status.replicas);
+    group.spec.worker.replicas > 0 || existing.is_some_and(|workers| workers > 0)
+}
+
 fn default_group(cache: &Cache, key: &Key, uid: &str) -> Option<DefaultGroup> {
     let name = names::default_group_name(&key.name);
     let object = cache.groups.get(&Key::new(&key.namespace, &name))?;
     let meta = Meta::of(object.meta());
     let notes = object.meta().annotations.clone().unwrap_or_default();
-    let mut child = dask_operator_plan::cluster::Child {
+    let child = dask_operator_plan::cluster::Child {
         uid: meta.uid.clone(),
         resource_version: meta.resource_version.clone(),
         ownership: meta.ownership(&key.name, uid),
-        hash: None,
+        hash: notes.get(labels::PUSHED_WORKER).cloned(),
+        restarted: None,
     };
-    child.hash = notes.get(labels::PUSHED_WORKER).cloned();
     let group = match &*object {
         Guarded::Good(group) if child.ownership == Ownership::Ours => group,
         // Its workers are not this cluster's, or nobody knows.

@@ -83,7 +83,7 @@ pub(super) fn component(kind: Kind) -> Option<&'static str> {
     match kind {
         Kind::DaskCluster | Kind::DaskWorkerGroup => None,
         Kind::ConfigMap => Some(component::CONFIG),
-        Kind::Deployment | Kind::Service => Some(component::SCHEDULER),
+        Kind::Deployment | Kind::PodDisruptionBudget | Kind::Service => Some(component::SCHEDULER),
         Kind::Pod => Some(component::WORKER),
     }
 }

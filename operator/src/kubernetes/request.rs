@@ -14,6 +14,7 @@ pub(super) fn collection(kind: Kind, namespace: &str) -> String {
         Kind::ConfigMap => ("/api/v1", "configmaps"),
         Kind::Deployment => ("/apis/apps/v1", "deployments"),
         Kind::Pod => ("/api/v1", "pods"),
+        Kind::PodDisruptionBudget => ("/apis/policy/v1", "poddisruptionbudgets"),
         Kind::Service => ("/api/v1", "services"),
     };
     format!("{prefix}/namespaces/{namespace}/{plural}")
@@ -39,9 +40,17 @@ pub(super) fn create(kind: Kind, namespace: &str, object: &Value, validation: Va
     json(Method::POST, &path, "application/json", object)
 }
 
-pub(super) fn patch(kind: Kind, key: &Key, body: &Value) -> Built {
-    let path = format!("{}?fieldManager=dask-operator", object(kind, key));
-    json(Method::PATCH, &path, "application/merge-patch+json", body)
+pub(super) fn patch(kind: Kind, key: &Key, body: &Value, validation: Validation) -> Built {
+    let path = format!("{}?fieldValidation={validation:?}&fieldManager=dask-operator", object(kind, key));
+    json(Method::PATCH, &path, patch_type(kind), body)
+}
+
+/// Only a strategic merge patch can say that a map is replaced whole, and only built-in kinds take one.
+fn patch_type(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Deployment | Kind::Service => "application/strategic-merge-patch+json",
+        _ => "application/merge-patch+json",
+    }
 }
 
 pub(super) fn patch_status(kind: Kind, key: &Key, body: &Value) -> Built {

@@ -52,14 +52,8 @@ impl Writer {
     async fn create(&self, by: &Reconciled, create: &Create, ledger: &Ledger) -> Outcome {
         let key = Key::new(&by.key.namespace, &create.name);
         ledger.note(by, create.kind, key.clone(), Awaited::Created);
-        let mut unknown_fields = None;
-        let mut answer =
-            self.caller.send("create", create.kind, &key, post(create, &key, Validation::Strict)).await;
-        if let Some(words) = unknown_fields_of(&answer) {
-            unknown_fields = Some(format!("{}: {words}", called(create.kind, &create.name)));
-            answer =
-                self.caller.send("create", create.kind, &key, post(create, &key, Validation::Ignore)).await;
-        }
+        let post = |validation| request::create(create.kind, &key.namespace, &create.object, validation);
+        let (answer, unknown_fields) = self.strictly("create", create.kind, &key, post).await;
         match answer {
             Ok(_) => Outcome { unknown_fields, created: vec![create.kind], ..Outcome::default() },
             Err(CallError::Answer(status)) if status.reason == "AlreadyExists" => {
@@ -108,10 +102,28 @@ impl Writer {
 
     async fn patch(&self, by: &Reconciled, patch: &Patch, ledger: &Ledger) -> Outcome {
         let key = Key::new(&by.key.namespace, &patch.name);
-        let answer =
-            self.caller.send("patch", patch.kind, &key, request::patch(patch.kind, &key, &patch.body)).await;
+        let body = |validation| request::patch(patch.kind, &key, &patch.body, validation);
+        let (answer, unknown_fields) = self.strictly("patch", patch.kind, &key, body).await;
         note_change(by, patch.kind, key, &answer, ledger);
-        answer.map_or_else(|error| failed(patch.kind, &patch.name, &error), |_| Outcome::default())
+        match answer {
+            Ok(_) => Outcome { unknown_fields, ..Outcome::default() },
+            Err(error) => failed(patch.kind, &patch.name, &error),
+        }
+    }
+
+    /// Sends a write that the server is to refuse for fields that it does not know, to learn of them; and then, if
+    /// they were all it minded, without them.
+    async fn strictly(
+        &self,
+        verb: &'static str,
+        kind: Kind,
+        key: &Key,
+        request: impl Fn(Validation) -> Built,
+    ) -> (Result<Written, CallError>, Option<String>) {
+        let answer = self.caller.send(verb, kind, key, request(Validation::Strict)).await;
+        let Some(words) = unknown_fields_of(&answer) else { return (answer, None) };
+        let answer = self.caller.send(verb, kind, key, request(Validation::Ignore)).await;
+        (answer, Some(format!("{}: {words}", called(kind, &key.name))))
     }
 
     async fn delete(&self, by: &Reconciled, delete: &Delete, ledger: &Ledger) -> Outcome {
@@ -151,18 +163,11 @@ fn note_change(by: &Reconciled, kind: Kind, key: Key, answer: &Result<Written, C
     }
 }
 
-fn post(create: &Create, key: &Key, validation: Validation) -> Built {
-    request::create(create.kind, &key.namespace, &create.object, validation)
-}
-
-/// The server's words when unknown fields were all that it minded.
+/// The server's words when unknown fields were all that it minded; of a patch it repeats every byte before them.
 fn unknown_fields_of(answer: &Result<Written, CallError>) -> Option<String> {
-    match answer {
-        Err(CallError::Answer(status)) if status.code == 400 && status.message.contains("unknown field") => {
-            Some(status.message.clone())
-        }
-        _ => None,
-    }
+    let Err(CallError::Answer(status)) = answer else { return None };
+    let words = &status.message[status.message.rfind("strict decoding error")?..];
+    (matches!(status.code, 400 | 422) && words.contains("unknown field")).then(|| words.to_owned())
 }
 
 fn failed(kind: Kind, name: &str, error: &CallError) -> Outcome {

@@ -37,6 +37,7 @@ fn find_cluster(cache: &Cache, group: &DaskWorkerGroup, namespace: &str) -> Opti
         labels: metadata.labels.clone().unwrap_or_default(),
         image: spec.image.clone().filter(|image| !image.is_empty()),
         has_config: spec.config.as_ref().is_some_and(|config| config.text() != "{}"),
+        protection: spec.disruption_protection.unwrap_or_default(),
         scheduler_ready: schedulers.iter().any(|pod| pod.ready && !pod.terminating),
     })
 }

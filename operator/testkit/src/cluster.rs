@@ -1,6 +1,6 @@
 //! Builds objects of the kind DaskCluster as the API server would return them.
 
-use dask_operator_api::cluster::{DaskCluster, DaskClusterSpec, DaskClusterStatus};
+use dask_operator_api::cluster::{DaskCluster, DaskClusterSpec, DaskClusterStatus, DisruptionProtection};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
@@ -41,6 +41,21 @@ impl ClusterBuilder {
     pub fn label(mut self, key: &str, value: &str) -> Self {
         let labels = self.0.metadata.labels.get_or_insert_default();
         labels.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// With an annotation.
+    #[must_use]
+    pub fn annotation(mut self, key: &str, value: &str) -> Self {
+        let annotations = self.0.metadata.annotations.get_or_insert_default();
+        annotations.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Kept from eviction.
+    #[must_use]
+    pub fn protected(mut self, protection: DisruptionProtection) -> Self {
+        self.0.spec.disruption_protection = Some(protection);
         self
     }
 

@@ -40,11 +40,14 @@ impl End {
 /// What of an object lasts: no times, versions, UIDs or random names.
 fn lasting(world: &World, object: &Value) -> Value {
     let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    // A new image is for what is made anew: what that is depends on when it was lost.
+    let conditions = conditions.iter().filter(|one| one["type"] != "SchedulerOutdated");
     let conditions: Vec<_> =
-        conditions.iter().map(|one| json!([one["type"], one["status"], one["reason"]])).collect();
+        conditions.map(|one| json!([one["type"], one["status"], one["reason"]])).collect();
     let mut annotations = object["metadata"]["annotations"].clone();
     if let Some(notes) = annotations.as_object_mut() {
-        notes.retain(|key, _| key.starts_with("dask.org/") && key != "dask.org/crashes");
+        let depends = |key: &str| matches!(key, "dask.org/crashes" | "dask.org/template-hash");
+        notes.retain(|key, _| key.starts_with("dask.org/") && !depends(key));
     }
     let mut spec = object["spec"].clone();
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
@@ -52,7 +55,6 @@ fn lasting(world: &World, object: &Value) -> Value {
     if is_pod {
         spec = serde_json::from_str(&spec.to_string().replace(name, "…")).unwrap();
     }
-    // A new image is for what is made anew: what that is depends on when it was lost.
     for place in ["/containers/0/image", "/template/spec/containers/0/image"] {
         if let Some(image) = spec.pointer_mut(place) {
             *image = Value::Null;

@@ -1,6 +1,6 @@
 //! Raw DaskCluster → checked, or a list of problems.
 
-use dask_operator_api::cluster::{DaskCluster, DaskClusterStatus};
+use dask_operator_api::cluster::{DaskCluster, DaskClusterStatus, DisruptionProtection};
 use dask_operator_api::labels;
 use dask_operator_api::names::ClusterName;
 use dask_operator_api::parts::{TemplateMetadata, WorkerSpec};
@@ -21,6 +21,8 @@ pub struct CheckedCluster {
     pub(crate) annotations: StringMap,
     pub(crate) deleting: bool,
     pub(crate) keep_command: bool,
+    pub(crate) restart: Option<String>,
+    pub(crate) protection: DisruptionProtection,
     pub(crate) image: Option<String>,
     pub(crate) config: Option<Value>,
     pub(crate) scheduler: CheckedScheduler,
@@ -66,6 +68,8 @@ pub fn check(cluster: &DaskCluster) -> Result<CheckedCluster, Vec<Problem>> {
         labels: metadata.labels.clone().unwrap_or_default(),
         deleting: metadata.deletion_timestamp.is_some(),
         keep_command: annotations.contains_key(labels::KEEP_COMMAND),
+        restart: annotations.get(labels::RESTART_SCHEDULER).cloned(),
+        protection: cluster.spec.disruption_protection.unwrap_or_default(),
         annotations,
         image: cluster.spec.image.clone().filter(|image| !image.is_empty()),
         config: cluster

@@ -1,15 +1,16 @@
 //! For each child of a cluster: nothing, create it, or change it.
 
+use dask_operator_api::cluster::DisruptionProtection;
 use dask_operator_api::labels;
 use serde_json::{Value, json};
 
 use super::check::CheckedCluster;
 use super::desired;
-use super::observed::{Child, DefaultGroup, Observed, Ownership};
+use super::observed::{Child, DefaultGroup, Observed, Ownership, Service};
 use crate::Settings;
 use crate::hash::hash_text;
 use crate::merge::merge_patch;
-use crate::plan::{Apply, Create, Kind, Patch};
+use crate::plan::{Apply, Create, Delete, Kind, Patch};
 use crate::sabotage::{self, Bug};
 
 /// The ConfigMap follows the spec; running pods read it when they start.
@@ -29,24 +30,86 @@ pub(super) fn config(cluster: &CheckedCluster, observed: &Observed) -> Option<Ap
     }
 }
 
-/// The Service is made once, from the user's own spec.
+/// The Service is made once, from the user's own spec; a changed one is applied with a restart of the scheduler.
 pub(super) fn service(cluster: &CheckedCluster, observed: &Observed) -> Option<Apply> {
-    if observed.service.is_some() {
+    let name = cluster.name.scheduler();
+    let Some(Service { child, .. }) = &observed.service else {
+        return create(Kind::Service, &name, desired::service(cluster));
+    };
+    if !restart_is_due(cluster, child) {
         return None;
     }
-    create(Kind::Service, &cluster.name.scheduler(), desired::service(cluster))
+    let notes = desired::service_notes(cluster);
+    let mut body = json!({"metadata": precondition(child, &json!(notes))});
+    if child.hash.as_ref() != notes.get(labels::TEMPLATE_HASH) {
+        body["spec"] = whole(&desired::service(cluster)["spec"]);
+    }
+    Some(Apply::Patch(Patch { kind: Kind::Service, name, body }))
 }
 
-/// The scheduler is made once: a running scheduler holds every result and is never restarted by us.
+/// The scheduler is made once: a running scheduler holds every result and is restarted only when somebody asks.
+///
+/// One patch changes the template and notes the restart, so that it is made exactly once, and `Recreate` waits for
+/// the old pod's end. Deleting the Deployment and making another would need two writes, and a template that the API
+/// server refuses would then leave no scheduler at all.
 pub(super) fn deployment(
     cluster: &CheckedCluster,
     observed: &Observed,
     settings: &Settings,
 ) -> Option<Apply> {
-    if observed.deployment.is_some() {
+    let name = cluster.name.scheduler();
+    let Some(child) = &observed.deployment else {
+        return create(Kind::Deployment, &name, desired::deployment(cluster, settings));
+    };
+    if !restart_is_due(cluster, child) {
         return None;
     }
-    create(Kind::Deployment, &cluster.name.scheduler(), desired::deployment(cluster, settings))
+    let spec = &desired::deployment(cluster, settings)["spec"];
+    let body = json!({
+        "metadata": precondition(child, &json!(desired::deployment_notes(cluster))),
+        "spec": {"strategy": whole(&spec["strategy"]), "template": whole(&spec["template"])},
+    });
+    Some(Apply::Patch(Patch { kind: Kind::Deployment, name, body }))
+}
+
+/// Whether a restart was asked for that a child does not bear the note of.
+fn restart_is_due(cluster: &CheckedCluster, child: &Child) -> bool {
+    child.ownership == Ownership::Ours && cluster.restart.is_some() && cluster.restart != child.restarted
+}
+
+/// A map for a patch that replaces the one there, so that what is no longer wanted goes.
+fn whole(wanted: &Value) -> Value {
+    let mut map = wanted.clone();
+    map["$patch"] = json!("replace");
+    map
+}
+
+/// The disruption budget is there while the cluster is to be protected.
+pub(super) fn budget(cluster: &CheckedCluster, observed: &Observed) -> Option<Apply> {
+    if observed.budget.is_some() || !is_protected(cluster, observed) {
+        return None;
+    }
+    create(Kind::PodDisruptionBudget, &cluster.name.scheduler(), desired::budget(cluster))
+}
+
+/// And goes when it is not.
+pub(super) fn budget_no_more(cluster: &CheckedCluster, observed: &Observed) -> Option<Delete> {
+    let budget = observed.budget.as_ref()?;
+    if budget.ownership != Ownership::Ours || is_protected(cluster, observed) {
+        return None;
+    }
+    let name = cluster.name.scheduler();
+    Some(Delete { kind: Kind::PodDisruptionBudget, name, uid: budget.uid.clone() })
+}
+
+/// Until the scheduler itself says whether it has work, it counts as busy for as long as there are workers or are to
+/// be: a worker that crashed and waits for its replacement does not end that.
+fn is_protected(cluster: &CheckedCluster, observed: &Observed) -> bool {
+    match cluster.protection {
+        DisruptionProtection::None => false,
+        DisruptionProtection::WhileBusy => observed.has_workers,
+        DisruptionProtection::Always => true,
+    }
 }
 
 /// The default group is made once; later, what changed in the cluster is pushed to it, once.

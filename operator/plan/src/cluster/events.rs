@@ -2,6 +2,7 @@
 
 use dask_operator_api::cluster::DaskClusterStatus;
 use dask_operator_api::conditions::{ConditionType, Reason};
+use dask_operator_api::labels;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::plan::{Event, EventKind};
@@ -9,10 +10,20 @@ use crate::troubles::{self, find};
 
 /// The Events that a change of status is worth.
 pub fn events(previous: &DaskClusterStatus, next: &DaskClusterStatus) -> Vec<Event> {
+    let restarted = restarted(previous, next);
     let (previous, next) = (&previous.conditions, &next.conditions);
     let invalid = troubles::invalid(previous, next);
     let events = invalid.into_iter().chain(ready(previous, next)).chain(scheduler(previous, next));
-    events.chain(troubles::news(previous, next)).collect()
+    restarted.into_iter().chain(events).chain(troubles::news(previous, next)).collect()
+}
+
+/// A scheduler that was made with the annotation was not restarted by it.
+fn restarted(previous: &DaskClusterStatus, next: &DaskClusterStatus) -> Option<Event> {
+    let value = next.restarted_scheduler.as_ref().filter(|_| previous.phase.is_some())?;
+    let note = format!("as {}={value} asks", labels::RESTART_SCHEDULER);
+    let reason = "SchedulerRestarted".to_owned();
+    let news = previous.restarted_scheduler.as_ref() != Some(value);
+    news.then_some(Event { kind: EventKind::Normal, reason, action: "Restart", note })
 }
 
 fn ready(previous: &[Condition], next: &[Condition]) -> Option<Event> {

@@ -17,6 +17,10 @@ pub struct Observed {
     pub config: Option<Child>,
     /// The default worker group.
     pub group: Option<DefaultGroup>,
+    /// The disruption budget.
+    pub budget: Option<Child>,
+    /// Whether any group that names this cluster wants workers or still has some.
+    pub has_workers: bool,
     /// The scheduler's pods, terminating ones too.
     pub scheduler_pods: Vec<SchedulerPod>,
 }
@@ -32,6 +36,16 @@ pub struct Child {
     pub ownership: Ownership,
     /// The hash that we noted on it.
     pub hash: Option<String>,
+    /// The restart that we noted on it.
+    pub restarted: Option<String>,
+}
+
+impl Child {
+    /// Whether it is ours and was made from something else than what has this hash. Of one that bears no note of
+    /// ours nothing is known.
+    pub(super) fn is_outdated(&self, hash: &str) -> bool {
+        self.ownership == Ownership::Ours && self.hash.as_ref().is_some_and(|noted| noted != hash)
+    }
 }
 
 /// Whose an object is that has the name of a child of ours.

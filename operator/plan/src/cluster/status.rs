@@ -1,12 +1,13 @@
 //! What a cluster's status says.
 
-use dask_operator_api::cluster::{DaskClusterStatus, Phase};
+use dask_operator_api::cluster::{DaskClusterStatus, DisruptionProtection, Phase};
 use dask_operator_api::conditions::{self, ConditionType, Reason, Verdict};
 use dask_operator_api::labels;
 use jiff::Timestamp;
 
 use super::check::CheckedCluster;
 use super::decide;
+use super::desired;
 use super::observed::{Child, Observed, Ownership};
 use crate::plan::{Kind, Outcome};
 use crate::problem::Problem;
@@ -32,6 +33,7 @@ pub fn status(
         replicas: Some(count(group.map_or(0, |group| group.replicas))),
         ready_replicas: Some(count(group.map_or(0, |group| group.ready_replicas))),
         selector: Some(selector(cluster)),
+        restarted_scheduler: restarted(cluster, observed),
         conditions: conditions::set(&previous.conditions, &verdicts, cluster.generation, now),
         observed_generation: cluster.generation,
     }
@@ -132,16 +134,54 @@ fn troubles(cluster: &CheckedCluster, observed: &Observed, outcome: &Outcome) ->
             "a container sets DASK_CONFIG; the cluster's configuration is at /etc/dask/operator.yaml there";
         troubles.push(troubles::trouble(Reason::SetByUser, message));
     }
+    troubles.extend(outdated(cluster, observed));
     troubles.sort_by_key(|trouble| trouble.type_);
     troubles
 }
 
+/// What differs from the spec by now, and how to apply it.
+fn outdated(cluster: &CheckedCluster, observed: &Observed) -> Option<Verdict> {
+    let service = observed.service.as_ref().map(|service| &service.child);
+    let scheduler = observed
+        .deployment
+        .as_ref()
+        .is_some_and(|child| child.is_outdated(&desired::scheduler_hash(cluster)));
+    let service = service.is_some_and(|child| child.is_outdated(&desired::service_hash(cluster)));
+    let what = match (scheduler, service) {
+        _ if cluster.deleting => return None,
+        (false, false) => return None,
+        (true, false) => "what the scheduler is made from has",
+        (false, true) => "the spec of the scheduler's Service has",
+        (true, true) => "what the scheduler and its Service are made from has",
+    };
+    let message = format!(
+        "{what} changed since; to restart the scheduler with it, which loses what the cluster holds: \
+         kubectl annotate daskcluster {} --namespace {} {}=$(date +%s) --overwrite",
+        cluster.name.as_str(),
+        cluster.namespace,
+        labels::RESTART_SCHEDULER,
+    );
+    Some(troubles::trouble(Reason::SpecChanged, message))
+}
+
+/// The restart that the Deployment bears the note of, or is about to be made with.
+fn restarted(cluster: &CheckedCluster, observed: &Observed) -> Option<String> {
+    match &observed.deployment {
+        None => cluster.restart.clone(),
+        Some(child) if child.ownership == Ownership::Ours => child.restarted.clone(),
+        Some(_) => cluster.status.restarted_scheduler.clone(),
+    }
+}
+
 fn foreign(cluster: &CheckedCluster, observed: &Observed) -> Option<String> {
+    // Whoever does not ask for our disruption budget may have one of that name.
+    let budget = observed.budget.as_ref().filter(|_| cluster.protection != DisruptionProtection::None);
     let children = [
         ("Service", cluster.name.scheduler(), observed.service.as_ref().map(|service| &service.child)),
         ("Deployment", cluster.name.scheduler(), observed.deployment.as_ref()),
         ("ConfigMap", cluster.name.config(), observed.config.as_ref()),
         ("DaskWorkerGroup", cluster.name.default_group(), observed.group.as_ref().map(|group| &group.child)),
+        ("PodDisruptionBudget", cluster.name.scheduler(), budget),
     ];
     let taken = children.into_iter().filter(|(_, _, child)| child.is_some_and(is_foreign));
     let taken: Vec<_> = taken.map(|(kind, name, _)| format!("{kind} {name}")).collect();

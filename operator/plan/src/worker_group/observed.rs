@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use dask_operator_api::cluster::DisruptionProtection;
 use jiff::Timestamp;
 
 use crate::sabotage::{self, Bug};
@@ -37,6 +38,8 @@ pub struct Cluster {
     pub has_config: bool,
     /// Whether its scheduler's pod is ready.
     pub scheduler_ready: bool,
+    /// When its pods are kept from eviction.
+    pub protection: DisruptionProtection,
 }
 
 /// One worker pod.

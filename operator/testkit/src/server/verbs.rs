@@ -171,7 +171,7 @@ pub(super) fn end(world: &mut World, by: &str, id: &Id, foreground: bool) {
     world.commit(by, id.clone(), Some(new));
 }
 
-/// A merge patch (RFC 7386).
+/// A merge patch (RFC 7386); of a strategic one what we use of it, `$patch: replace`.
 pub(super) fn merge(target: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
         *target = patch.clone();
@@ -180,7 +180,11 @@ pub(super) fn merge(target: &mut Value, patch: &Value) {
     if !target.is_object() {
         *target = Value::Object(Map::new());
     }
-    for (key, value) in patch {
+    let mut patch = patch.clone();
+    if patch.remove("$patch").is_some() {
+        *target = Value::Object(Map::new());
+    }
+    for (key, value) in &patch {
         if value.is_null() {
             if let Some(fields) = target.as_object_mut() {
                 fields.remove(key);

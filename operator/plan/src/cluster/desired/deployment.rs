@@ -1,13 +1,15 @@
 //! The scheduler's Deployment.
 
+use dask_operator_api::cluster::DisruptionProtection;
 use dask_operator_api::labels::{self, component};
 use serde_json::{Value, json};
 
-use super::metadata;
+use super::{metadata, notes, restart};
 use crate::Settings;
 use crate::cluster::check::CheckedCluster;
 use crate::command;
 use crate::container::{self, Container};
+use crate::hash::hash;
 use crate::metadata::{StringMap, layered, passed_on, string_map, template_annotations, template_labels};
 
 /// One replica, `Recreate`: two schedulers of one cluster would each hold half of its workers.
@@ -19,20 +21,51 @@ pub(in crate::cluster) fn deployment(cluster: &CheckedCluster, settings: &Settin
     let labels = pod_labels(cluster, &selector);
     let of_template = template_annotations(cluster.scheduler.metadata.as_ref());
     let annotations = layered([&passed_on(&cluster.annotations), &of_template]);
+    let noted = layered([&annotations, &deployment_notes(cluster)]);
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": metadata(cluster, &cluster.name.scheduler(), &labels, &annotations),
+        "metadata": metadata(cluster, &cluster.name.scheduler(), &labels, &noted),
         "spec": {
             "replicas": 1,
             "strategy": {"type": "Recreate"},
             "selector": {"matchLabels": selector},
             "template": {
-                "metadata": {"labels": labels, "annotations": annotations},
+                "metadata": {"labels": labels, "annotations": pod_annotations(cluster, &annotations)},
                 "spec": pod(cluster, settings),
             },
         },
     })
+}
+
+/// The notes on it.
+pub(in crate::cluster) fn deployment_notes(cluster: &CheckedCluster) -> StringMap {
+    notes(cluster, &scheduler_hash(cluster))
+}
+
+/// The hash of what the user wrote of the scheduler and its pod reads: neither of what we complete it with, so that a
+/// new version of ours outdates no scheduler, nor of what all children of the cluster get.
+pub(in crate::cluster) fn scheduler_hash(cluster: &CheckedCluster) -> String {
+    let scheduler = &cluster.scheduler;
+    hash(&json!({
+        "labels": template_labels(scheduler.metadata.as_ref()),
+        "annotations": template_annotations(scheduler.metadata.as_ref()),
+        "image": cluster.image.as_ref().filter(|_| scheduler.pod.lacks_image()),
+        "keepCommand": cluster.keep_command.then_some(true),
+        "resources": scheduler.resources,
+        "config": cluster.config.as_ref().map(Value::to_string),
+        "spec": scheduler.pod.clone().into_value(),
+    }))
+}
+
+/// The restart that was asked for is a change of the pod, too, so that nothing else need have changed.
+///
+/// Under `WhileBusy` nothing could take the marks for autoscalers away again when the last worker has gone: the
+/// budget alone protects the scheduler, and they heed it, too.
+fn pod_annotations(cluster: &CheckedCluster, of_users: &StringMap) -> StringMap {
+    let protected = cluster.protection == DisruptionProtection::Always;
+    let marks = if protected { string_map(labels::DO_NOT_DISRUPT) } else { StringMap::new() };
+    layered([&marks, of_users, &restart(cluster)])
 }
 
 fn pod_labels(cluster: &CheckedCluster, selector: &StringMap) -> StringMap {

@@ -1,5 +1,6 @@
 //! A worker's pod: the user's template with what is ours laid over it.
 
+use dask_operator_api::cluster::DisruptionProtection;
 use dask_operator_api::labels::{self, component};
 use dask_operator_api::names::{config_name, scheduler_address};
 use serde_json::{Value, json};
@@ -60,8 +61,10 @@ pub(in crate::worker_group) fn template(group: &CheckedGroup, cluster: &Cluster)
 
 fn annotations(group: &CheckedGroup, cluster: &Cluster, crashes: u32) -> StringMap {
     let of_template = template_annotations(group.worker.metadata.as_ref());
+    let protected = cluster.protection != DisruptionProtection::None;
+    let marks = if protected { string_map(labels::DO_NOT_DISRUPT) } else { StringMap::new() };
     let made_from = string_map([(labels::TEMPLATE_HASH, template(group, cluster).as_str())]);
-    let mut annotations = layered([&passed_on(&group.annotations), &of_template, &made_from]);
+    let mut annotations = layered([&marks, &passed_on(&group.annotations), &of_template, &made_from]);
     if crashes > 0 {
         annotations.insert(labels::CRASHES.to_owned(), crashes.to_string());
     }
