@@ -13,7 +13,11 @@ const RESTART: &str = "dask.org/restart-scheduler";
 const HASH: &str = "dask.org/template-hash";
 
 fn plan(cluster: &DaskCluster, observed: &Observed) -> Plan {
-    let settings = Settings { cluster_domain: "cluster.local".to_owned(), default_image: "dask".to_owned() };
+    let settings = Settings {
+        cluster_domain: "cluster.local".to_owned(),
+        default_image: "dask".to_owned(),
+        worker_batch: None,
+    };
     cluster::plan(&cluster::check(cluster).unwrap(), observed, &settings, Timestamp::UNIX_EPOCH)
 }
 
