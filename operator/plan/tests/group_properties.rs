@@ -188,7 +188,7 @@ proptest! {
     ) {
         let delay = SignedDuration::from_secs(seconds);
         let cluster = Cluster { name: "demo".to_owned(), scheduler_ready: true, ..Cluster::default() };
-        let mut world = Observed { cluster: Some(cluster), pods: Vec::new() };
+        let mut world = Observed { cluster: Some(cluster), ..Observed::default() };
         let mut at = now();
         for _ in 0..80 {
             let plan = plan_in_batches(Some(Batch { size, delay }), wanted, &world, at);
