@@ -57,9 +57,10 @@ mod tests {
         let [resource, name, subresource] = [resource, name, subresource].map(str::to_owned);
         Request {
             verb: verb.to_owned(),
-            user: User { username: String::new() },
-            object_ref: Object { resource, namespace: String::new(), name, subresource },
+            user: User::default(),
+            object_ref: Object { resource, name, subresource, ..Object::default() },
             response_status: Status::default(),
+            annotations: BTreeMap::new(),
             request_received_timestamp: Timestamp::UNIX_EPOCH,
             stage_timestamp: Timestamp::UNIX_EPOCH,
             stage: String::new(),
