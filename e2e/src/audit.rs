@@ -39,7 +39,7 @@ pub struct Request {
     pub stage: String,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 pub struct User {
     pub username: String,
     /// What its token says beside the name.

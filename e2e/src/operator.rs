@@ -49,14 +49,19 @@ pub fn wait_until_available(cluster: &Cluster) -> Result<()> {
     kubectl(cluster, &rollout).map(drop).context("the operator does not come up")
 }
 
-/// The pod that leads, once one does that is there and is not `other_than`.
-pub fn wait_until_leading(cluster: &Cluster, other_than: &str) -> Result<String> {
+/// The pod that leads, once one that is there does.
+pub fn wait_until_leading(cluster: &Cluster) -> Result<String> {
+    wait_until_another_leads(cluster, "")
+}
+
+/// The same, once it is not this one.
+pub fn wait_until_another_leads(cluster: &Cluster, old: &str) -> Result<String> {
     const PATIENCE: Duration = Duration::from_mins(1);
     let deadline = Instant::now() + PATIENCE;
     loop {
         let holder = kubectl(cluster, &["get", LEASE, "--output", "jsonpath={.spec.holderIdentity}"]);
         let leader = holder.unwrap_or_default();
-        if !leader.is_empty() && leader != other_than && kubectl(cluster, &["get", "pod", &leader]).is_ok() {
+        if !leader.is_empty() && leader != old && kubectl(cluster, &["get", "pod", &leader]).is_ok() {
             return Ok(leader);
         }
         ensure!(Instant::now() < deadline, "not within {} s: an operator leads", PATIENCE.as_secs());
@@ -85,7 +90,7 @@ impl<'a> Replicas<'a> {
 
 impl Drop for Replicas<'_> {
     fn drop(&mut self) {
-        let _ = scale(self.0, 1).and_then(|()| wait_until_leading(self.0, ""));
+        let _ = scale(self.0, 1).and_then(|()| wait_until_leading(self.0));
     }
 }
 

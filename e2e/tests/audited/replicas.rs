@@ -28,7 +28,7 @@ const TAKE_OVER: Duration = Duration::from_secs(20);
 
 /// A leader with another operator beside it, and a cluster that wants no worker yet.
 async fn prepared(bed: &Bed) -> Result<(String, Process)> {
-    let leader = operator::wait_until_leading(&bed.cluster, "")?;
+    let leader = operator::wait_until_leading(&bed.cluster)?;
     let process = operator::process(&bed.cluster, &leader)?;
     bed.apply(&manifests::without_a_node("demo", 0))?;
     let made = |groups: &[Arc<DaskWorkerGroup>]| !groups.is_empty();
@@ -110,7 +110,7 @@ async fn a_leader_that_is_told_to_stop_hands_over_at_once() -> Result<()> {
     };
     half_way(&bed, stop).await?;
     until_workers(&bed, "all", |count| count == MANY).await?;
-    operator::wait_until_leading(&bed.cluster, &leader)?;
+    operator::wait_until_another_leads(&bed.cluster, &leader)?;
     let took = since(told, taken(&bed, &leader, told)?);
     tell(&format!("told to stop; the other led {took:.2?} later"));
     assert!(took < TAKE_OVER, "{took:?}");
@@ -125,7 +125,7 @@ async fn a_leader_that_slept_through_its_lease_writes_nothing_when_it_wakes() ->
     let (leader, process) = prepared(&bed).await?;
     let made = half_way(&bed, || process.signal(Signal::STOP)).await?;
     let paused = Timestamp::now();
-    operator::wait_until_leading(&bed.cluster, &leader)?;
+    operator::wait_until_another_leads(&bed.cluster, &leader)?;
     // What it left undone, and something new, are there for both to do.
     bed.kubectl(&["scale", "dsk/demo", &format!("--replicas={}", MANY + 12)])?;
     process.signal(Signal::CONT)?;

@@ -47,7 +47,7 @@ async fn a_restart_of_the_operator_sees_no_write() -> Result<()> {
     let start = Timestamp::now();
     operator::scale(&bed.cluster, 0)?;
     operator::scale(&bed.cluster, 1)?;
-    operator::wait_until_leading(&bed.cluster, "")?;
+    operator::wait_until_leading(&bed.cluster)?;
     // It looks at everything at once.
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(writes_since(&bed, start)?, Vec::<String>::new());

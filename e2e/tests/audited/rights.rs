@@ -75,7 +75,7 @@ fn start(bed: &Bed) -> Result<()> {
     operator::scale(&bed.cluster, 0)?;
     operator::kubectl(&bed.cluster, &["delete", "lease", "dask-operator"])?;
     operator::scale(&bed.cluster, 1)?;
-    operator::wait_until_leading(&bed.cluster, "").map(drop)
+    operator::wait_until_leading(&bed.cluster).map(drop)
 }
 
 /// A cluster from its creation to its end, with everything that one does to it and that happens to it.

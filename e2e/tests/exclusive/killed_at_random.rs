@@ -67,7 +67,7 @@ fn act(bed: &Bed, wanted: &mut Wanted, chance: &mut Chance) -> Result<String> {
 
 /// One life of the operator: some work, and its end at any moment of it.
 async fn one_life(bed: &Bed, wanted: &mut Wanted, chance: &mut Chance) -> Result<String> {
-    let leader = operator::wait_until_leading(&bed.cluster, "")?;
+    let leader = operator::wait_until_leading(&bed.cluster)?;
     let mut done = Vec::new();
     for _ in 0..=chance.below(2) {
         done.push(act(bed, wanted, chance)?);
@@ -135,7 +135,7 @@ async fn killed_at_random_it_ends_with_exactly_what_was_asked_for() -> Result<()
     for _ in 0..kills {
         history.push(one_life(&bed, &mut wanted, &mut chance).await?);
     }
-    operator::wait_until_leading(&bed.cluster, "")?;
+    operator::wait_until_leading(&bed.cluster)?;
     let story = || format!("E2E_SEED={seed}\n{}", history.join("\n"));
     assert_exact(&bed, &wanted).await.with_context(story)?;
     for name in wanted.keys() {

@@ -58,7 +58,7 @@ mod tests {
         let [resource, name, subresource] = [resource, name, subresource].map(str::to_owned);
         Request {
             verb: verb.to_owned(),
-            user: User { username: String::new(), extra: BTreeMap::new() },
+            user: User::default(),
             object_ref: Object { resource, name, subresource, ..Object::default() },
             response_status: Status::default(),
             annotations: BTreeMap::new(),
