@@ -79,7 +79,7 @@ pub(crate) enum Benchmark {
 
 #[derive(Debug, Args)]
 pub(crate) struct StartOptions {
-    /// How often each start is timed; fewer than 7 are printed and not kept in `docs/`, unless they are added
+    /// How often each start is timed; fewer than 7 are printed and not kept, unless they are added
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) pairs: u16,
     /// How many workers
@@ -88,6 +88,9 @@ pub(crate) struct StartOptions {
     /// Add to the starts that are kept, instead of replacing them
     #[arg(long)]
     pub(crate) add: bool,
+    /// After so many minutes begin no more of them
+    #[arg(long, default_value_t = 60)]
+    pub(crate) minutes: u32,
     /// Hold the scheduler back by so many seconds, as a slow pull of its image does
     #[arg(long, default_value_t = 0)]
     pub(crate) late: u32,

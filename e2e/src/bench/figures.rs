@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::machine::Machine;
 use super::statistics::{self, Spread};
 
+/// With fewer starts of each kind, chance decides.
+const ENOUGH: usize = 7;
+
 /// Of one machine; what was not measured is not there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Figures {
@@ -85,15 +88,20 @@ impl Starts {
         Spread::of(self.times.get(&starter)?.iter().map(of))
     }
 
-    /// How many times as long as by hand; medians, to the first result.
-    pub(super) fn ratio(&self, starter: Starter) -> Option<f64> {
-        let result = |starter| Some(self.spread(starter, |times| times.result)?.median);
+    /// How many times as long as by hand, to the first result.
+    pub(super) fn ratio(&self, starter: Starter, of: fn(&Spread) -> f64) -> Option<f64> {
+        let result = |starter| Some(of(&self.spread(starter, |times| times.result)?));
         Some(result(starter)? / result(Starter::Hand)?)
     }
 
     /// How often each starter had its turn.
     pub(super) fn pairs(&self) -> usize {
         self.times.values().map(Vec::len).max().unwrap_or(0)
+    }
+
+    /// Whether they tell more than chance.
+    pub(super) fn are_enough(&self) -> bool {
+        self.pairs() >= ENOUGH
     }
 
     /// The same and older ones of the same shape.
@@ -128,6 +136,12 @@ impl Figures {
     pub(super) fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         serde_json::from_str(&text).with_context(|| format!("cannot understand {}", path.display()))
+    }
+
+    /// What a page may show.
+    pub(super) fn shown(&self) -> Self {
+        let starts = self.starts.iter().filter(|starts| starts.are_enough()).cloned().collect();
+        Self { starts, ..self.clone() }
     }
 
     /// The starts of one shape, in the place of older ones.
@@ -197,10 +211,15 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_ratio_compares_medians() {
-        let ratio = starts(1, true, 2.2, 2.0).ratio(Starter::Operator).unwrap();
+    fn a_ratio_compares_with_what_was_made_by_hand() {
+        let starts = starts(1, true, 2.2, 2.0);
+        let ratio = starts.ratio(Starter::Operator, |spread| spread.median).unwrap();
         assert!((ratio - 1.1).abs() < 1e-9, "{ratio}");
-        assert_eq!(starts(1, true, 2.2, 2.0).ratio(Starter::HandWithoutWait), None, "it was not measured");
+        assert_eq!(
+            starts.ratio(Starter::HandWithoutWait, |spread| spread.median),
+            None,
+            "it was not measured"
+        );
     }
 
     #[test]
@@ -220,6 +239,16 @@ pub(super) mod tests {
         ];
         assert_eq!(shapes, expected);
         assert_eq!(figures.starts[0], starts(1, true, 7.0, 4.0));
+    }
+
+    #[test]
+    fn a_page_does_not_show_what_chance_decides() {
+        let few = figures();
+        assert_eq!(few.shown(), Figures { starts: Vec::new(), ..few.clone() });
+        let twice = few.starts[0].clone().after(few.starts[0].clone());
+        let mut enough = few.clone();
+        enough.put(twice.clone().after(twice));
+        assert_eq!(enough.shown(), enough);
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod writes;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use e2e::bed::Bed;
@@ -23,8 +23,6 @@ use super::machine::{self, Machine};
 use super::page;
 use crate::args::{Nanny, StartOptions};
 
-/// With fewer, chance decides.
-const ENOUGH: u16 = 7;
 const SOON: Duration = Duration::from_mins(1);
 /// Each starter runs first, second and last equally often, and after each of the others.
 const ORDERS: [[Starter; 3]; 6] = {
@@ -59,14 +57,16 @@ pub(super) async fn bench(options: &StartOptions, cluster: &Cluster, progress: &
     let client = Client::start(progress).await?;
     let mut ground = Ground { bed: Bed::new("start").await?, client, names: 0 };
     let mut measured = Figures { starts: Vec::new(), memory: None, ..figures.clone() };
-    for shape in shapes(options) {
+    let until = Instant::now() + Duration::from_mins(options.minutes.into());
+    for shape in shapes(options).take_while(|_| Instant::now() < until) {
         let older = figures.starts.iter().find(|starts| options.add && starts.shape == shape).cloned();
         let first = older.as_ref().map_or(0, Starts::pairs);
-        let starts = ground.measure(shape, first..first + usize::from(options.pairs), progress).await?;
+        let pairs = first..first + usize::from(options.pairs);
+        let starts = ground.measure(shape, pairs, until, progress).await?;
         let starts = older.into_iter().fold(starts, Starts::after);
         measured.put(starts.clone());
-        figures.put(starts);
-        if options.add || options.pairs >= ENOUGH {
+        if options.add || starts.are_enough() {
+            figures.put(starts);
             page::keep(&figures)?;
         }
     }
@@ -87,6 +87,7 @@ impl Ground {
         &mut self,
         shape: Shape,
         pairs: Range<usize>,
+        until: Instant,
         progress: &mut Progress,
     ) -> Result<Starts> {
         let mut task = progress.task(shape.to_string(), 1 + pairs.len() * ORDERS[0].len());
@@ -94,7 +95,7 @@ impl Ground {
         task.step("a first start, not timed");
         let template = self.template(shape).await?;
         let mut times: BTreeMap<Starter, Vec<Times>> = BTreeMap::new();
-        for pair in pairs {
+        for pair in pairs.take_while(|_| Instant::now() < until) {
             for starter in ORDERS[pair % ORDERS.len()] {
                 task.step(&format!("pair {}: {starter}", pair + 1));
                 times.entry(starter).or_default().push(self.time(shape, starter, &template).await?);
@@ -209,7 +210,8 @@ mod tests {
 
     #[test]
     fn options_choose_among_the_shapes() {
-        let options = StartOptions { pairs: 1, sizes: vec![1, 4], add: false, late: 0, nanny: None };
+        let options =
+            StartOptions { pairs: 1, sizes: vec![1, 4], add: false, minutes: 1, late: 0, nanny: None };
         let all: Vec<_> = shapes(&options).map(|shape| shape.to_string()).collect();
         assert_eq!(
             all,

@@ -6,6 +6,7 @@ pub(super) struct Spread {
     pub(super) least: f64,
     pub(super) median: f64,
     pub(super) most: f64,
+    pub(super) mean: f64,
 }
 
 impl Spread {
@@ -15,21 +16,23 @@ impl Spread {
         sorted.sort_by(f64::total_cmp);
         let (&least, &most) = (sorted.first()?, sorted.last()?);
         let (&below, &above) = (sorted.get((sorted.len() - 1) / 2)?, sorted.get(sorted.len() / 2)?);
-        Some(Self { least, median: f64::midpoint(below, above), most })
+        let mean = mean(&sorted)?;
+        Some(Self { least, median: f64::midpoint(below, above), most, mean })
     }
 }
 
 /// How much `y` grows with `x`, by least squares; none when `x` never changes.
 pub(super) fn slope(points: &[(f64, f64)]) -> Option<f64> {
-    let mean = |of: fn(&(f64, f64)) -> f64| {
-        let (sum, count) =
-            points.iter().fold((0.0, 0.0), |(sum, count), point| (sum + of(point), count + 1.0));
-        sum / count
-    };
-    let (x, y) = (mean(|point| point.0), mean(|point| point.1));
+    let (xs, ys): (Vec<f64>, Vec<f64>) = points.iter().copied().unzip();
+    let (x, y) = (mean(&xs)?, mean(&ys)?);
     let together: f64 = points.iter().map(|point| (point.0 - x) * (point.1 - y)).sum();
-    let alone: f64 = points.iter().map(|point| (point.0 - x).powi(2)).sum();
+    let alone: f64 = xs.iter().map(|one| (one - x).powi(2)).sum();
     (alone > 0.0).then(|| together / alone)
+}
+
+fn mean(of: &[f64]) -> Option<f64> {
+    let count = u32::try_from(of.len()).ok().filter(|count| *count > 0)?;
+    Some(of.iter().sum::<f64>() / f64::from(count))
 }
 
 #[cfg(test)]
@@ -38,8 +41,8 @@ mod tests {
 
     #[test]
     fn the_median_is_the_middle_one_or_lies_between_the_two_in_the_middle() {
-        let odd = Spread::of([3.0, 1.0, 2.0]).unwrap();
-        assert_eq!(odd, Spread { least: 1.0, median: 2.0, most: 3.0 });
+        let odd = Spread::of([6.0, 1.0, 2.0]).unwrap();
+        assert_eq!(odd, Spread { least: 1.0, median: 2.0, most: 6.0, mean: 3.0 });
         assert_eq!(Spread::of([4.0, 1.0, 2.0, 3.0]).unwrap().median.to_bits(), 2.5_f64.to_bits());
         assert_eq!(Spread::of([]), None);
     }
