@@ -43,7 +43,7 @@ async fn measure(cluster: &Cluster, progress: &mut Progress) -> Result<Memory> {
     task.step("a new operator, idle");
     operator::scale(cluster, 0)?;
     operator::scale(cluster, 1)?;
-    operator::wait_until_leading(cluster, "")?;
+    operator::wait_until_leading(cluster)?;
     let process = process(cluster)?;
     let idle = at_rest(process).await?;
     task.step(&format!("{CLUSTERS} clusters"));
