@@ -173,7 +173,8 @@ fn what_another_template_led_to_is_history_and_replaced_at_once() {
     let status = of_pods(1, &fresh(), crashed.clone());
     assert_eq!(told(&status.conditions, "WorkersFailing"), None);
     let group = worker_group::check(&a_group().replicas(1).build()).unwrap();
-    let settings = Settings { cluster_domain: String::new(), default_image: String::new() };
+    let settings =
+        Settings { cluster_domain: String::new(), default_image: String::new(), worker_batch: None };
     let plan = worker_group::plan(&group, &world(crashed), &settings, Suffixes::from_seed(1), now());
     assert_eq!((plan.apply.len(), plan.delete.len(), plan.wake), (1, 1, None));
     let Apply::Create(create) = &plan.apply[0] else { unreachable!("nothing is patched") };
