@@ -48,10 +48,10 @@ pub async fn of_replacement(bed: &Bed) -> Result<Duration> {
             && request.object_ref.resource == "pods"
             && request.request_received_timestamp >= start
     };
-    let requests = bed.audit()?.requests(of_pods)?;
+    let is_next = |request: &Request| request.verb == "create" && request.is_operators_write();
+    let requests = until_logged(bed, of_pods, is_next).await?;
     let deleted = requests.iter().find(|request| request.verb == "delete" && request.object_ref.name == lost);
-    let created = requests.iter().find(|request| request.verb == "create" && request.is_operators_write());
-    between(deleted, created)
+    between(deleted, requests.iter().find(|request| is_next(request)))
 }
 
 /// From the request that deletes a cluster to the moment when its last pod is gone.
@@ -78,6 +78,25 @@ pub async fn of_deletion(bed: &Bed, cluster: &str) -> Result<Duration> {
         .max()
         .context("no deletion in the audit log")?;
     Ok(last.duration_since(first.request_received_timestamp).try_into()?)
+}
+
+/// A request is logged when it has been answered, which may be after others have seen what it did.
+async fn until_logged(
+    bed: &Bed,
+    wanted: impl Fn(&Request) -> bool,
+    awaited: impl Fn(&Request) -> bool,
+) -> Result<Vec<Request>> {
+    let audit = bed.audit()?;
+    let logged = async {
+        loop {
+            let requests = audit.requests(&wanted)?;
+            if requests.iter().any(&awaited) {
+                return Ok(requests);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(SOON, logged).await.context("not in the audit log")?
 }
 
 fn between(first: Option<&Request>, second: Option<&Request>) -> Result<Duration> {
