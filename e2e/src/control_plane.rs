@@ -80,6 +80,8 @@ fn apiserver(layout: &Layout) -> Result<Vec<String>> {
         flag("proxy-client-key-file", key("front-proxy")),
         flag("audit-policy-file", audit_policy(layout)?),
         flag("audit-log-path", layout.audit_log().display()),
+        // In megabytes. The default of 100 is rotated away under a test that reads it.
+        flag("audit-log-maxsize", 4096),
     ])
 }
 

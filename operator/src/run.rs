@@ -14,10 +14,10 @@ use crate::shutdown::Shutdown;
 pub async fn run(options: &RunOptions) -> anyhow::Result<()> {
     let shutdown = Shutdown::on_signal()?;
     let operator = Operator::new(replica(options).await?);
-    let server = serve(options.listen(), operator.health(), shutdown.clone());
+    let server = serve(options.listen(), operator.health());
     tokio::select! {
         ended = operator.run(&shutdown) => Ok(ended?),
-        failed = server, if !shutdown.is_given() => failed.context("cannot serve health and metrics"),
+        failed = server => failed.context("cannot serve health and metrics"),
     }
 }
 

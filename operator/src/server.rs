@@ -14,7 +14,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use crate::cache::{Cache, Guarded};
 use crate::context::Context;
 use crate::metrics::TroubleLabels;
-use crate::shutdown::Shutdown;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -29,8 +28,8 @@ impl Health {
     }
 }
 
-/// Serves until it is time to stop.
-pub(crate) async fn serve(address: SocketAddr, health: Health, shutdown: Shutdown) -> std::io::Result<()> {
+/// Serves for as long as the operator lives, its farewell included; returns only when that fails.
+pub(crate) async fn serve(address: SocketAddr, health: Health) -> std::io::Result<()> {
     let router = Router::new()
         .route("/livez", get(alive))
         .route("/healthz", get(alive))
@@ -38,7 +37,7 @@ pub(crate) async fn serve(address: SocketAddr, health: Health, shutdown: Shutdow
         .route("/metrics", get(metrics))
         .with_state(health);
     let listener = tokio::net::TcpListener::bind(address).await?;
-    axum::serve(listener, router).with_graceful_shutdown(shutdown.wait()).await
+    axum::serve(listener, router).await
 }
 
 async fn alive() -> &'static str {

@@ -42,11 +42,6 @@ impl Shutdown {
         Ok(shutdown)
     }
 
-    /// Whether it is.
-    pub(crate) fn is_given(&self) -> bool {
-        *self.0.borrow()
-    }
-
     /// Returns when it is time to stop.
     pub(crate) async fn wait(mut self) {
         let _ = self.0.wait_for(|stop| *stop).await;

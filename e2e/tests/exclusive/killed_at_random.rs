@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 const SOON: Duration = Duration::from_mins(2);
 const WORKERS: &str = "dask.org/component=worker";
 /// As many as an ordinary run can wait for; fifty are for `E2E_KILLS=50 cargo e2e test killed_at_random`.
-const FEW: u64 = 6;
+const FEW: u64 = 10;
 const NAMES: [&str; 3] = ["one", "two", "three"];
 
 /// Chance that can be repeated (`SplitMix64`).
