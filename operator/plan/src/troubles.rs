@@ -33,7 +33,7 @@ pub(crate) fn of_writes(
     // Unknown fields were told at creation alone, so that verdict stays for as long as the spec it was about.
     let unknown = outcome.unknown_fields.clone().map(|words| trouble(Reason::DroppedByServer, words));
     // Where there was no answer, what the last one said still stands.
-    let unanswered = !outcome.failures.is_empty();
+    let unanswered = outcome.failures.iter().any(|failure| failure.kind == FailureKind::Transient);
     let refused = refused(outcome).map(|(reason, failure)| trouble(reason, say(failure)));
     [
         taken.map(|failure| trouble(Reason::OwnedByAnother, failure.to_string())),
