@@ -126,6 +126,17 @@ fn a_refusal_stands_until_there_is_another_answer() {
 }
 
 #[test]
+fn a_refusal_does_not_stand_for_as_long_as_a_name_is_taken() {
+    let failed = |kind| {
+        let failure = Failure { kind, ..refused(Reason::RefusedByServer, "no") };
+        Outcome { failures: vec![failure], ..Outcome::default() }
+    };
+    let before = status(1, &fresh(), vec![], &failed(FailureKind::Refused(Reason::RefusedByServer)), now());
+    let after = status(1, &before, vec![], &failed(FailureKind::NameTaken), now());
+    assert!(told(&before.conditions, "Refused").is_some() && told(&after.conditions, "Refused").is_none());
+}
+
+#[test]
 fn a_worker_that_cannot_start_is_told_with_the_kubelets_words() {
     let pods = vec![waiting("a", Reason::ImageCannotBePulled), a_pod("b", Stage::Ready)];
     let status = of_pods(2, &fresh(), pods);
