@@ -1,5 +1,6 @@
 //! What the watches show: two stores of raw objects, and small records of everything else.
 
+mod child;
 mod guard;
 mod index;
 mod objects;
@@ -11,13 +12,12 @@ use dask_operator_plan::Kind;
 use kube::{Resource, ResourceExt};
 use tokio::sync::watch;
 
+pub(crate) use child::{Budget, ChildRecord, ConfigMap, Deployment, Service};
 pub(crate) use guard::Guarded;
 pub(crate) use index::Index;
 pub(crate) use objects::Objects;
 pub(crate) use pod::{Pod, PodRecord, Scheduler};
-pub(crate) use record::{
-    Budget, ChildRecord, ConfigMap, Deployment, GroupRecord, Key, Meta, Record, Service,
-};
+pub(crate) use record::{GroupRecord, Key, Meta, Record};
 
 /// Everything that reconciles read; they never ask the API server.
 #[derive(Default)]

@@ -10,6 +10,7 @@ use e2e::bed::Bed;
 use e2e::{manifests, operator};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use serde_json::{Value, json};
 
@@ -81,7 +82,8 @@ fn start(bed: &Bed) -> Result<()> {
 /// A cluster from its creation to its end, with everything that one does to it and that happens to it.
 async fn live(bed: &Bed) -> Result<()> {
     let worker = json!({"replicas": 1, "resources": {"requests": {"cpu": "20m", "memory": "200Mi"}}});
-    let spec = json!({"worker": worker, "config": {"distributed": {"logging": {}}}});
+    let mut spec = json!({"worker": worker, "config": {"distributed": {"logging": {}}}});
+    spec["disruptionProtection"] = "Always".into();
     bed.apply(&manifests::cluster_of("demo", &spec))?;
     bed.apply(&manifests::group("demo", "more", 1))?;
     bed.until_ready("demo", SOON).await?;
@@ -99,7 +101,22 @@ async fn live(bed: &Bed) -> Result<()> {
             .any(|data| data.values().any(|text| text.contains("comm")))
     };
     bed.until("dask.org/cluster-name", "a changed configuration", SOON, changed).await?;
+    change_the_scheduler(bed).await?;
     bed.kubectl(&["delete", "dsk/demo", "--timeout=60s"]).map(drop)
+}
+
+/// A restart with another Service, after which nobody protects it any more.
+async fn change_the_scheduler(bed: &Bed) -> Result<()> {
+    let ports = [("tcp-comm", 8786), ("http-dashboard", 8787)];
+    let ports = ports.map(|(name, port)| json!({"name": name, "port": port, "protocol": "TCP"}));
+    let service = json!({"ports": ports, "sessionAffinity": "ClientIP"});
+    let spec = json!({"scheduler": {"service": service}, "disruptionProtection": "None"});
+    let change = json!({"spec": spec, "metadata": {"annotations": {"dask.org/restart-scheduler": "1"}}});
+    bed.kubectl(&["patch", "dsk/demo", "--type=merge", "--patch", &change.to_string()])?;
+    let restarted = "--for=jsonpath={.status.restartedScheduler}=1";
+    bed.kubectl(&["wait", "dsk/demo", restarted, "--timeout=60s"])?;
+    let gone = |budgets: &[Arc<PodDisruptionBudget>]| budgets.is_empty();
+    bed.until("dask.org/cluster-name=demo", "no budget", SOON, gone).await.map(drop)
 }
 
 /// A cluster whose names are all taken, so that it asks who has them.
@@ -107,7 +124,15 @@ fn meet_others(bed: &Bed) -> Result<()> {
     bed.kubectl(&["create", "configmap", "taken-config"])?;
     bed.kubectl(&["create", "service", "clusterip", "taken-scheduler", "--tcp=80"])?;
     bed.kubectl(&["create", "deployment", "taken-scheduler", "--image=none", "--replicas=0"])?;
-    let spec = json!({"config": {"distributed": {}}, "worker": {"replicas": 0}});
+    bed.kubectl(&[
+        "create",
+        "poddisruptionbudget",
+        "taken-scheduler",
+        "--selector=a=b",
+        "--min-available=1",
+    ])?;
+    let mut spec = json!({"config": {"distributed": {}}, "worker": {"replicas": 0}});
+    spec["disruptionProtection"] = "Always".into();
     bed.apply(&manifests::cluster_of("taken", &spec))?;
     bed.kubectl(&["wait", "dsk/taken", "--for=condition=NameTaken", "--timeout=30s"]).map(drop)
 }
