@@ -92,9 +92,11 @@ fn timed(name: &str, stage: impl FnOnce() -> Result<()>) -> Result<String> {
 
 /// Everything but the simulation, which is a stage of its own.
 fn units() -> Result<()> {
-    let test = ["test", "--workspace", "--release", "--quiet", "--features", "dask-operator/sabotage"];
-    cargo(&[&test[..], &["--lib", "--bins"]].concat())?;
-    cargo(&[&test[..], &["--exclude", "dask-operator", "--tests"]].concat())
+    let test = ["test", "--release", "--quiet"];
+    cargo(
+        &[&test[..], &["--package", "dask-operator", "--features", "sabotage", "--lib", "--bins"]].concat(),
+    )?;
+    cargo(&[&test[..], &["--workspace", "--exclude", "dask-operator", "--tests"]].concat())
 }
 
 fn lints() -> Result<()> {
