@@ -17,8 +17,6 @@ macro_rules! bugs {
 }
 
 bugs! {
-    /// A worker that ended counts as one.
-    EndedIsLive,
     /// One worker too many is kept.
     OneTooMany,
     /// A phase follows the Service, and goes back without it.
@@ -31,8 +29,6 @@ bugs! {
     ForeignAdopted,
     /// The end of a wait after a crash wakes nobody.
     NoWake,
-    /// Workers belong to nobody.
-    NoOwner,
     /// A status is of the generation before.
     OldGeneration,
     /// A look does not wait until it sees its own writes.
@@ -45,14 +41,10 @@ bugs! {
     NameIsEnough,
     /// After a failure nothing is tried again.
     NoRetry,
-    /// What is written is written whoever leads.
-    NoTenure,
     /// A lease is judged by comparing the clocks of two machines.
     ClocksCompared,
     /// What a new list does not show stays known.
     GhostsStay,
-    /// The loss of a worker's pod triggers nothing.
-    LossUnnoticed,
     /// Only the first of several namespaces is watched.
     FirstNamespaceOnly,
     /// Every namespace is watched, whatever was asked for.

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use dask_operator_plan::sabotage::{self, Bug};
 use tokio::time::Instant;
 
 /// Shared by the lease, which extends it, and by every call, which must not outlive it.
@@ -31,9 +30,6 @@ impl Tenure {
     /// How long it still may; None when it may not.
     fn left(&self) -> Option<Duration> {
         let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if sabotage::is(Bug::NoTenure) {
-            return Some(Duration::from_mins(1));
-        }
         until?.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
     }
 

@@ -9,7 +9,7 @@ mod verbs;
 mod watch;
 mod world;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -42,6 +42,7 @@ struct Shared {
     faults: Mutex<Box<dyn Faults>>,
     changed: signal::Sender<u64>,
     down: AtomicBool,
+    calls: AtomicU64,
     crashed: mpsc::UnboundedSender<String>,
 }
 
@@ -54,6 +55,7 @@ impl ApiServer {
             faults: Mutex::new(faults),
             changed: signal::Sender::new(0),
             down: AtomicBool::new(false),
+            calls: AtomicU64::new(0),
             crashed,
         };
         Self { shared: Arc::new(shared), deaths: Arc::new(tokio::sync::Mutex::new(deaths)) }
@@ -69,6 +71,11 @@ impl ApiServer {
     /// What there is. It must not be kept over an await.
     pub fn world(&self) -> MutexGuard<'_, World> {
         self.shared.world()
+    }
+
+    /// How many calls it was sent so far.
+    pub fn calls(&self) -> u64 {
+        self.shared.calls.load(Ordering::Relaxed)
     }
 
     /// From now on this goes wrong.
@@ -136,6 +143,7 @@ async fn serve(shared: Arc<Shared>, user: String, request: Request<Body>) -> Ans
 }
 
 async fn answer(shared: Arc<Shared>, call: Call) -> Answer {
+    shared.calls.fetch_add(1, Ordering::Relaxed);
     let fate = shared.faults().fate(&call);
     tokio::time::sleep(fate.way).await;
     if shared.is_down() || fate.end == End::Lost {

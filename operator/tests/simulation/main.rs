@@ -84,7 +84,7 @@ fn every_bug_on_purpose_is_found() {
         let mut process = std::process::Command::new(std::env::current_exe().unwrap());
         let process = process.args(["histories_keep_every_invariant", "--nocapture"]);
         let output =
-            process.env("SABOTAGE", format!("{bug:?}")).env("SIMULATION_HISTORIES", "1000").output().unwrap();
+            process.env("SABOTAGE", format!("{bug:?}")).env("SIMULATION_HISTORIES", "300").output().unwrap();
         output.status.success()
     });
     assert_eq!(survived.collect::<Vec<_>>(), Vec::<&dask_operator_plan::sabotage::Bug>::new());

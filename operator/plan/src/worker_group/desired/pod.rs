@@ -13,7 +13,6 @@ use crate::command;
 use crate::container;
 use crate::hash::hash;
 use crate::metadata::{StringMap, layered, passed_on, string_map, template_annotations, template_labels};
-use crate::sabotage::{self, Bug};
 
 /// The pod called `name`, whose predecessors crashed `crashes` times in a row.
 pub(in crate::worker_group) fn pod(
@@ -31,14 +30,10 @@ pub(in crate::worker_group) fn pod(
             "namespace": group.namespace,
             "labels": pod_labels(group, cluster),
             "annotations": annotations(group, cluster, crashes),
-            "ownerReferences": owners(group),
+            "ownerReferences": group.owner().references(),
         },
         "spec": spec(group, cluster, settings, name),
     })
-}
-
-fn owners(group: &CheckedGroup) -> Value {
-    if sabotage::is(Bug::NoOwner) { json!([]) } else { group.owner().references() }
 }
 
 fn pod_labels(group: &CheckedGroup, cluster: &Cluster) -> StringMap {
