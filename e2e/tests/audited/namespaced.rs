@@ -55,7 +55,7 @@ fn trespasses(bed: &Bed, account: &str, own: &BTreeSet<&str>) -> Result<Vec<Requ
 /// Installs an operator of these values, lives in the namespaces that it is to watch, and looks for trespasses there
 /// and in a neighbour's.
 async fn live_within(values: &[&str], home: &Bed, watched: &[&Bed]) -> Result<()> {
-    let outside = Bed::new("outside").await?;
+    let outside = Bed::new(&format!("not-{}", watched.len())).await?;
     outside.apply(&manifests::cluster("demo", 1))?;
     let release = Release::new(&home.cluster, &home.namespace, "own")?;
     let common = ["rbac.cluster=false", "crds.install=false", "fullnameOverride=own"];
