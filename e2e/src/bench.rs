@@ -5,6 +5,8 @@ mod latency;
 mod machine;
 mod memory;
 mod page;
+#[cfg(test)]
+mod samples;
 mod start;
 mod statistics;
 mod svg;

@@ -137,7 +137,7 @@ fn memory(memory: &Memory) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::figures::tests::figures as some_figures;
+    use super::super::samples::figures as some_figures;
     use super::*;
 
     #[test]

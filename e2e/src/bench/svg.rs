@@ -88,7 +88,7 @@ fn text(body: &mut String, (x, y): (f64, f64), class: &str, words: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::figures::tests::starts;
+    use super::super::samples::starts;
     use super::*;
 
     #[test]
