@@ -221,8 +221,8 @@ async fn unsettled(by: &Reconciled, context: &Context) -> Option<Action> {
         Settled::NotYet => Some(Action::requeue(UNSETTLED)),
         Settled::Overdue(_) if sabotage::is(Bug::NeverAsked) => Some(Action::requeue(UNSETTLED)),
         Settled::Overdue(writes) => {
-            for (kind, key) in writes {
-                if let Ok(false) = context.writer.caller.is_to_be_shown(kind, &key).await {
+            for (kind, key, awaited) in writes {
+                if let Ok(false) = context.writer.caller.is_to_be_shown(kind, &key, &awaited).await {
                     context.ledger.strike(by, kind, &key);
                 }
             }

@@ -35,6 +35,8 @@ bugs! {
     NoLedger,
     /// A create without an answer counts as one that failed.
     LostCreateForgotten,
+    /// A delete without an answer counts as one that failed.
+    LostDeleteForgotten,
     /// A write that is never seen is waited for without end.
     NeverAsked,
     /// An object of the right name is ours, whoever owns it.

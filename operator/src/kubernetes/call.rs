@@ -11,6 +11,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::gate::Gate;
+use super::ledger::Awaited;
 use super::request::{self, Built};
 use super::tenure::Tenure;
 use crate::cache::Key;
@@ -56,6 +57,10 @@ pub(super) struct Written {
 #[serde(rename_all = "camelCase")]
 pub(super) struct WrittenMetadata {
     #[serde(default)]
+    uid: String,
+    #[serde(default)]
+    deletion_timestamp: Option<String>,
+    #[serde(default)]
     pub(super) resource_version: String,
     #[serde(default)]
     pub(super) owner_references: Vec<OwnerReference>,
@@ -75,6 +80,11 @@ impl Written {
     pub(super) fn is_watched(&self, kind: Kind) -> bool {
         component(kind)
             .is_none_or(|part| self.metadata.labels.get(labels::COMPONENT).is_some_and(|is| is == part))
+    }
+
+    /// Whether the one of this UID is gone or on its way.
+    fn is_deleted(&self, uid: &str) -> bool {
+        self.metadata.uid != uid || self.metadata.deletion_timestamp.is_some()
     }
 }
 
@@ -121,13 +131,23 @@ impl Caller {
         })
     }
 
-    /// Asks the API server itself whether a watch is still going to show an object: it exists, with the label that
-    /// the watch selects by.
-    pub(crate) async fn is_to_be_shown(&self, kind: Kind, key: &Key) -> Result<bool, CallError> {
-        match self.send("get", kind, key, request::get(kind, key)).await {
-            Ok(found) => Ok(found.is_watched(kind)),
-            Err(CallError::Answer(status)) if status.code == 404 => Ok(false),
-            Err(error) => Err(error),
-        }
+    /// Asks the API server itself whether a watch is still going to show a write: it has happened, and to something
+    /// with the label that the watch selects by.
+    pub(crate) async fn is_to_be_shown(
+        &self,
+        kind: Kind,
+        key: &Key,
+        awaited: &Awaited,
+    ) -> Result<bool, CallError> {
+        let found = match self.send("get", kind, key, request::get(kind, key)).await {
+            Ok(found) => Some(found),
+            Err(CallError::Answer(status)) if status.code == 404 => None,
+            Err(error) => return Err(error),
+        };
+        Ok(match awaited {
+            Awaited::Created => found.is_some_and(|found| found.is_watched(kind)),
+            Awaited::Deleted(uid) => found.is_none_or(|found| found.is_deleted(uid)),
+            Awaited::Changed(_) => false,
+        })
     }
 }

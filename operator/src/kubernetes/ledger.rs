@@ -1,7 +1,8 @@
 //! Writes that the caches have not shown yet. Nobody decides on a world older than their own last write.
 //!
 //! A create whose answer was lost stays here under its name until the watch shows it or a GET says 404, so that it
-//! never leads to a second object. (The same idea in Kubernetes' own controllers: KEP-5647.)
+//! never leads to a second object; a delete until the watch shows it or a GET says that it never came, so that no other
+//! is deleted in its stead. (The same idea in Kubernetes' own controllers: KEP-5647.)
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -57,7 +58,7 @@ pub(crate) enum Settled {
     /// It does not yet.
     NotYet,
     /// It should by now: these are to be asked for.
-    Overdue(Vec<(Kind, Key)>),
+    Overdue(Vec<(Kind, Key, Awaited)>),
 }
 
 /// The writes of every reconciled object.
@@ -98,7 +99,8 @@ impl Ledger {
             // A change that is never shown, as after a restore of the store, may be made again.
             entries.retain(|entry| !(entry.is_late() && matches!(entry.awaited, Awaited::Changed(_))));
             let late = entries.iter().filter(|entry| entry.is_late());
-            let late: Vec<_> = late.map(|entry| (entry.kind, entry.key.clone())).collect();
+            let late: Vec<_> =
+                late.map(|entry| (entry.kind, entry.key.clone(), entry.awaited.clone())).collect();
             if late.is_empty() { Settled::NotYet } else { Settled::Overdue(late) }
         })
     }

@@ -29,17 +29,19 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Writes what a plan says, in parallel, in the name of the reconciled object. What is deleted beside something new
-    /// was to be replaced by it, and stays, readable, when that failed; unless it takes the place in a quota that the
-    /// new one needs.
+    /// was to be replaced by it, and stays, readable, when that failed or is still to come; unless it takes the place
+    /// in a quota that the new one needs.
     pub(crate) async fn apply(&self, by: &Reconciled, plan: &Plan, ledger: &Ledger) -> Outcome {
-        let applied = plan.apply.iter().map(|apply| self.write(by, apply, ledger).boxed());
-        let outcome = in_turns(applied).await;
+        let mut applied = plan.apply.iter().map(|apply| self.write(by, apply, ledger).boxed());
+        let outcome = in_turns(&mut applied).await;
         let full = |failure: &Failure| failure.kind == FailureKind::Refused(Reason::QuotaExceeded);
-        if !outcome.failures.iter().all(full) {
+        let is_whole = outcome.failures.is_empty() && applied.next().is_none();
+        let needs_places = !outcome.failures.is_empty() && outcome.failures.iter().all(full);
+        if !is_whole && !needs_places {
             return outcome;
         }
-        let deleted = plan.delete.iter().map(|delete| self.delete(by, delete, ledger).boxed());
-        merged(outcome, in_turns(deleted).await)
+        let mut deleted = plan.delete.iter().map(|delete| self.delete(by, delete, ledger).boxed());
+        merged(outcome, in_turns(&mut deleted).await)
     }
 
     async fn write(&self, by: &Reconciled, apply: &Apply, ledger: &Ledger) -> Outcome {
@@ -135,7 +137,9 @@ impl Writer {
             // Gone, or another object of that name: what was to go has gone.
             Err(CallError::Answer(status)) if status.code == 404 || status.code == 409 => Outcome::default(),
             Err(error) => {
-                ledger.strike(by, delete.kind, &key);
+                if matches!(error, CallError::Answer(_)) || sabotage::is(Bug::LostDeleteForgotten) {
+                    ledger.strike(by, delete.kind, &key);
+                }
                 failed(delete.kind, &delete.name, &error)
             }
         }
@@ -202,7 +206,7 @@ fn unlabelled(create: &Create) -> Outcome {
 
 /// As many at once as may be; no more after one that failed, or after a while: what is left is for the next look,
 /// which tells how far it came.
-async fn in_turns<'a>(mut calls: impl Iterator<Item = BoxFuture<'a, Outcome>>) -> Outcome {
+async fn in_turns<'a>(calls: &mut impl Iterator<Item = BoxFuture<'a, Outcome>>) -> Outcome {
     let (began, mut all) = (Instant::now(), Outcome::default());
     while all.failures.is_empty() && began.elapsed() < TURN {
         let turn = join_all(calls.by_ref().take(PARALLEL)).await;
@@ -220,4 +224,68 @@ fn merged(mut all: Outcome, one: Outcome) -> Outcome {
     all.unknown_fields = all.unknown_fields.or(unknown_fields);
     all.created.extend(created);
     all
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "it is a test")]
+mod tests {
+    use dask_operator_testkit::server::{ApiServer, Call, Fate, Faults, Id, Verb};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::kubernetes::{gate::Gate, tenure::Tenure};
+    use crate::metrics::Metrics;
+
+    /// Every call takes this long to arrive.
+    struct Slow(Duration);
+
+    impl Faults for Slow {
+        fn fate(&mut self, _: &Call) -> Fate {
+            Fate { way: self.0, ..Fate::default() }
+        }
+
+        fn lag(&mut self, _: &str) -> Duration {
+            Duration::ZERO
+        }
+
+        fn cut(&mut self, _: &str) -> Option<bool> {
+            None
+        }
+    }
+
+    fn pod(name: &str) -> Value {
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "team"}, "spec": {}})
+    }
+
+    /// Creates so many pods beside one that has ended, each call taking so long; whether the ended one is still there.
+    async fn is_ended_pod_kept(creates: usize, call: Duration) -> bool {
+        let server = ApiServer::new(Box::new(Slow(call)));
+        let ended = server.person(Verb::Create, &Id::new("pods", "team", "ended"), pod("ended")).unwrap();
+        let tenure = Tenure::default();
+        tenure.extend(Instant::now() + Duration::from_mins(1));
+        let caller =
+            Caller { client: server.client("operator"), gate: Gate::new(), metrics: Metrics::new(), tenure };
+        let create = |number| {
+            let name = format!("new-{number}");
+            Apply::Create(Create { kind: Kind::Pod, object: pod(&name), name })
+        };
+        let uid = ended["metadata"]["uid"].as_str().unwrap().to_owned();
+        let plan = Plan {
+            apply: (0..creates).map(create).collect(),
+            delete: vec![Delete { kind: Kind::Pod, name: "ended".to_owned(), uid }],
+            ..Plan::default()
+        };
+        let by =
+            Reconciled { kind: Kind::DaskWorkerGroup, key: Key::new("team", "group"), uid: "g".to_owned() };
+        let _ = Writer { caller }.apply(&by, &plan, &Ledger::default()).await;
+        let pods = server.world();
+        pods.get(&Id::new("pods", "team", "ended"))
+            .is_some_and(|pod| pod["metadata"]["deletionTimestamp"].is_null())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_ended_pod_stays_until_all_that_replace_it_were_tried() {
+        assert!(is_ended_pod_kept(PARALLEL * 3, TURN).await);
+        assert!(!is_ended_pod_kept(PARALLEL * 3, Duration::from_millis(10)).await);
+    }
 }

@@ -132,7 +132,8 @@ impl History {
             }
         }
         for namespace in NAMESPACES {
-            steps.push((Duration::ZERO, Step::Quota { namespace, pods: None }));
+            let quiet = chance.one_of(&[0, 1000, 30_000]);
+            steps.push((chance.millis(quiet), Step::Quota { namespace, pods: None }));
         }
         let replicas = if chance.happens(300) { 2 } else { 1 };
         let watched =
@@ -210,13 +211,14 @@ impl Model {
 
     fn lose(&mut self, chance: &mut Chance) -> Option<Step> {
         let which = chance.below(8);
-        Some(match chance.below(6) {
+        Some(match chance.below(7) {
             0 => Step::DeleteScheduler { cluster: self.cluster(chance)? },
             1 => Step::DeleteChild {
                 cluster: self.cluster(chance)?,
                 plural: chance.one_of(&["services", "deployments", "configmaps"]),
             },
-            2 | 3 => Step::DeletePod { group: self.group(chance)?, which },
+            2 => Step::DeleteChild { cluster: self.cluster(chance)?, plural: "services" },
+            3 | 4 => Step::DeletePod { group: self.group(chance)?, which },
             _ => Step::EndPod { group: self.group(chance)?, which, exit_code: chance.one_of(&[0, 1, 137]) },
         })
     }

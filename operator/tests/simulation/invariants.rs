@@ -10,8 +10,9 @@ use tokio::time::Instant;
 
 use crate::history::History;
 
-/// What people wanted is acted upon after this long at the latest: watches lag, and calls are on their way.
-const STALE: Duration = Duration::from_secs(30);
+/// What happened is acted upon after this long at the latest: the API server was away, a list had no answer, a watch
+/// waited before it tried again, and calls are on their way.
+const STALE: Duration = Duration::from_mins(3);
 
 /// Looks at every change.
 pub(crate) struct Invariants {

@@ -13,23 +13,35 @@ mod history;
 mod invariants;
 mod people;
 mod play;
+mod scenarios;
 mod script;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use dask_operator_testkit::server::Faults;
 use history::History;
+use scenarios::Scenario;
+use script::Script;
 
 /// How many histories a plain run plays.
 const HISTORIES: u64 = 1000;
+/// Of them, most that a bug on purpose may take to be found.
+#[cfg(feature = "sabotage")]
+const TO_FIND_A_BUG: &str = "1000";
+/// Each scenario is played with so many different waits.
+const SCENARIO_SEEDS: u64 = 6;
 /// Histories that once went wrong.
 const KEPT: [u64; 12] = [14, 24, 25, 31, 33, 36, 134, 243, 295, 392, 702, 743];
 
 /// Plays a history without and with disturbances; both must end alike, and break no invariant on the way.
-fn check(seed: u64) -> Result<(), String> {
-    let history = History::generate(seed);
-    let calm = play::play(&history, None)?;
-    let disturbed = play::play(&history, Some(seed))?;
+fn check(history: &History, faults: impl Faults + 'static) -> Result<(), String> {
+    let calm = play::play(history, None)?;
+    let disturbed = play::play(history, Some(Box::new(faults)))?;
     end::same(&calm, &disturbed).map_err(|difference| format!("the ends differ:\n{difference}"))
+}
+
+fn check_seed(seed: u64) -> Result<(), String> {
+    check(&History::generate(seed), Script::new(seed))
 }
 
 fn check_all(seeds: std::ops::Range<u64>) -> Vec<(u64, String)> {
@@ -44,7 +56,7 @@ fn check_all(seeds: std::ops::Range<u64>) -> Vec<(u64, String)> {
                     if seed >= seeds.end || is_enough(&failures.lock().unwrap()) {
                         return;
                     }
-                    if let Err(why) = check(seed) {
+                    if let Err(why) = check_seed(seed) {
                         failures.lock().unwrap().push((seed, why));
                     }
                 }
@@ -76,23 +88,35 @@ fn histories_keep_every_invariant_and_end_as_if_nothing_had_gone_wrong() {
     assert!(failures.is_empty(), "{} of {count} histories failed\n{}", failures.len(), told.join("\n\n"));
 }
 
+#[test]
+fn scenarios_keep_every_invariant_and_end_as_if_nothing_had_gone_wrong() {
+    for scenario in Scenario::all() {
+        for seed in 0..SCENARIO_SEEDS {
+            check(&scenario.history(seed), scenario.faults())
+                .unwrap_or_else(|why| panic!("{} (seed {seed}): {why}", scenario.name));
+        }
+    }
+}
+
 /// Each in a process of its own: which bug is there is decided once.
 #[cfg(feature = "sabotage")]
 #[test]
 fn every_bug_on_purpose_is_found() {
-    let survived = dask_operator_plan::sabotage::Bug::ALL.iter().filter(|bug| {
+    let passes = |bug: &dask_operator_plan::sabotage::Bug, test: &str| {
         let mut process = std::process::Command::new(std::env::current_exe().unwrap());
-        let process = process.args(["histories_keep_every_invariant", "--nocapture"]);
-        let output =
-            process.env("SABOTAGE", format!("{bug:?}")).env("SIMULATION_HISTORIES", "300").output().unwrap();
+        let process = process.args([test, "--nocapture"]).env("SABOTAGE", format!("{bug:?}"));
+        let output = process.env("SIMULATION_HISTORIES", TO_FIND_A_BUG).output().unwrap();
         output.status.success()
-    });
+    };
+    let survived = dask_operator_plan::sabotage::Bug::ALL
+        .iter()
+        .filter(|bug| passes(bug, "scenarios_keep") && passes(bug, "histories_keep"));
     assert_eq!(survived.collect::<Vec<_>>(), Vec::<&dask_operator_plan::sabotage::Bug>::new());
 }
 
 #[test]
 fn histories_that_once_went_wrong_go_right() {
     for seed in KEPT {
-        check(seed).unwrap_or_else(|why| panic!("history {seed}: {why}"));
+        check_seed(seed).unwrap_or_else(|why| panic!("history {seed}: {why}"));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dask_operator::{Chance, Clock, LeaseName, Operator, Replica, Shutdown, Stop};
 use dask_operator_plan::Settings;
-use dask_operator_testkit::server::{ApiServer, Change, Life, NoFaults};
+use dask_operator_testkit::server::{ApiServer, Change, Faults, Life, NoFaults};
 use jiff::SignedDuration;
 use tokio::task::JoinHandle;
 
@@ -13,7 +13,6 @@ use crate::end::{self, End};
 use crate::history::{History, Step};
 use crate::invariants::Invariants;
 use crate::people;
-use crate::script::Script;
 
 /// How often it is looked whether something is broken, which ends a history.
 const GLANCE: Duration = Duration::from_secs(5);
@@ -26,13 +25,14 @@ const REST: Duration = Duration::from_mins(15);
 /// After the last disturbance everything must be at rest by then.
 const PATIENCE: Duration = Duration::from_hours(2);
 
-/// Plays it; the end, or what was broken on the way.
-pub(crate) fn play(history: &History, disturbed: Option<u64>) -> Result<End, String> {
+/// Plays it, with the disturbances that it has and these faults or without any; the end, or what was broken on the way.
+pub(crate) fn play(history: &History, faults: Option<Box<dyn Faults>>) -> Result<End, String> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     runtime.block_on(async {
-        let mut stage = Stage::new(history, disturbed);
-        let ended = stage.play(history, disturbed.is_some()).await;
+        let disturbed = faults.is_some();
+        let mut stage = Stage::new(history, faults);
+        let ended = stage.play(history, disturbed).await;
         let broken = stage.broken.lock().unwrap().clone();
         if std::env::var_os("SIMULATION_LOG").is_some() {
             stage.log();
@@ -51,14 +51,11 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(history: &History, disturbed: Option<u64>) -> Self {
-        let server = match disturbed {
-            Some(seed) => ApiServer::new(Box::new(Script::new(seed))),
-            None => ApiServer::new(Box::new(NoFaults)),
-        };
+    fn new(history: &History, faults: Option<Box<dyn Faults>>) -> Self {
+        let replicas = if faults.is_some() { history.replicas } else { 1 };
+        let server = ApiServer::new(faults.unwrap_or_else(|| Box::new(NoFaults)));
         tokio::spawn(Life::new(&server, history.seed).run());
         let broken = Invariants::watch(&server, history);
-        let replicas = if disturbed.is_some() { history.replicas } else { 1 };
         let processes = (0..replicas).map(|number| Process::new(&server, history, number)).collect();
         Self { server, broken, processes }
     }
@@ -69,7 +66,7 @@ impl Stage {
             if !step.disturbs() {
                 self.follow(step, history).await?;
             } else if disturbed {
-                self.disturb(step).await;
+                self.disturb(step);
             }
         }
         self.server.set_faults(Box::new(NoFaults));
@@ -124,7 +121,7 @@ impl Stage {
         Err(format!("half an hour was not enough for {step:?} to become possible"))
     }
 
-    async fn disturb(&mut self, step: &Step) {
+    fn disturb(&mut self, step: &Step) {
         let process = |replica: usize| replica % self.processes.len();
         match step {
             Step::Restart { replica } => self.processes[process(*replica)].stop.as_ref().unwrap().stop(),
@@ -133,15 +130,20 @@ impl Stage {
                 self.processes[at].start(DOWN);
             }
             Step::Pause { replica, seconds } => {
-                let at = process(*replica);
-                self.processes[at].pause(true);
-                self.wait(Duration::from_secs(*seconds)).await;
-                self.processes[at].pause(false);
+                let paused = self.processes[process(*replica)].paused.clone();
+                paused.send_replace(true);
+                after(*seconds, move || {
+                    paused.send_replace(false);
+                });
             }
             Step::Outage { seconds } => {
-                self.server.set_down(true);
-                self.wait(Duration::from_secs(*seconds)).await;
-                self.server.set_down(false);
+                let server = self.server.clone();
+                server.set_down(true);
+                // A server that comes back knows no change from before.
+                after(*seconds, move || {
+                    server.world().compact();
+                    server.set_down(false);
+                });
             }
             _ => self.server.world().compact(),
         }
@@ -243,10 +245,6 @@ impl Process {
         self.number
     }
 
-    fn pause(&self, paused: bool) {
-        self.paused.send_replace(paused);
-    }
-
     fn replica(&self) -> Replica {
         // The clocks of machines may be an hour apart.
         let skew = SignedDuration::from_hours(i64::try_from(self.number).unwrap());
@@ -268,6 +266,14 @@ impl Process {
             chance: Chance::from_seed(seed),
         }
     }
+}
+
+/// Does something later, while the history goes on.
+fn after(seconds: u64, act: impl FnOnce() + Send + 'static) {
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        act();
+    });
 }
 
 async fn until(paused: &mut tokio::sync::watch::Receiver<bool>, wanted: bool) {

@@ -16,6 +16,8 @@ pub(crate) struct Script {
     per_mille: u64,
     crashes: bool,
     slow: bool,
+    /// Of a thousand changes, how many reach a watch late; with all of them, even a lost answer is forgotten first.
+    late: u64,
 }
 
 impl Script {
@@ -23,7 +25,8 @@ impl Script {
         let mut chance = Chance::from_seed(seed ^ 0x5eed);
         let per_mille = chance.one_of(&[10, 50, 200]);
         let (crashes, slow) = (chance.happens(700), chance.happens(500));
-        Self { chance, per_mille, crashes, slow }
+        let late = chance.one_of(&[0, 100, 1000]);
+        Self { chance, per_mille, crashes, slow, late }
     }
 
     fn end(&mut self, call: &Call) -> End {
@@ -61,7 +64,7 @@ impl Faults for Script {
     }
 
     fn lag(&mut self, _: &str) -> Duration {
-        let longest = if self.slow && self.chance.happens(100) { 10_000 } else { 20 };
+        let longest = if self.chance.happens(self.late) { 10_000 } else { 20 };
         self.chance.millis(longest)
     }
 

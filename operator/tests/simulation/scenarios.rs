@@ -1,0 +1,150 @@
+//! Coincidences too rare to wait for: a few steps each, with exactly the faults that make them dangerous.
+
+use std::time::Duration;
+
+use dask_operator_testkit::server::{Call, End, Fate, Faults, Verb};
+
+use crate::history::{History, Name, Step};
+
+/// One coincidence.
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    steps: Vec<(u64, Step)>,
+    faults: Targeted,
+}
+
+/// Faults of chosen calls, and a watch that is late.
+#[derive(Clone, Default)]
+pub(crate) struct Targeted {
+    rules: Vec<Rule>,
+    late: Option<(&'static str, Duration)>,
+}
+
+/// So many calls of a kind, after some others, end this way.
+#[derive(Clone)]
+struct Rule {
+    verb: Verb,
+    plural: &'static str,
+    skip: u32,
+    times: u32,
+    end: End,
+}
+
+impl Scenario {
+    /// All of them.
+    pub(crate) fn all() -> Vec<Self> {
+        let late_pods = Some(("pods", Duration::from_secs(8)));
+        let rule = |verb, plural, skip, times, end| Rule { verb, plural, skip, times, end };
+        vec![
+            Self {
+                name: "workers are created without an answer, and seen late",
+                steps: vec![(0, a_cluster(3))],
+                faults: Targeted {
+                    rules: vec![rule(Verb::Create, "pods", 0, 3, End::AnswerLost)],
+                    late: late_pods,
+                },
+            },
+            Self {
+                name: "workers are deleted without an answer while others become ready, and that is seen late",
+                steps: vec![(0, a_cluster(4)), (10_000, scale(1))],
+                faults: Targeted {
+                    rules: vec![rule(Verb::Delete, "pods", 0, 12, End::AnswerLost)],
+                    late: late_pods,
+                },
+            },
+            Self {
+                name: "a Service is deleted and cannot be made again for a while",
+                steps: vec![(0, a_cluster(1)), (60_000, lose("services"))],
+                faults: Targeted {
+                    rules: vec![rule(Verb::Create, "services", 1, 5, End::Refused(500))],
+                    late: None,
+                },
+            },
+            Self {
+                name: "workers go while the API server is away, and nothing is known of it but that they are not there",
+                steps: vec![
+                    (0, a_cluster(4)),
+                    (60_000, Step::Outage { seconds: 5 }),
+                    (100, lose_worker(0)),
+                    (0, lose_worker(0)),
+                ],
+                faults: Targeted::default(),
+            },
+            Self {
+                name: "a worker crashes again and again, and nothing else happens",
+                steps: vec![(0, a_cluster(1)), (60_000, crash()), (30_000, crash()), (30_000, crash())],
+                faults: Targeted::default(),
+            },
+        ]
+    }
+
+    /// The history with these waits of nodes and choices of the operator.
+    pub(crate) fn history(&self, seed: u64) -> History {
+        // Faults end with the last step.
+        let last = (60_000, Step::Quota { namespace: "team", pods: None });
+        let steps = self.steps.iter().chain([&last]);
+        let steps = steps.map(|(quiet, step)| (Duration::from_millis(*quiet), step.clone())).collect();
+        History { seed, replicas: 1, watched: Vec::new(), steps }
+    }
+
+    /// What goes wrong.
+    pub(crate) fn faults(&self) -> Targeted {
+        self.faults.clone()
+    }
+}
+
+impl Faults for Targeted {
+    fn fate(&mut self, call: &Call) -> Fate {
+        let concerns = |rule: &&mut Rule| rule.verb == call.verb && rule.plural == call.resource.plural;
+        let end = self.rules.iter_mut().find(concerns).map_or(End::Answered, Rule::end);
+        Fate { end, ..Fate::default() }
+    }
+
+    fn lag(&mut self, plural: &str) -> Duration {
+        self.late.filter(|(late, _)| *late == plural).map_or(Duration::ZERO, |(_, lag)| lag)
+    }
+
+    fn cut(&mut self, _: &str) -> Option<bool> {
+        None
+    }
+}
+
+impl Rule {
+    fn end(&mut self) -> End {
+        if self.skip > 0 {
+            self.skip -= 1;
+            return End::Answered;
+        }
+        let left = self.times > 0;
+        self.times = self.times.saturating_sub(1);
+        if left { self.end } else { End::Answered }
+    }
+}
+
+fn cluster() -> Name {
+    ("team", "a".to_owned())
+}
+
+fn group() -> Name {
+    ("team", "a-default".to_owned())
+}
+
+fn a_cluster(workers: u64) -> Step {
+    Step::CreateCluster { cluster: cluster(), workers, config: false }
+}
+
+fn scale(workers: u64) -> Step {
+    Step::ScaleGroup { group: group(), workers }
+}
+
+fn lose(plural: &'static str) -> Step {
+    Step::DeleteChild { cluster: cluster(), plural }
+}
+
+fn lose_worker(which: u64) -> Step {
+    Step::DeletePod { group: group(), which }
+}
+
+fn crash() -> Step {
+    Step::EndPod { group: group(), which: 0, exit_code: 1 }
+}
