@@ -227,7 +227,6 @@ fn merged(mut all: Outcome, one: Outcome) -> Outcome {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "it is a test")]
 mod tests {
     use dask_operator_testkit::server::{ApiServer, Call, Fate, Faults, Id, Verb};
     use serde_json::{Value, json};

@@ -33,49 +33,47 @@ struct Rule {
 impl Scenario {
     /// All of them.
     pub(crate) fn all() -> Vec<Self> {
-        let late_pods = Some(("pods", Duration::from_secs(8)));
-        let rule = |verb, plural, skip, times, end| Rule { verb, plural, skip, times, end };
+        let lost = |verb, times| Rule { verb, plural: "pods", skip: 0, times, end: End::AnswerLost };
+        let refused =
+            Rule { verb: Verb::Create, plural: "services", skip: 1, times: 5, end: End::Refused(500) };
         vec![
-            Self {
-                name: "workers are created without an answer, and seen late",
-                steps: vec![(0, a_cluster(3))],
-                faults: Targeted {
-                    rules: vec![rule(Verb::Create, "pods", 0, 3, End::AnswerLost)],
-                    late: late_pods,
-                },
-            },
-            Self {
-                name: "workers are deleted without an answer while others become ready, and that is seen late",
-                steps: vec![(0, a_cluster(4)), (10_000, scale(1))],
-                faults: Targeted {
-                    rules: vec![rule(Verb::Delete, "pods", 0, 12, End::AnswerLost)],
-                    late: late_pods,
-                },
-            },
-            Self {
-                name: "a Service is deleted and cannot be made again for a while",
-                steps: vec![(0, a_cluster(1)), (60_000, lose("services"))],
-                faults: Targeted {
-                    rules: vec![rule(Verb::Create, "services", 1, 5, End::Refused(500))],
-                    late: None,
-                },
-            },
-            Self {
-                name: "workers go while the API server is away, and nothing is known of it but that they are not there",
-                steps: vec![
-                    (0, a_cluster(4)),
-                    (60_000, Step::Outage { seconds: 5 }),
-                    (100, lose_worker(0)),
-                    (0, lose_worker(0)),
-                ],
-                faults: Targeted::default(),
-            },
-            Self {
-                name: "a worker crashes again and again, and nothing else happens",
-                steps: vec![(0, a_cluster(1)), (60_000, crash()), (30_000, crash()), (30_000, crash())],
-                faults: Targeted::default(),
-            },
+            Self::new("workers are created without an answer, and seen late", vec![(0, a_cluster(3))])
+                .with(lost(Verb::Create, 3))
+                .pods_are_late(),
+            Self::new(
+                "workers are deleted without an answer while others become ready, and that is seen late",
+                vec![(0, a_cluster(4)), (10_000, scale(1))],
+            )
+            .with(lost(Verb::Delete, 12))
+            .pods_are_late(),
+            Self::new(
+                "a Service is deleted and cannot be made again for a while",
+                vec![(0, a_cluster(1)), (60_000, lose("services"))],
+            )
+            .with(refused),
+            Self::new("workers go while the API server is away, which then only knows who is there", {
+                let outage = Step::Outage { seconds: 5 };
+                vec![(0, a_cluster(4)), (60_000, outage), (100, lose_worker()), (0, lose_worker())]
+            }),
+            Self::new(
+                "a worker crashes again and again, and nothing else happens",
+                vec![(0, a_cluster(1)), (60_000, crash()), (30_000, crash()), (30_000, crash())],
+            ),
         ]
+    }
+
+    fn new(name: &'static str, steps: Vec<(u64, Step)>) -> Self {
+        Self { name, steps, faults: Targeted::default() }
+    }
+
+    fn with(mut self, rule: Rule) -> Self {
+        self.faults.rules.push(rule);
+        self
+    }
+
+    fn pods_are_late(mut self) -> Self {
+        self.faults.late = Some(("pods", Duration::from_secs(8)));
+        self
     }
 
     /// The history with these waits of nodes and choices of the operator.
@@ -141,8 +139,8 @@ fn lose(plural: &'static str) -> Step {
     Step::DeleteChild { cluster: cluster(), plural }
 }
 
-fn lose_worker(which: u64) -> Step {
-    Step::DeletePod { group: group(), which }
+fn lose_worker() -> Step {
+    Step::DeletePod { group: group(), which: 0 }
 }
 
 fn crash() -> Step {
