@@ -19,6 +19,7 @@ const MANY: u32 = 40;
 
 /// A trouble: what it is called, what in its namespace leads to it, and the cluster that meets it.
 struct Trouble {
+    namespace: &'static str,
     reason: &'static str,
     cause: Option<Value>,
     spec: Value,
@@ -27,7 +28,12 @@ struct Trouble {
 fn in_pod(reason: &'static str, replicas: u32, pod: &Value) -> Trouble {
     let small = json!({"requests": {"cpu": "5m", "memory": "10Mi"}});
     let worker = json!({"replicas": replicas, "spec": pod, "resources": small});
-    Trouble { reason, cause: None, spec: json!({"scheduler": {"resources": small}, "worker": worker}) }
+    Trouble {
+        namespace: reason,
+        reason,
+        cause: None,
+        spec: json!({"scheduler": {"resources": small}, "worker": worker}),
+    }
 }
 
 fn in_namespace(reason: &'static str, cause: Value) -> Trouble {
@@ -45,10 +51,11 @@ fn of_kind(kind: &str, spec: &Value) -> Value {
     json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "small"}, "spec": spec})
 }
 
-fn troubles() -> [Trouble; 10] {
+fn troubles() -> [Trouble; 12] {
     let workers = json!([{"name": "worker"}]);
     let memory = json!({"limits": {"memory": "50Mi"}});
     let hungry = json!(["python", "-c", "x = b'x' * (1 << 30)"]);
+    let crashing = json!({"name": "scheduler", "command": ["sh", "-c", "exit 4"]});
     let service = json!({"ports": [{"port": 1234}]});
     let mut taken = of_kind("Service", &service);
     taken["metadata"]["name"] = json!("demo-scheduler");
@@ -72,7 +79,13 @@ fn troubles() -> [Trouble; 10] {
             "ImageCannotBePulled",
             &json!({"image": "registry.invalid/none:1", "args": ["dask", "worker"]}),
         ),
+        in_pod("PodSecurityViolated", MANY, &json!({"containers": workers})),
         in_container("CommandNotFound", &json!({"command": ["no-such-program"]})),
+        Trouble {
+            namespace: "crashing-scheduler",
+            spec: json!({"scheduler": {"spec": {"containers": [crashing]}}, "worker": {"replicas": 0}}),
+            ..in_pod("ContainerFailed", 0, &json!({}))
+        },
         in_container("ContainerFailed", &json!({"command": ["sh", "-c", "exit 3"]})),
         in_container("OutOfMemory", &json!({"command": hungry, "resources": memory})),
     ]
@@ -80,14 +93,20 @@ fn troubles() -> [Trouble; 10] {
 
 /// Returns once the trouble is told, of the cluster or of its group.
 async fn a_troubled_bed(trouble: &Trouble) -> Result<Bed> {
-    let bed = Bed::new(&trouble.reason.to_lowercase()).await?;
+    let bed = Bed::new(&trouble.namespace.to_lowercase()).await?;
     if let Some(cause) = &trouble.cause {
         bed.apply(&cause.to_string())?;
     }
-    if trouble.reason == "QuotaExceeded" {
+    match trouble.reason {
         // It counts for nothing before its controller has seen it.
-        let seen = "--for=jsonpath={.status.hard.pods}=0";
-        bed.kubectl(&["wait", "quota/small", seen, "--timeout=60s"])?;
+        "QuotaExceeded" => {
+            bed.kubectl(&["wait", "quota/small", "--for=jsonpath={.status.hard.pods}=0", "--timeout=60s"])?;
+        }
+        "PodSecurityViolated" => {
+            let level = "pod-security.kubernetes.io/enforce=restricted";
+            bed.cluster.kubectl(&["label", "namespace", &bed.namespace, level])?;
+        }
+        _ => {}
     }
     bed.apply(&manifests::cluster_of("demo", &trouble.spec))?;
     let is_told = |all: &[Condition]| all.iter().any(|one| one.reason == trouble.reason);

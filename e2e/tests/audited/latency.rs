@@ -7,8 +7,30 @@ use anyhow::{Context, Result};
 use e2e::bed::Bed;
 use e2e::latency;
 use e2e::{manifests, operator};
+use serde_json::json;
 
 const SOON: Duration = Duration::from_mins(1);
+/// Starts a minute's task on every worker that outlives its client, and returns once each is running.
+const MINUTES_OF_WORK: &str = "
+import time
+from dask.distributed import fire_and_forget
+for worker in client.scheduler_info()['workers']:
+    fire_and_forget(client.submit(time.sleep, 60, workers=[worker], pure=False))
+while not all(client.run(lambda dask_worker: dask_worker.state.executing_count).values()):
+    time.sleep(0.05)
+";
+
+/// One worker under a nanny and one without, each with a task that runs for a minute.
+async fn busy(name: &str) -> Result<Bed> {
+    let bed = Bed::new(name).await?;
+    bed.apply(&manifests::cluster("demo", 1))?;
+    let plain = json!([{"name": "worker", "args": ["dask", "worker", "--no-nanny", "--name", "$(DASK_WORKER_NAME)"]}]);
+    let worker = json!({"replicas": 1, "threads": 1, "spec": {"containers": plain}});
+    bed.apply(&manifests::group_of("plain", &json!({"cluster": "demo", "worker": worker})))?;
+    bed.until_registered("demo", 2, SOON).await?;
+    bed.client("demo", MINUTES_OF_WORK)?;
+    Ok(bed)
+}
 
 #[tokio::test]
 async fn the_phase_is_running_soon_after_the_apply() -> Result<()> {
@@ -49,5 +71,28 @@ async fn a_cluster_is_gone_as_soon_without_the_operator() -> Result<()> {
     operator::scale(&bed.cluster, 1).context("the operator must run again for the next test")?;
     let took = took?;
     assert!(took < Duration::from_secs(50), "{took:?}");
+    Ok(())
+}
+
+/// Less than the tasks would still run; Dask's own patience alone is longer.
+fn assert_no_task_was_waited_for(took: Duration) {
+    println!("deletion -> everything gone, under running tasks: {took:?}");
+    assert!(took < Duration::from_secs(30), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_cluster_at_work_is_gone_without_waiting_for_its_tasks() -> Result<()> {
+    let bed = busy("busy").await?;
+    assert_no_task_was_waited_for(latency::of_deletion(&bed, "demo").await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_cluster_at_work_is_gone_as_soon_without_the_operator() -> Result<()> {
+    let bed = busy("busy-orphaned").await?;
+    operator::scale(&bed.cluster, 0)?;
+    let took = latency::of_deletion(&bed, "demo").await;
+    operator::scale(&bed.cluster, 1).context("the operator must run again for the next test")?;
+    assert_no_task_was_waited_for(took?);
     Ok(())
 }

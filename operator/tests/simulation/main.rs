@@ -29,7 +29,7 @@ const HISTORIES: u64 = 1000;
 #[cfg(feature = "sabotage")]
 const TO_FIND_A_BUG: &str = "1000";
 /// Each scenario is played with so many different waits.
-const SCENARIO_SEEDS: u64 = 6;
+const SCENARIO_SEEDS: u64 = 3;
 /// Histories that once went wrong.
 const KEPT: [u64; 12] = [14, 24, 25, 31, 33, 36, 134, 243, 295, 392, 702, 743];
 
