@@ -3,6 +3,8 @@
 
 #[path = "exclusive/chart.rs"]
 mod chart;
+#[path = "exclusive/conformance.rs"]
+mod conformance;
 #[path = "exclusive/killed.rs"]
 mod killed;
 #[path = "exclusive/killed_at_random.rs"]

@@ -22,8 +22,14 @@ const MARKS: [(&str, Reason); 15] = [
     ("cannot set blockOwnerDeletion ", Reason::RightsMissing),
 ];
 
+/// What a patch meets that was meant for an object whose name another one has by now; the next look sees that one.
+const OF_ANOTHER: &str = " is invalid: metadata.uid: Invalid value: ";
+
 /// None when the server may well have it the next time.
 pub fn refusal(answer: &Status) -> Option<Reason> {
+    if answer.message.contains(OF_ANOTHER) {
+        return None;
+    }
     let causes = answer.details.iter().flat_map(|details| &details.causes);
     if causes.into_iter().any(|cause| cause.reason == Reason::NamespaceTerminating.to_string()) {
         return Some(Reason::NamespaceTerminating);
@@ -56,6 +62,14 @@ mod tests {
 
     fn refused(code: u16, message: &str) -> Option<Reason> {
         refusal(&Status { code, message: message.to_owned(), ..Status::default() })
+    }
+
+    #[test]
+    fn a_patch_of_an_object_that_was_replaced_is_no_refusal() {
+        let words =
+            "ConfigMap \"demo-config\" is invalid: metadata.uid: Invalid value: \"1\": field is immutable";
+        assert_eq!(refused(422, words), None);
+        assert_eq!(refused(422, "Pod \"a\" is invalid: spec.x: no"), Some(Reason::RefusedByServer));
     }
 
     const WORDS: [(u16, Reason, &str); 11] = [

@@ -82,6 +82,11 @@ impl Written {
             .is_none_or(|part| self.metadata.labels.get(labels::COMPONENT).is_some_and(|is| is == part))
     }
 
+    /// Whether it is watched, and at least of this version.
+    fn is_since(&self, kind: Kind, version: u64) -> bool {
+        self.is_watched(kind) && self.metadata.resource_version.parse().is_ok_and(|is: u64| is >= version)
+    }
+
     /// Whether the one of this UID is gone or on its way.
     fn is_deleted(&self, uid: &str) -> bool {
         self.metadata.uid != uid || self.metadata.deletion_timestamp.is_some()
@@ -147,7 +152,8 @@ impl Caller {
         Ok(match awaited {
             Awaited::Created => found.is_some_and(|found| found.is_watched(kind)),
             Awaited::Deleted(uid) => found.is_none_or(|found| found.is_deleted(uid)),
-            Awaited::Changed(_) => false,
+            // After a restore of the store it is older than what was written.
+            Awaited::Changed(version) => found.is_some_and(|found| found.is_since(kind, *version)),
         })
     }
 }

@@ -96,8 +96,6 @@ impl Ledger {
                 all.remove(by);
                 return Settled::Yes;
             }
-            // A change that is never shown, as after a restore of the store, may be made again.
-            entries.retain(|entry| !(entry.is_late() && matches!(entry.awaited, Awaited::Changed(_))));
             let late = entries.iter().filter(|entry| entry.is_late());
             let late: Vec<_> =
                 late.map(|entry| (entry.kind, entry.key.clone(), entry.awaited.clone())).collect();

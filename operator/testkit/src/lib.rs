@@ -1,6 +1,9 @@
-//! For tests: builders of objects (`a_cluster().workers(3).build()`), and an API server within the process.
+//! For tests: builders of objects (`a_cluster().workers(3).build()`), an API server within the process,
+//! and what that one has in common with a real one.
 
 mod cluster;
+#[cfg(feature = "server")]
+pub mod conformance;
 mod group;
 #[cfg(feature = "server")]
 pub mod server;

@@ -18,7 +18,8 @@ mod script;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use dask_operator_testkit::server::Faults;
+use dask_operator_testkit::conformance;
+use dask_operator_testkit::server::{ApiServer, Faults, NoFaults};
 use history::History;
 use scenarios::Scenario;
 use script::Script;
@@ -119,4 +120,13 @@ fn histories_that_once_went_wrong_go_right() {
     for seed in KEPT {
         check_seed(seed).unwrap_or_else(|why| panic!("history {seed}: {why}"));
     }
+}
+
+/// As the real one does, in e2e.
+#[tokio::test(start_paused = true)]
+async fn the_server_within_the_process_conforms() {
+    let server = ApiServer::new(Box::new(NoFaults));
+    let found = conformance::check(server.client("somebody"), "team").await;
+    assert_eq!(found.broken, Vec::<String>::new());
+    assert!(found.checked > 0);
 }

@@ -39,18 +39,24 @@ impl Scenario {
         vec![
             Self::new("workers are created without an answer, and seen late", vec![(0, a_cluster(3))])
                 .with(lost(Verb::Create, 3))
-                .pods_are_late(),
+                .are_late("pods"),
             Self::new(
                 "workers are deleted without an answer while others become ready, and that is seen late",
                 vec![(0, a_cluster(4)), (10_000, scale(1))],
             )
             .with(lost(Verb::Delete, 12))
-            .pods_are_late(),
+            .are_late("pods"),
             Self::new(
                 "a Service is deleted and cannot be made again for a while",
                 vec![(0, a_cluster(1)), (60_000, lose("services"))],
             )
-            .with(refused),
+            .with(refused.clone()),
+            Self::new(
+                "a Service is deleted while the cluster's own status is seen late",
+                vec![(0, a_cluster(1)), (7000, lose("services"))],
+            )
+            .with(refused.clone())
+            .are_late("daskclusters"),
             Self::new("workers go while the API server is away, which then only knows who is there", {
                 let outage = Step::Outage { seconds: 5 };
                 vec![(0, a_cluster(4)), (60_000, outage), (100, lose_worker()), (0, lose_worker())]
@@ -71,8 +77,8 @@ impl Scenario {
         self
     }
 
-    fn pods_are_late(mut self) -> Self {
-        self.faults.late = Some(("pods", Duration::from_secs(8)));
+    fn are_late(mut self, plural: &'static str) -> Self {
+        self.faults.late = Some((plural, Duration::from_secs(8)));
         self
     }
 

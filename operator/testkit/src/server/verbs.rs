@@ -85,6 +85,7 @@ pub(super) fn has_ended(pod: &Value) -> bool {
 fn patch(world: &mut World, call: &Call) -> Result<Value, Refusal> {
     let old = existing(world, call)?;
     precondition(&old, &call.body["metadata"], call)?;
+    same(&old, &call.body["metadata"], call)?;
     let mut new = (*old).clone();
     let mut body = call.body.clone();
     if call.resource.has_status {
@@ -105,6 +106,7 @@ fn restrict(body: &mut Value, of_status: bool) {
 fn update(world: &mut World, call: &Call) -> Result<Value, Refusal> {
     let old = existing(world, call)?;
     precondition(&old, &call.body["metadata"], call)?;
+    same(&old, &call.body["metadata"], call)?;
     let mut new = call.body.clone();
     identify(&mut new, call.resource, &id(call, &call.name));
     if call.resource.has_status {
@@ -114,15 +116,33 @@ fn update(world: &mut World, call: &Call) -> Result<Value, Refusal> {
     Ok(changed(world, call, &old, new))
 }
 
-fn precondition(old: &Value, metadata: &Value, call: &Call) -> Result<(), Refusal> {
-    for field in ["uid", "resourceVersion"] {
-        let wanted = metadata[field].as_str().filter(|wanted| !wanted.is_empty());
-        if wanted.is_some_and(|wanted| old["metadata"][field] != *wanted) {
+/// What a deletion names of an object, and of an object's version any write.
+fn precondition(old: &Value, named: &Value, call: &Call) -> Result<(), Refusal> {
+    let fields: &[_] =
+        if call.verb == Verb::Delete { &["uid", "resourceVersion"] } else { &["resourceVersion"] };
+    match fields.iter().find(|field| is_other(old, named, field)) {
+        None => Ok(()),
+        Some(field) => {
             let why = format!("the object has been modified: its {field} is {}", old["metadata"][field]);
-            return Err(Refusal::conflict(call.resource.plural, &call.name, &why));
+            Err(Refusal::conflict(call.resource.plural, &call.name, &why))
         }
     }
-    Ok(())
+}
+
+/// Nobody changes a UID.
+fn same(old: &Value, metadata: &Value, call: &Call) -> Result<(), Refusal> {
+    if !is_other(old, metadata, "uid") {
+        return Ok(());
+    }
+    let (kind, name, uid) = (call.resource.kind, &call.name, &metadata["uid"]);
+    let message =
+        format!("{kind} \"{name}\" is invalid: metadata.uid: Invalid value: {uid}: field is immutable");
+    Err(Refusal::new(422, "Invalid", message))
+}
+
+fn is_other(old: &Value, named: &Value, field: &str) -> bool {
+    let wanted = named[field].as_str().filter(|wanted| !wanted.is_empty());
+    wanted.is_some_and(|wanted| old["metadata"][field] != *wanted)
 }
 
 fn keep_identity(new: &mut Value, old: &Value) {
