@@ -1,31 +1,31 @@
-import asyncio,os,signal,threading,time
+import os,asyncio,signal,threading,time
 from dask import config
-from distributed.comm import get_address_host_port
 from distributed.preloading import logger,process_preloads
+from distributed.comm import get_address_host_port
 preloads=globals().get('preloads',[])
-def load(f):
- if not preloads:o='distributed.'+f+'.preload';p=config.collect(env={u:v for u,v in os.environ.items()if'__PRELOAD'not in u});preloads.extend(process_preloads(None,config.get(o,[],p),config.get(o+'-argv')))
-async def a(g,h):
- for i in h:
-  try:await getattr(i,g)()
-  except Exception:logger.exception(i.name)
-async def dask_setup(j):
- for i in preloads:i.dask_object=j
- await a('start',preloads)
- k=getattr(j,'nanny',0)
- if not k:await b(j.scheduler.address)
- if k is None:c()
-async def dask_teardown(j):await a('teardown',preloads[::-1])
-async def b(l):
- if l.startswith(('tcp:','tls:','ws')):
-  s,t=get_address_host_port(l)
-  q=0.05
+def load(p):
+ if not preloads:i='distributed.'+p+'.preload';s=config.collect(env={j:x for j,x in os.environ.items()if'__PRELOAD'not in j});preloads.extend(process_preloads(None,config.get(i,[],s),config.get(i+'-argv')))
+async def d(q,r,a):
+ for b in r:
+  b.dask_object=a
+  try:await getattr(b,q)()
+  except Exception:logger.exception(b.name)
+async def dask_setup(a):
+ await d('start',preloads,a)
+ e=getattr(a,'nanny',0)
+ if not e:await l(a.scheduler.address)
+ if e is None:m()
+async def dask_teardown(a):await d('teardown',preloads[::-1],a)
+async def l(f):
+ if f.startswith(('tcp:','tls:','ws')):
+  u,w=get_address_host_port(f)
+  c=0.05
   while True:
-   try:return(await asyncio.wait_for(asyncio.open_connection(s,t),1))[1].close()
-   except Exception:await asyncio.sleep(q);q=min(q*1.005,0.5)
-def c():
- m=signal.getsignal(signal.SIGTERM)
- n=threading.Event()
- def d():n.wait();time.sleep(8);os._exit(0)
- def e(*r):n.set();m(*r)
- if callable(m):threading.Thread(target=d,daemon=True).start();signal.signal(signal.SIGTERM,e)
+   try:return(await asyncio.wait_for(asyncio.open_connection(u,w),1))[1].close()
+   except Exception:await asyncio.sleep(c);c=min(c*1.005,0.5)
+def m():
+ g=signal.getsignal(signal.SIGTERM)
+ h=threading.Event()
+ def n():h.wait();time.sleep(8);os._exit(0)
+ def o(*t):h.set();g(*t)
+ if callable(g):threading.Thread(target=n,daemon=True).start();signal.signal(signal.SIGTERM,o)

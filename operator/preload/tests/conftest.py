@@ -15,13 +15,19 @@ from pathlib import Path
 
 import pytest
 
-from generate import SOURCE_VARIABLE, generate
+from generate import SCHEDULER_VARIABLE, WORKER_VARIABLE, generate
 
 TEXTS = generate()
 INJECTED = {
-    SOURCE_VARIABLE: TEXTS["wait.py"],
+    WORKER_VARIABLE: TEXTS["wait.py"],
     "DASK_DISTRIBUTED__WORKER__PRELOAD": TEXTS["worker-preload.txt"],
     "DASK_DISTRIBUTED__NANNY__PRELOAD": TEXTS["nanny-preload.txt"],
+}
+TOKEN = "0123456789abcdef"
+INTO_SCHEDULER = {
+    SCHEDULER_VARIABLE: TEXTS["scheduler.py"],
+    "DASK_DISTRIBUTED__SCHEDULER__PRELOAD": TEXTS["scheduler-preload.txt"],
+    "DASK_OPERATOR_TOKEN": TOKEN,
 }
 
 # Like `dask cuda worker`, which builds nannies itself and leaves their preloads to the configuration.
@@ -99,6 +105,7 @@ class Process:
             command,
             cwd=folder,
             env={key: str(value) for key, value in {**inherited, **own, **environ}.items()},
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -111,6 +118,10 @@ class Process:
     def read(self):
         for line in self.popen.stdout:
             self.lines.append((time.monotonic(), line.rstrip()))
+
+    def write(self, text):
+        self.popen.stdin.write(text)
+        self.popen.stdin.flush()
 
     @property
     def output(self):
@@ -146,6 +157,9 @@ class Process:
         self.popen.wait(10)
         self.reader.join(5)
         self.popen.stdout.close()
+        # What was written may still wait for a process that is gone.
+        with contextlib.suppress(BrokenPipeError):
+            self.popen.stdin.close()
 
 
 def free_port():

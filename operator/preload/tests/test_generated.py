@@ -2,10 +2,11 @@
 
 import pytest
 
-from conftest import INJECTED, TEXTS
+from conftest import INJECTED, INTO_SCHEDULER, TEXTS
 from generate import GENERATED
 
 LIMIT = 1536
+SCHEDULER_LIMIT = 12288
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -21,6 +22,11 @@ def test_everything_injected_into_a_worker_pod_fits_the_limit():
     variables = sum(len(name) + len(value) for name, value in INJECTED.items())
     argument = len("--preload-nanny") + len(TEXTS["preload-nanny.txt"])
     assert variables + argument <= LIMIT
+    assert len(TEXTS["leave.py"]) <= 1024
+
+
+def test_everything_injected_into_a_scheduler_pod_fits_the_limit():
+    assert sum(len(name) + len(value) for name, value in INTO_SCHEDULER.items()) <= SCHEDULER_LIMIT
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -29,7 +35,7 @@ def test_no_text_has_a_character_that_kubernetes_or_dask_would_expand(name):
     assert TEXTS[name].isascii()
 
 
-@pytest.mark.parametrize("name", sorted(set(TEXTS) - {"wait.py"}))
+@pytest.mark.parametrize("name", sorted(name for name in TEXTS if name.endswith(".txt")))
 def test_a_stub_is_one_line_that_dask_takes_for_source_text(name):
     stub = TEXTS[name]
     assert " " in stub
