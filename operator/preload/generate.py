@@ -4,9 +4,11 @@ Run it without arguments to write `generated/`; `tests/test_generated.py` fails 
 """
 
 import ast
+import base64
 import keyword
 import re
 import string
+import zlib
 from collections import Counter
 from pathlib import Path
 
@@ -22,6 +24,20 @@ def run(variable):
     return f'exec(__import__("os").environ["{variable}"])'
 
 
+def run_packed(variable):
+    """Return a line that runs a source which would be too long to be copied into every pod as it is."""
+    packed = f'__import__("base64").b64decode(__import__("os").environ["{variable}"])'
+    return f'exec(__import__("zlib").decompress({packed}))'
+
+
+def pack(text):
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+
+
+def unpack(packed):
+    return zlib.decompress(base64.b64decode(packed)).decode()
+
+
 # Dask takes a preload for source text only if it contains a space.
 STUBS = {
     # DASK_DISTRIBUTED__WORKER__PRELOAD
@@ -31,7 +47,7 @@ STUBS = {
     # --preload-nanny: `dask worker` never reads the nanny's configuration, so this hides nothing
     "preload-nanny.txt": f"{run(WORKER_VARIABLE)} # wait",
     # DASK_DISTRIBUTED__SCHEDULER__PRELOAD
-    "scheduler-preload.txt": f'{run(SCHEDULER_VARIABLE)}; load("scheduler")',
+    "scheduler-preload.txt": f'{run_packed(SCHEDULER_VARIABLE)}; load("scheduler")',
 }
 
 
@@ -42,6 +58,7 @@ KEPT = {"dask_setup", "dask_teardown", "load", "preloads"}
 def shrink(name):
     """Return a source and its siblings without comments, docstrings, long names and needless white space."""
     tree = join(name)
+    check_distinct(tree)
     merge_imports(tree)
     shorten_names(tree)
     text = fold([squeeze(line) for line in ast.unparse(tree).splitlines() if line.strip()])
@@ -62,17 +79,20 @@ def join(name, seen=()):
         elif node.module not in seen:
             seen.add(node.module)
             before += join(node.module, seen).body
-    check_distinct(before, own)
     tree.body = before + own
     return tree
 
 
-def check_distinct(before, own):
+def check_distinct(tree):
     """Sources share one name space: what they define must have different names."""
-    defines = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-    first, second = ({node.name for node in nodes if isinstance(node, defines)} for nodes in (before, own))
-    if both := first & second:
-        raise ValueError(f"defined twice: {both}")
+    names = []
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.append(node.name)
+        elif isinstance(node, ast.Assign):
+            names += [target.id for target in node.targets if isinstance(target, ast.Name)]
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise ValueError(f"defined twice: {twice}")
 
 
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
@@ -175,7 +195,8 @@ def fold(lines):
 
 def generate():
     """Return the name and text of every generated file."""
-    return {f"{name}.py": shrink(name) for name in ("wait", "scheduler", "leave")} | STUBS
+    sources = {f"{name}.py": shrink(name) for name in ("wait", "scheduler", "leave")}
+    return sources | {"scheduler-packed.txt": pack(sources["scheduler.py"])} | STUBS
 
 
 def main():

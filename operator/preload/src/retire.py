@@ -13,6 +13,7 @@ from distributed.preloading import logger
 from drain import drains, leaving_addresses, remember
 from handback import PREFIX, forget_asked, hand_back
 from pods import arriving, is_vetoed, unique_keys, workers_of
+from watch import changed
 
 # A pod that goes anyway waits for a shuffle to end and for peers to have memory again; and while its actors
 # are lost, what else it has need not be.
@@ -28,6 +29,7 @@ def retire(scheduler, pod, ip, deadline, reserve, leaving):
     drain.until = time.monotonic() + deadline
     drain.reserve = reserve
     drain.leaving = drain.leaving or leaving
+    changed()
     return drain
 
 
@@ -43,13 +45,14 @@ async def run(scheduler, drain):
         drain.verdict, drain.why = "failed", type(error).__name__
     drain.took = time.monotonic() - drain.began
     forget_asked(drain.addresses)
+    changed()
 
 
 async def until_over(scheduler, drain):
     pause = 0.01
     while not step(scheduler, drain):
         if drain.left and (not drain.unfinished or time.monotonic() > drain.until - drain.reserve):
-            await move(scheduler, drain)
+            await copy_away(scheduler, drain)
         await asyncio.sleep(pause)
         pause = min(pause * 1.5, 0.2)
     if drain.leaving and drain.verdict != "ready" and drain.why != "closing":
@@ -120,7 +123,7 @@ def set_status(scheduler, state, status):
     scheduler.stream_comms[state.address].send(message)
 
 
-async def move(scheduler, drain):
+async def copy_away(scheduler, drain):
     """Have the only copies copied away, for as long as there is time."""
     here = drain.addresses.intersection(scheduler.workers)
     if drain.why == "actors":

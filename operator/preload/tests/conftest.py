@@ -25,7 +25,7 @@ INJECTED = {
 }
 TOKEN = "0123456789abcdef"
 INTO_SCHEDULER = {
-    SCHEDULER_VARIABLE: TEXTS["scheduler.py"],
+    SCHEDULER_VARIABLE: TEXTS["scheduler-packed.txt"],
     "DASK_DISTRIBUTED__SCHEDULER__PRELOAD": TEXTS["scheduler-preload.txt"],
     "DASK_OPERATOR_TOKEN": TOKEN,
 }

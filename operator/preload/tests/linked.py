@@ -27,8 +27,10 @@ for line in sys.stdin:
 class Cluster:
     """One scheduler with the link; a pod is a worker process with an address of its own."""
 
-    def __init__(self, lab, *arguments, **environ):
-        self.prepare(lab)
+    token = TOKEN
+
+    def __init__(self, lab, *arguments, http_port=None, **environ):
+        self.prepare(lab, http_port)
         # So that tests may add to what is injected, or take from it.
         environ = {name: value for name, value in {**INTO_SCHEDULER, **environ}.items() if value is not None}
         where = [
@@ -41,9 +43,9 @@ class Cluster:
         ]
         self.scheduler = lab.start("-m", "dask", "scheduler", *where, *arguments, **environ)
 
-    def prepare(self, lab):
+    def prepare(self, lab, http_port=None):
         self.lab = lab
-        self.http_port = free_port()
+        self.http_port = http_port or free_port()
         self.pods = {}
 
     @classmethod
@@ -116,10 +118,21 @@ class Cluster:
     def get(self, what, token=TOKEN, **options):
         return self.ask("GET", f"/dask-operator/v1/{what}", None, token, **options)
 
+    def quiet(self):
+        """Poll until nothing changes any more; return the revision."""
+        told = self.get("facts")[1]
+        while True:
+            later = self.get(f"facts?after={told['revision']}&wait=1")[1]
+            if later["revision"] == told["revision"]:
+                return told["revision"]
+            told = later
+
     def ask(self, verb, path, body, token, within=60):
         link = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=within)
         try:
-            link.request(verb, path, body, {"Authorization": f"Bearer {token}"} if token else {})
+            link.request(
+                verb, path, body, {"Authorization": f"Bearer {token}".encode()} if token is not None else {}
+            )
             answer = link.getresponse()
             text = answer.read()
             return answer.status, json.loads(text) if text.startswith(b"{") else text
