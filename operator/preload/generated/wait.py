@@ -3,29 +3,29 @@ from dask import config
 from distributed.preloading import logger,process_preloads
 from distributed.comm import get_address_host_port
 preloads=globals().get('preloads',[])
-def load(p):
- if not preloads:i='distributed.'+p+'.preload';s=config.collect(env={j:x for j,x in os.environ.items()if'__PRELOAD'not in j});preloads.extend(process_preloads(None,config.get(i,[],s),config.get(i+'-argv')))
-async def d(q,r,a):
- for b in r:
+def load(r):
+ if not preloads:i='distributed.'+r+'.preload';u={l:m for l,m in os.environ.items()if not l.endswith('__PRELOAD')and m!='[]'};j=config.collect(env=u);preloads.extend(process_preloads(None,config.get(i,[],j),config.get(i+'-argv',[],j)))
+async def d(s,t,a):
+ for b in t:
   b.dask_object=a
-  try:await getattr(b,q)()
+  try:await getattr(b,s)()
   except Exception:logger.exception(b.name)
 async def dask_setup(a):
  await d('start',preloads,a)
  e=getattr(a,'nanny',0)
- if not e:await l(a.scheduler.address)
- if e is None:m()
+ if not e:await n(a.scheduler.address)
+ if e is None:o()
 async def dask_teardown(a):await d('teardown',preloads[::-1],a)
-async def l(f):
+async def n(f):
  if f.startswith(('tcp:','tls:','ws')):
-  u,w=get_address_host_port(f)
+  x,y=get_address_host_port(f)
   c=0.05
   while True:
-   try:return(await asyncio.wait_for(asyncio.open_connection(u,w),1))[1].close()
+   try:return(await asyncio.wait_for(asyncio.open_connection(x,y),1))[1].close()
    except Exception:await asyncio.sleep(c);c=min(c*1.005,0.5)
-def m():
+def o():
  g=signal.getsignal(signal.SIGTERM)
  h=threading.Event()
- def n():h.wait();time.sleep(8);os._exit(0)
- def o(*t):h.set();g(*t)
- if callable(g):threading.Thread(target=n,daemon=True).start();signal.signal(signal.SIGTERM,o)
+ def p():h.wait();time.sleep(8);os._exit(0)
+ def q(*w):h.set();g(*w)
+ if callable(g):threading.Thread(target=p,daemon=True).start();signal.signal(signal.SIGTERM,q)

@@ -87,7 +87,7 @@ class Link(RequestHandler):
             request = json.loads(self.body)
             pods = [(str(pod["name"]), str(pod.get("ip") or "")) for pod in request["pods"]]
             times = [number(request.get(key)) for key in ("deadline", "move_reserve", "wait")]
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise HTTPError(400) from None
         told = await ORDERS[name](self.scheduler, pods, times, request.get("leaving") is True)
         self.answer({"schema": 1, "pods": told})

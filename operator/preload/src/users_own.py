@@ -13,8 +13,10 @@ def load(role):
     """Load the user's preloads for a role: worker, nanny or scheduler."""
     if not preloads:
         key = "distributed." + role + ".preload"
-        own = config.collect(env={k: v for k, v in os.environ.items() if "__PRELOAD" not in k})
-        preloads.extend(process_preloads(None, config.get(key, [], own), config.get(key + "-argv")))
+        # Ours are the preload and the empty list of its arguments, which must be as many as the preloads.
+        theirs = {k: v for k, v in os.environ.items() if not k.endswith("__PRELOAD") and v != "[]"}
+        own = config.collect(env=theirs)
+        preloads.extend(process_preloads(None, config.get(key, [], own), config.get(key + "-argv", [], own)))
 
 
 async def call(step, items, server):

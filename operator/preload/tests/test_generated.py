@@ -5,7 +5,7 @@ import pytest
 from conftest import INJECTED, INTO_SCHEDULER, TEXTS
 from generate import GENERATED, STUBS, unpack
 
-LIMIT = 1536
+LIMIT = 2560
 SCHEDULER_LIMIT = 8192
 PACKED = "scheduler-packed.txt"
 # What may be expanded, and where: the plain source is there to be read.
@@ -29,7 +29,7 @@ def test_nothing_else_lies_among_the_generated_files():
 def test_everything_injected_into_a_worker_pod_fits_the_limit():
     variables = sum(len(name) + len(value) for name, value in INJECTED.items())
     argument = len("--preload-nanny") + len(TEXTS["preload-nanny.txt"])
-    assert variables + argument <= LIMIT
+    assert variables + argument + len(TEXTS["leave.py"]) <= LIMIT
     assert len(TEXTS["leave.py"]) <= 1024
 
 

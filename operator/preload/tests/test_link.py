@@ -71,7 +71,9 @@ def test_a_body_of_more_than_64_kib_is_refused_before_it_is_sent(lab):
     cluster = Cluster(lab, "--no-dashboard").open()
     assert cluster.post("retire", b'{"pods":[]}'.ljust(65536))[0] == 200
     with socket.create_connection(("127.0.0.1", cluster.http_port), 5) as link:
-        head = f"POST /dask-operator/v1/retire HTTP/1.1\r\nAuthorization: Bearer {cluster.token}\r\n"
+        head = (
+            f"POST /dask-operator/v1/retire HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {cluster.token}\r\n"
+        )
         link.sendall(head.encode() + b"Content-Length: 65537\r\n\r\n")
         assert link.recv(100).startswith(b"HTTP/1.1 400")
 
@@ -80,7 +82,7 @@ def test_a_ninth_waiting_poll_is_refused_and_those_who_hang_up_make_room(lab):
     cluster = Cluster(lab, "--no-dashboard").open()
     cluster.with_pods(1, "--no-nanny")
     revision = cluster.quiet()
-    poll = f"GET /dask-operator/v1/facts?after={revision}&wait=60 HTTP/1.1\r\n"
+    poll = f"GET /dask-operator/v1/facts?after={revision}&wait=60 HTTP/1.1\r\nHost: x\r\n"
     poll += f"Authorization: Bearer {cluster.token}\r\n\r\n"
     links = [socket.create_connection(("127.0.0.1", cluster.http_port), 5) for _ in range(8)]
     for link in links:
@@ -102,8 +104,9 @@ def test_without_a_token_there_are_no_routes(lab):
 
 def test_the_users_own_preloads_run_and_the_source_is_never_logged(lab):
     first, click = write_preload(lab, "first", PRELOAD), write_preload(lab, "click", CLICK_PRELOAD)
-    text = f"distributed: {{scheduler: {{preload: ['{first}', '{click}'], preload-argv: [[], [--colour, red]]}}}}"
-    cluster = Cluster(lab, "--no-dashboard", **configure(lab, text)).open()
+    own = f"preload: ['{first}', '{click}'], preload-argv: [[], [--colour, red]]"
+    config = configure(lab, f"distributed: {{scheduler: {{{own}}}}}")
+    cluster = Cluster(lab, "--no-dashboard", **config).open()
     cluster.scheduler.terminate()
     assert cluster.scheduler.exit_code(within=10) == 0
     assert len(cluster.scheduler.times("SETUP first in Scheduler")) == 1
