@@ -6,310 +6,314 @@ from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.preloading import logger,process_preloads
 from dask import config
 from tornado.web import HTTPError,RequestHandler,stream_request_body
-aT={'waiting':'waiting','queued':'queued','processing':'processing','no-worker':'unrunnable'}
-aU=20000
-bX=100
-ar=20
-T=((),(),())
-U=defaultdict(Counter)
-def bn(b,co):
+aV={'waiting':'waiting','queued':'queued','processing':'processing','no-worker':'unrunnable'}
+aW=20000
+bY=100
+au=20
+U=((),(),())
+V=defaultdict(Counter)
+def bo(b,cp):
  for name in('resources','workers'):
-  for j in islice(co.get(name)or(),aU):
+  for j in islice(cp.get(name)or(),aW):
    e=b.tasks.get(j)
-   if e and(u:=aI(b,e))!=T:U[e.group.name][u]+=1
-def aI(b,e):
- if e.loose_restrictions:return T
- workers=sorted((bo(b,l)for l in e.worker_restrictions or()))
- au=sorted((e.resource_restrictions or{}).items())
- return(tuple(au),tuple(sorted(e.host_restrictions or())),tuple(workers))
-def bo(b,l):af=b.workers.get(l);return str(af.name if af else l)
-def bp(b):
- E=defaultdict(lambda:{d:[0,0.0,0]for d in aT.values()})
- for name in set(U).difference(b.task_groups):del U[name]
- for K in b.task_groups.values():
-  for d,i in aT.items():
-   if(m:=K.states[d]):ak(b,E[T][i],K.prefix,m)
- for e,i in bq(b)if U else():aJ(b,E,aI(b,e),i,e.prefix,1)
- for name,Z in U.items():
-  K=b.task_groups[name]
-  for u,m in Z.items():cQ=min(1,m/max(1,len(K)));aJ(b,E,u,'waiting',K.prefix,round(K.states['waiting']*cQ))
- return[br(u,f)for u,f in list(E.items())[:bX]]
+   if e and(x:=aJ(b,e))!=U:V[e.group.name][x]+=1
+def aJ(b,e):
+ if e.loose_restrictions:return U
+ workers=sorted((bp(b,l)for l in e.worker_restrictions or()))
+ aw=sorted((e.resource_restrictions or{}).items())
+ return(tuple(aw),tuple(sorted(e.host_restrictions or())),tuple(workers))
+def bp(b,l):ag=b.workers.get(l);return str(ag.name if ag else l)
 def bq(b):
- cp=chain.from_iterable((af.processing for af in b.workers.values()))
- for aC,i in((cp,'processing'),(b.unrunnable,'unrunnable')):
-  for e in islice(aC,aU):
+ E=defaultdict(lambda:{d:[0,0.0,0]for d in aV.values()})
+ for name in set(V).difference(b.task_groups):del V[name]
+ for L in b.task_groups.values():
+  for d,i in aV.items():
+   if(m:=L.states[d]):am(b,E[U][i],L.prefix,m)
+ for e,i in br(b)if V else():aK(b,E,aJ(b,e),i,e.prefix,1)
+ for name,aa in V.items():
+  L=b.task_groups[name]
+  for x,m in aa.items():cR=min(1,m/max(1,len(L)));aK(b,E,x,'waiting',L.prefix,round(L.states['waiting']*cR))
+ return[bs(x,f)for x,f in list(E.items())[:bY]]
+def br(b):
+ cq=chain.from_iterable((ag.processing for ag in b.workers.values()))
+ for aD,i in((cq,'processing'),(b.unrunnable,'unrunnable')):
+  for e in islice(aD,aW):
    if e.resource_restrictions or e.worker_restrictions or e.host_restrictions:yield(e,i)
-def aJ(b,E,u,i,Y,m):
- if u!=T and m:ak(b,E[T][i],Y,-m);ak(b,E[u][i],Y,m)
-def ak(b,Z,Y,m):Z[0]+=m;Z[1]+=m*b._get_prefix_duration(Y);Z[2]+=m*(Y.duration_average<0)
-def br(u,f):au,cE,workers=u;return{'resources':dict(au[:ar]),'hosts':cE[:ar],'workers':workers[:ar],'tasks':{d:{'count':m,'seconds':round(A,3),'unmeasured':cS}for d,(m,A,cS)in f.items()if m}}
-bY=2000
-o={}
-def al(h,n):
- F=o.pop(h,None)
- cq=[name for name,c in o.items()if not c.r or c.r.done()]
- for name in cq[:max(0,len(o)-bY)]:del o[name]
- o[h]=c=SimpleNamespace(bm=h,cZ=n,r=None,N=0,z=0,t=False,aH=False,q=set(),y='waiting',C='',O=0,R=0,Q=F.Q if F else{},x={},S=F.S if F else{},cY=time.monotonic(),bl=None)
+def aK(b,E,x,i,Z,m):
+ if x!=U and m:am(b,E[U][i],Z,-m);am(b,E[x][i],Z,m)
+def am(b,aa,Z,m):aa[0]+=m;aa[1]+=m*b._get_prefix_duration(Z);aa[2]+=m*(Z.duration_average<0)
+def bs(x,f):aw,cF,workers=x;return{'resources':dict(aw[:au]),'hosts':cF[:au],'workers':workers[:au],'tasks':{d:{'count':m,'seconds':round(A,3),'unmeasured':cT}for d,(m,A,cT)in f.items()if m}}
+bZ=2000
+n={}
+def an(h,o):
+ F=n.pop(h,None)
+ cr=[name for name,c in n.items()if not c.p or c.p.done()]
+ for name in cr[:max(0,len(n)-bZ)]:del n[name]
+ n[h]=c=SimpleNamespace(aI=h,c_=o,p=None,O=0,z=0,t=False,aH=False,r=set(),u='waiting',C='',P=0,S=0,R=F.R if F else{},y={},T=F.T if F else{},cZ=time.monotonic(),bn=None)
  return c
-def am(c):aX=[cF for j,cF in c.Q.items()if j not in c.x and j not in c.S];A=time.monotonic()-c.cY if c.bl is None else c.bl;return{'name':c.bm,'state':c.y,'reason':c.C,'workers':c.O,'tasks':c.R,'keys':len(c.x),'bytes':sum(c.x.values()),'moved_keys':len(aX),'moved_bytes':sum(aX),'lost_keys':len(c.S),'lost_bytes':sum(c.S.values()),'seconds':round(A,3)}
-def bs(b,l):
- for c in o.values():
-  if l in c.q:
-   *I,bj=(ad for I,ad in b.get_events(l)if'lost-computed-tasks'in ad)
-   for j in bj['lost-computed-tasks']|bj['lost-scattered-tasks']:c.S[j]=c.Q.get(j,0)
-def bt():return{l for c in o.values()if c.aH for l in c.q}
-bZ=10000
-b_=20000
-V={}
-def bu(b,B):
+def ao(c):aZ=[cG for j,cG in c.R.items()if j not in c.y and j not in c.T];A=time.monotonic()-c.cZ if c.bn is None else c.bn;return{'name':c.aI,'state':c.u,'reason':c.C,'workers':c.P,'tasks':c.S,'keys':len(c.y),'bytes':sum(c.y.values()),'moved_keys':len(aZ),'moved_bytes':sum(aZ),'lost_keys':len(c.T),'lost_bytes':sum(c.T.values()),'seconds':round(A,3)}
+def bt(b,l):
+ for c in n.values():
+  if l in c.r:
+   *J,bl=(ae for J,ae in b.get_events(l)if'lost-computed-tasks'in ae)
+   for j in bl['lost-computed-tasks']|bl['lost-scattered-tasks']:c.T[j]=c.R.get(j,0)
+def bu():return{l for c in n.values()if c.aH for l in c.r}
+b_=10000
+ca=20000
+W={}
+def bv(b,B):
  i={'schema':1,'revision':B,'time':time.time(),'pod_uid':os.environ.get('DASK_OPERATOR_POD_UID',''),'missing':[]}
- for name,cG in ca.items():
-  try:i[name]=cG(b)
+ for name,cH in cb.items():
+  try:i[name]=cH(b)
   except Exception as error:i['missing'].append(name+' '+type(error).__name__)
  return i
-def bv(b):
- f=list(b.workers.values())[:bZ]
- aY=set(f)
- for av in list(b.plugins.values()):aY.intersection_update(av.valid_workers_downscaling(b,f))
- L=bx(b)
- return[bw(d,d not in aY,L[d])for d in f]
-def bw(d,cr,L):i={'name':str(d.name)[:253],'address':d.address,'status':d.status.name,'threads':d.nthreads,'resources':d.resources,'memory_limit':d.memory_limit,'memory':d.metrics.get('memory'),'bytes':d.nbytes,'unique_bytes':d.nbytes-L,'processing':len(d.processing),'long_running':len(d.long_running),'actors':len(d.actors),'vetoed':cr,'idle_since':None if d.processing else V.get(d.address)};return{name:J for name,J in i.items()if J}
-def bx(b):
- L=Counter()
- for e in islice(b.replicated_tasks,b_):
-  for d in e.who_has:L[d]+=e.get_nbytes()
- return L
-def by(b):cs=b.queued or b.unrunnable or any((cT.processing for cT in b.workers.values()));return None if cs else b.idle_since
-def bz(b):
- M={}
- ag=('.'.join(map(str,sys.version_info[:3])),dask.__version__,distributed.__version__)
- an(M,ag,'scheduler','scheduler')
- for d in b.workers.values():an(M,aK(d),'workers',str(d.name)[:253])
- for ah in b.client_comms:an(M,aK(b.clients[ah]),'clients',ah[:253])
- return list(M.values())
-def aK(d):ai=d.versions.get('host',{}).get('python','?').split('.')[:3];aZ=d.versions.get('packages',{});return('.'.join(ai),aZ.get('dask','?'),aZ.get('distributed','?'))
-def an(M,ai,ct,name):
- cu=dict(zip(('python','dask','distributed'),ai,strict=True))
- i=M.setdefault(ai,{**cu,'scheduler':0,'workers':0,'clients':0,'names':[]})
- i[ct]+=1
+def bw(b):
+ f=list(b.workers.values())[:b_]
+ a_=set(f)
+ for ax in list(b.plugins.values()):a_.intersection_update(ax.valid_workers_downscaling(b,f))
+ M=by(b)
+ return[bx(d,d not in a_,M[d])for d in f]
+def bx(d,cs,M):i={'name':str(d.name)[:253],'address':d.address,'status':d.status.name,'threads':d.nthreads,'resources':d.resources,'memory_limit':d.memory_limit,'memory':d.metrics.get('memory'),'bytes':d.nbytes,'unique_bytes':d.nbytes-M,'processing':len(d.processing),'long_running':len(d.long_running),'actors':len(d.actors),'vetoed':cs,'idle_since':None if d.processing else W.get(d.address)};return{name:K for name,K in i.items()if K}
+def by(b):
+ M=Counter()
+ for e in islice(b.replicated_tasks,ca):
+  for d in e.who_has:M[d]+=e.get_nbytes()
+ return M
+def bz(b):ct=b.queued or b.unrunnable or any((cU.processing for cU in b.workers.values()));return None if ct else b.idle_since
+def bA(b):
+ N={}
+ ah=('.'.join(map(str,sys.version_info[:3])),dask.__version__,distributed.__version__)
+ ap(N,ah,'scheduler','scheduler')
+ for d in b.workers.values():ap(N,aL(d),'workers',str(d.name)[:253])
+ for ai in b.client_comms:ap(N,aL(b.clients[ai]),'clients',ai[:253])
+ return list(N.values())
+def aL(d):aj=d.versions.get('host',{}).get('python','?').split('.')[:3];ba=d.versions.get('packages',{});return('.'.join(aj),ba.get('dask','?'),ba.get('distributed','?'))
+def ap(N,aj,cu,name):
+ cv=dict(zip(('python','dask','distributed'),aj,strict=True))
+ i=N.setdefault(aj,{**cv,'scheduler':0,'workers':0,'clients':0,'names':[]})
+ i[cu]+=1
  if len(i['names'])<3:i['names'].append(name)
-ca={'status':lambda b:b.status.name,'idle_since':by,'clients':lambda b:sum(('-worker-'not in ah for ah in b.client_comms)),'datasets':lambda b:len(b.extensions['publish'].datasets),'bytes':lambda b:sum((d.nbytes for d in b.workers.values())),'workers':bv,'demand':bp,'drains':lambda b:[am(c)for c in o.values()],'versions':bz}
-cb=re.compile('(.+-worker-[0-9a-f]{10})(-\\d+)?')
-cc=('running','paused')
-def ae(b,h,n):a_=b.host_info.get(n,{}).get('addresses')if n else None;f=[b.workers[bg]for bg in a_ or b.workers if bg in b.workers];return[d for d in f if bA(str(d.name),h,bool(a_))]
-def bA(name,h,cv):
+cb={'status':lambda b:b.status.name,'idle_since':bz,'clients':lambda b:sum(('-worker-'not in ai for ai in b.client_comms)),'datasets':lambda b:len(b.extensions['publish'].datasets),'bytes':lambda b:sum((d.nbytes for d in b.workers.values())),'workers':bw,'demand':bq,'drains':lambda b:[ao(c)for c in n.values()],'versions':bA}
+cc=re.compile('(.+-worker-[0-9a-f]{10})(-\\d+)?')
+cd=('running','paused')
+def af(b,h,o):bb=b.host_info.get(o,{}).get('addresses')if o else None;f=[b.workers[bi]for bi in bb or b.workers if bi in b.workers];return[d for d in f if bB(str(d.name),h,bool(bb))]
+def bB(name,h,cw):
  if name==h or re.fullmatch(re.escape(h)+'-\\d+',name):return True
- ba=cb.fullmatch(name)
- return cv and(not ba or h.startswith(ba.group(1)+'-'))
-def bB(b,f):cw={d for d in b.workers.values()if d.status.name in cc}.difference(f);cx={e for d in f for e in d.has_what};return{e.key:e.get_nbytes()for e in cx if not e.actor and cw.isdisjoint(e.who_has)}
-def bC(b,f):aa=b.extensions.get('stealing');return sum((cU['thief']in f for cU in aa.in_flight.values()))if aa else 0
-def bD(b,f):
- for av in list(b.plugins.values()):
-  if len(av.valid_workers_downscaling(b,list(f)))<len(f):return True
+ bc=cc.fullmatch(name)
+ return cw and(not bc or h.startswith(bc.group(1)+'-'))
+def bC(b,f):cx={d for d in b.workers.values()if d.status.name in cd}.difference(f);cy={e for d in f for e in d.has_what};return{e.key:e.get_nbytes()for e in cy if not e.actor and cx.isdisjoint(e.who_has)}
+def bD(b,f):ab=b.extensions.get('stealing');return sum((cV['thief']in f for cV in ab.in_flight.values()))if ab else 0
+def bE(b,f):
+ for ax in list(b.plugins.values()):
+  if len(ax.valid_workers_downscaling(b,list(f)))<len(f):return True
  return False
-W='dask-operator-'
-cd=('ready','constrained','waiting','released',None)
-ce=('executing','long-running')
-cf=500
-X={}
-def bE(b,d):
- bF(b)
- aa=b.extensions.get('stealing')
+X='dask-operator-'
+ce=('ready','constrained','waiting','released',None)
+cf=('executing','long-running')
+cg=500
+Y={}
+def bF(b,d):
+ bG(b)
+ ab=b.extensions.get('stealing')
  m=0
  for e in d.processing:
-  if aa and e in aa.in_flight or X.get((e.key,d.address))==e.run_id:continue
-  X[e.key,d.address]=e.run_id
-  cH={'op':'steal-request','key':e.key,'stimulus_id':W+str(e.run_id)}
-  b.stream_comms[d.address].send(cH)
+  if ab and e in ab.in_flight or Y.get((e.key,d.address))==e.run_id:continue
+  Y[e.key,d.address]=e.run_id
+  cI={'op':'steal-request','key':e.key,'stimulus_id':X+str(e.run_id)}
+  b.stream_comms[d.address].send(cI)
   m+=1
-  if m==cf:break
+  if m==cg:break
  return len(d.processing)
-def bF(b):
- aw=b.stream_handlers.get('steal-response')
- def aV(**P):
-  if P['stimulus_id'].startswith(W):bG(b,P['key'],P['worker'],P['state'],P['stimulus_id'])
-  elif aw:aw(**P)
- if getattr(aw,'ours',None)is None:aV.ours=True;b.stream_handlers['steal-response']=aV
-def bG(b,j,l,d,stimulus_id):
- if d not in ce:X.pop((j,l),None)
+def bG(b):
+ ay=b.stream_handlers.get('steal-response')
+ def aX(**Q):
+  if Q['stimulus_id'].startswith(X):bH(b,Q['key'],Q['worker'],Q['state'],Q['stimulus_id'])
+  elif ay:ay(**Q)
+ if getattr(ay,'ours',None)is None:aX.ours=True;b.stream_handlers['steal-response']=aX
+def bH(b,j,l,d,stimulus_id):
+ if d not in cf:Y.pop((j,l),None)
  e=b.tasks.get(j)
- if d in cd and e and(W+str(e.run_id)==stimulus_id):b._reschedule(j,l,stimulus_id=stimulus_id)
-def bH(q):
- for j in[j for j in X if j[1]in q]:del X[j]
-cg=0.25
-ch=0.1
-ci=8
-p=SimpleNamespace(B=1,aj=0,cX=0.0,bk=asyncio.Event())
-def D():p.B+=1;aL()
-def aL():p.bk.set();p.bk=asyncio.Event()
-async def bI(B,A,cy):
- N=time.monotonic()+A
- p.aj+=1
- while p.B==B and(not cy())and((x:=(N-time.monotonic()))>0):await bJ(p.bk.wait(),x)
- if p.B!=B and A:await asyncio.sleep(p.cX+ch-time.monotonic());p.cX=time.monotonic()
- p.aj-=1
-async def bJ(aj,A):r=asyncio.ensure_future(aj);await asyncio.wait([r],timeout=A);r.cancel()
-class bK(SchedulerPlugin):
- def update_graph(g,b,**cI):aM(bn,b,cI.get('annotations')or{})
- def remove_worker(g,**ad):aM(bs,ad['scheduler'],ad['worker'])
- def add_worker(g,*I,**bd):D()
- def add_client(g,*I,**bd):D()
- def remove_client(g,*I,**bd):D()
-def aM(cz,*cA):
- try:cz(*cA)
+ if d in ce and e and(X+str(e.run_id)==stimulus_id):b._reschedule(j,l,stimulus_id=stimulus_id)
+def bI(r):
+ for j in[j for j in Y if j[1]in r]:del Y[j]
+ch=0.25
+ci=0.1
+cj=8
+q=SimpleNamespace(B=1,ak=0,cY=0.0,bm=asyncio.Event())
+def D():q.B+=1;aM()
+def aM():q.bm.set();q.bm=asyncio.Event()
+async def bJ(B,A,cz):
+ O=time.monotonic()+A
+ q.ak+=1
+ while q.B==B and(not cz())and((y:=(O-time.monotonic()))>0):await bK(q.bm.wait(),y)
+ if q.B!=B and A:await asyncio.sleep(q.cY+ci-time.monotonic());q.cY=time.monotonic()
+ q.ak-=1
+async def bK(ak,A):p=asyncio.ensure_future(ak);await asyncio.wait([p],timeout=A);p.cancel()
+class bL(SchedulerPlugin):
+ def update_graph(g,b,**cJ):aN(bo,b,cJ.get('annotations')or{})
+ def remove_worker(g,**ae):aN(bt,ae['scheduler'],ae['worker'])
+ def add_worker(g,*J,**bf):D()
+ def add_client(g,*J,**bf):D()
+ def remove_client(g,*J,**bf):D()
+def aN(cA,*cB):
+ try:cA(*cB)
  except Exception:logger.exception('dask-operator')
  D()
-async def bL(b):
+async def bM(b):
  F=None
  while True:
-  cJ=time.time()
+  cK=time.time()
   for l,d in b.workers.items():
-   if d.processing:V.pop(l,None)
-   else:V.setdefault(l,cJ)
-  for l in set(V).difference(b.workers):del V[l]
-  Q=(b.transition_counter,b.idle_since,[cV.status for cV in b.workers.values()])
-  if Q!=F:F=Q;D()
-  await asyncio.sleep(cg)
-cj=('vetoed','peers paused','actors')
-def bM(b,h,n,G,z,t):
- c=o.get(h)
- if not c or(c.r.done()and ae(b,h,n)):c=al(h,n);c.r=asyncio.ensure_future(bN(b,c))
- c.N=time.monotonic()+G
+   if d.processing:W.pop(l,None)
+   else:W.setdefault(l,cK)
+  for l in set(W).difference(b.workers):del W[l]
+  R=(b.transition_counter,b.idle_since,[cW.status for cW in b.workers.values()])
+  if R!=F:F=R;D()
+  await asyncio.sleep(ch)
+ck=('vetoed','peers paused','actors')
+def bN(b,h,o,G,z,t):
+ c=n.get(h)
+ if not c or not c.p or(c.p.done()and af(b,h,o)):c=an(h,o);c.p=asyncio.ensure_future(bO(b,c))
+ c.O=time.monotonic()+G
  c.z=z
  c.t=c.t or t
  D()
  return c
-async def bN(b,c):
- try:await bO(b,c)
- except asyncio.CancelledError:c.y='cancelled'
- except Exception as error:logger.exception('dask-operator');c.y,c.C=('failed',type(error).__name__)
- c.bl=time.monotonic()-c.cY
- bH(c.q)
- D()
 async def bO(b,c):
- ax=0.01
- while not ao(b,c):
-  if c.x and(not c.R or time.monotonic()>c.N-c.z):await bR(b,c)
-  await asyncio.sleep(ax)
-  ax=min(ax*1.5,0.2)
- if c.t and c.y!='ready'and(c.C!='closing'):await aQ(b,c)
- elif c.y=='refused':aP(b,c)
-def ao(b,c):
- f=ap(b,c)
- c.C=bP(b,c,f)
- if not f:c.y='lost'if c.S else'ready'if c.q else'unknown'
- elif c.C and(not(c.t and c.C in cj)):c.y='refused'
- elif time.monotonic()>c.N:c.y='interrupted'
+ try:await bP(b,c)
+ except asyncio.CancelledError:c.u='cancelled'
+ except Exception as error:logger.exception('dask-operator');c.u,c.C=('failed',type(error).__name__)
+ c.bn=time.monotonic()-c.cZ
+ bI(c.r)
+ D()
+async def bP(b,c):
+ az=0.01
+ while not aq(b,c):
+  if c.y and(not c.S or time.monotonic()>c.O-c.z):await bS(b,c)
+  await asyncio.sleep(az)
+  az=min(az*1.5,0.2)
+ if c.t and c.u!='ready'and(c.C!='closing'):await aR(b,c)
+ elif c.u=='refused':aQ(b,c)
+def aq(b,c):
+ f=ar(b,c)
+ c.C=bQ(b,c,f)
+ if not f:c.u='lost'if c.T else'ready'if c.r else'unknown'
+ elif c.C and(not(c.t and c.C in ck)):c.u='refused'
+ elif time.monotonic()>c.O:c.u='interrupted'
  elif c.C!='vetoed':
-  bQ(b,c,f)
-  if not c.R and(not c.x):c.y='lost'if c.S else'refused'if c.C else'ready'
- return c.y!='waiting'
-def ap(b,c):f=ae(b,c.bm,c.cZ);c.q.update((d.address for d in f));c.O=len(f);c.R=sum((len(d.processing)for d in f))+bC(b,f);c.x=bB(b,f);c.Q.update(c.x);return f
-def bP(b,c,f):
+  bR(b,c,f)
+  if not c.S and(not c.y):c.u='lost'if c.T else'refused'if c.C else'ready'
+ return c.u!='waiting'
+def ar(b,c):f=af(b,c.aI,c.c_);c.r.update((d.address for d in f));c.P=len(f);c.S=sum((len(d.processing)for d in f))+bD(b,f);c.y=bC(b,f);c.R.update(c.y);return f
+def bQ(b,c,f):
  if b.status.name in('closing','closed'):return'closing'
  if any((d.actors for d in f)):return'actors'
- if not c.aH and bD(b,f)and(time.monotonic()<c.N-c.z):return'vetoed'
- t=bt()|c.q
- if(c.R or c.x)and t.issuperset((d.address for d in b.running)):cK={l for l,cW in b.workers.items()if cW.status.name=='paused'};return'peers paused'if cK-t else'last worker'
+ if not c.aH and bE(b,f)and(time.monotonic()<c.O-c.z):return'vetoed'
+ t=bu()|c.r
+ if(c.S or c.y)and t.issuperset((d.address for d in b.running)):cL={l for l,cX in b.workers.items()if cX.status.name=='paused'};return'peers paused'if cL-t else'last worker'
  return''
-def bQ(b,c,f):
+def bR(b,c,f):
  c.aH=True
- for d in f:aN(b,d,'closing_gracefully');bE(b,d)
-def aN(b,d,ab):
- if d.status.name==ab:return
- bb={'op':'worker-status-change','status':ab,'stimulus_id':W+ab}
- if ab!='running':b.handle_worker_status_change(ab,d,bb['stimulus_id'])
- b.stream_comms[d.address].send(bb)
-async def bR(b,c):
- O=c.q.intersection(b.workers)
- if c.C=='actors':be=b.replicate(keys=list(c.x),n=1)
- else:be=b.retire_workers(workers=list(O),remove=False,close_workers=False)
- with contextlib.suppress(asyncio.TimeoutError):await asyncio.wait_for(be,max(0.1,c.N-time.monotonic()))
- aO(b,O)
-def aO(b,q):
- bc=getattr(b.extensions.get('amm'),'policies',set())
- for ay in list(bc):
-  if type(ay).__name__=='RetireWorker'and ay.address in q:bc.discard(ay)
-def aP(b,c):
+ for d in f:aO(b,d,'closing_gracefully');bF(b,d)
+def aO(b,d,ac):
+ if d.status.name==ac:return
+ bd={'op':'worker-status-change','status':ac,'stimulus_id':X+ac}
+ if ac!='running':b.handle_worker_status_change(ac,d,bd['stimulus_id'])
+ b.stream_comms[d.address].send(bd)
+async def bS(b,c):
+ P=c.r.intersection(b.workers)
+ if c.C=='actors':bg=b.replicate(keys=list(c.y),n=1)
+ else:bg=b.retire_workers(workers=list(P),remove=False,close_workers=False)
+ with contextlib.suppress(asyncio.TimeoutError):await asyncio.wait_for(bg,max(0.1,c.O-time.monotonic()))
+ aP(b,P)
+def aP(b,r):
+ be=getattr(b.extensions.get('amm'),'policies',set())
+ for aA in list(be):
+  if type(aA).__name__=='RetireWorker'and aA.address in r:be.discard(aA)
+def aQ(b,c):
  c.aH=False
- aO(b,c.q)
- for d in ae(b,c.bm,c.cZ):
-  if d.status.name=='closing_gracefully':aN(b,d,'running')
-async def aQ(b,c):
- f=ap(b,c)
- aC,workers=(c.R,c.O)
- for d in f:await b.remove_worker(d.address,expected=True,stimulus_id=W+'dismiss')
- ap(b,c)
- c.R,c.O=(aC,workers)
-async def bS(b,H,az,t):
- G,z,aD=az
+ aP(b,c.r)
+ for d in af(b,c.aI,c.c_):
+  if d.status.name=='closing_gracefully':aO(b,d,'running')
+async def aR(b,c):
+ f=ar(b,c)
+ aD,workers=(c.S,c.P)
+ for d in f:await b.remove_worker(d.address,expected=True,stimulus_id=X+'dismiss')
+ ar(b,c)
+ c.S,c.P=(aD,workers)
+async def bT(b,H,aB,t):
+ G,z,aE=aB
  G=120 if G is None else G
  z=min(30,G/4)if z is None else z
- aA=[bM(b,h,n,G,z,t)for h,n in H]
- if aA:await asyncio.wait([aF.r for aF in aA],timeout=aD)
- return[am(aF)for aF in aA]
-async def bT(b,H,*I):
- ac=[]
- for h,n in H:
-  c=o.get(h)or al(h,n)
-  if not c.t:await aq(c);o.pop(h,None);aP(b,c)
-  bf=ae(b,h,n)
-  d='leaving'if c.t else'running'if bf else'unknown'
-  ac.append({'name':h,'state':d,'workers':len(bf)})
- return ac
-async def bU(b,H,*I):
- ac=[]
- for h,n in H:c=o.get(h)or al(h,n);await aq(c);await aQ(b,c);c.y='forgotten'if c.q else'unknown';ac.append(am(c))
- return ac
-async def aq(c):
- if c.r:c.r.cancel();await asyncio.wait([c.r])
-async def bV():
- for c in list(o.values()):await aq(c)
+ al=[bN(b,h,o,G,z,t)for h,o in H]
+ if al:await asyncio.wait([ad.p for ad in al],timeout=aE)
+ I=[ao(ad)for ad in al]
+ for ad in al:aS(ad)
+ return I
+async def bU(b,H,*J):
+ I=[]
+ for h,o in H:
+  c=n.get(h)or an(h,o)
+  if not c.t:await at(c);n.pop(h,None);aQ(b,c)
+  bh=af(b,h,o)
+  d='leaving'if c.t else'running'if bh else'unknown'
+  I.append({'name':h,'state':d,'workers':len(bh)})
+ return I
+async def bV(b,H,*J):
+ I=[]
+ for h,o in H:c=n.get(h)or an(h,o);await at(c);await aR(b,c);c.u='forgotten'if c.r else'unknown';I.append(ao(c));aS(c)
+ return I
+def aS(c):
+ if c.u=='unknown':n.pop(c.aI,None)
+async def at(c):
+ if c.p:c.p.cancel();await asyncio.wait([c.p])
+async def bW():
+ for c in list(n.values()):await at(c)
 preloads=globals().get('preloads',[])
-def load(cB):
- if not preloads:j='distributed.'+cB+'.preload';cL={bh:bi for bh,bi in os.environ.items()if not bh.endswith('__PRELOAD')and bi!='[]'};ag=config.collect(env=cL);preloads.extend(process_preloads(None,config.get(j,[],ag),config.get(j+'-argv',[],ag)))
-async def aR(ao,cC,cD):
- for aB in cC:
-  aB.dask_object=cD
-  try:await getattr(aB,ao)()
-  except Exception:logger.exception(aB.name)
-ck='/dask-operator/v1/(facts|retire|uncordon|forget)'
-cl='DASK_OPERATOR_TOKEN'
-cm=65536
-cn=60
-at={'retire':bS,'uncordon':bT,'forget':bU}
-aW=[]
+def load(cC):
+ if not preloads:j='distributed.'+cC+'.preload';cM={bj:bk for bj,bk in os.environ.items()if not bj.endswith('__PRELOAD')and bk!='[]'};ah=config.collect(env=cM);preloads.extend(process_preloads(None,config.get(j,[],ah),config.get(j+'-argv',[],ah)))
+async def aT(aq,cD,cE):
+ for aC in cD:
+  aC.dask_object=cE
+  try:await getattr(aC,aq)()
+  except Exception:logger.exception(aC.name)
+cl='/dask-operator/v1/(facts|retire|uncordon|forget)'
+cm='DASK_OPERATOR_TOKEN'
+cn=65536
+co=60
+av={'retire':bT,'uncordon':bU,'forget':bV}
+aY=[]
 async def dask_setup(b):
- await aR('start',preloads,b)
- if(cM:=os.environ.get(cl)):b.add_plugin(bK(),name='dask-operator');aW.append(asyncio.ensure_future(bL(b)));b.http_application.add_handlers('.*',[(ck,bW,{'scheduler':b,'token':cM})])
+ await aT('start',preloads,b)
+ if(cN:=os.environ.get(cm)):b.add_plugin(bL(),name='dask-operator');aY.append(asyncio.ensure_future(bM(b)));b.http_application.add_handlers('.*',[(cl,bX,{'scheduler':b,'token':cN})])
 async def dask_teardown(b):
- for r in aW:r.cancel()
- await bV()
- await aR('teardown',preloads[::-1],b)
+ for p in aY:p.cancel()
+ await bW()
+ await aT('teardown',preloads[::-1],b)
 @stream_request_body
-class bW(RequestHandler):
- def initialize(g,**aE):vars(g).update(aE,body=b'',gone=False)
+class bX(RequestHandler):
+ def initialize(g,**aF):vars(g).update(aF,body=b'',gone=False)
  def prepare(g):
-  aE=g.request.headers.get('Authorization','')
-  if not hmac.compare_digest(aE.encode(),('Bearer '+g.token).encode()):raise HTTPError(401)
-  g.request.connection.set_max_body_size(cm)
- def data_received(g,cN):g.body+=cN
- def on_connection_close(g):g.gone=True;aL()
+  aF=g.request.headers.get('Authorization','')
+  if not hmac.compare_digest(aF.encode(),('Bearer '+g.token).encode()):raise HTTPError(401)
+  g.request.connection.set_max_body_size(cn)
+ def data_received(g,cO):g.body+=cO
+ def on_connection_close(g):g.gone=True;aM()
  async def get(g,name):
-  if name in at:raise HTTPError(405)
-  if p.aj>=ci:raise HTTPError(429)
-  try:cR=int(g.get_argument('after','-1'));aD=aS(float(g.get_argument('wait','0')))
+  if name in av:raise HTTPError(405)
+  if q.ak>=cj:raise HTTPError(429)
+  try:cS=int(g.get_argument('after','-1'));aE=aU(float(g.get_argument('wait','0')))
   except ValueError:raise HTTPError(400)from None
-  await bI(cR,min(aD,cn),lambda:g.gone)
-  g.answer(bu(g.scheduler,p.B))
+  await bJ(cS,min(aE,co),lambda:g.gone)
+  g.answer(bv(g.scheduler,q.B))
  async def post(g,name):
-  if name not in at:raise HTTPError(405)
-  try:aG=json.loads(g.body);H=[(str(h['name']),str(h.get('ip')or''))for h in aG['pods']];az=[aS(aG.get(j))for j in('deadline','move_reserve','wait')]
+  if name not in av:raise HTTPError(405)
+  try:aG=json.loads(g.body);H=[(str(h['name']),str(h.get('ip')or''))for h in aG['pods']];aB=[aU(aG.get(j))for j in('deadline','move_reserve','wait')]
   except(ValueError,TypeError,KeyError,AttributeError,RecursionError):raise HTTPError(400)from None
-  i=await at[name](g.scheduler,H,az,aG.get('leaving')is True)
+  i=await av[name](g.scheduler,H,aB,aG.get('leaving')is True)
   g.answer({'schema':1,'pods':i})
- def answer(g,i):cO=json.dumps(json.loads(json.dumps(i,default=str),parse_constant=str));g.set_header('Content-Type','application/json');g.finish(cO)
- def write_error(g,cP,**I):g.finish({'error':cP})
-def aS(J):
- if J is not None and(not math.isfinite(J)):raise ValueError
- return J and min(max(J,0),86400)
+ def answer(g,i):cP=json.dumps(json.loads(json.dumps(i,default=str),parse_constant=str));g.set_header('Content-Type','application/json');g.finish(cP)
+ def write_error(g,cQ,**J):g.finish({'error':cQ})
+def aU(K):
+ if K is not None and(not math.isfinite(K)):raise ValueError
+ return K and min(max(K,0),86400)

@@ -15,7 +15,10 @@ async def retire_all(scheduler, pods, times, leaving):
     records = [retire(scheduler, pod, ip, deadline, reserve, leaving) for pod, ip in pods]
     if records:
         await asyncio.wait([record.job for record in records], timeout=wait)
-    return [report(record) for record in records]
+    answers = [report(record) for record in records]
+    for record in records:
+        drop_unknown(record)
+    return answers
 
 
 async def uncordon_all(scheduler, pods, *_):
@@ -42,7 +45,14 @@ async def forget_all(scheduler, pods, *_):
         await dismiss(scheduler, drain)
         drain.verdict = "forgotten" if drain.addresses else "unknown"
         answers.append(report(drain))
+        drop_unknown(drain)
     return answers
+
+
+def drop_unknown(drain):
+    """Do not remember what never was."""
+    if drain.verdict == "unknown":
+        drains.pop(drain.pod_name, None)
 
 
 async def stop(drain):

@@ -23,7 +23,7 @@ MAY_PASS = "vetoed", "peers paused", "actors"
 def retire(scheduler, pod, ip, deadline, reserve, leaving):
     """Drain a pod, or join the drain under way; return its record. The latest request sets the deadline."""
     drain = drains.get(pod)
-    if not drain or (drain.job.done() and workers_of(scheduler, pod, ip)):
+    if not drain or not drain.job or (drain.job.done() and workers_of(scheduler, pod, ip)):
         drain = remember(pod, ip)
         drain.job = asyncio.ensure_future(run(scheduler, drain))
     drain.until = time.monotonic() + deadline

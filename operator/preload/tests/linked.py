@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import threading
 import time
 
 from conftest import INTO_SCHEDULER, TEXTS, TOKEN, free_port, wait_until
@@ -118,6 +119,12 @@ class Cluster:
     def get(self, what, token=TOKEN, **options):
         return self.ask("GET", f"/dask-operator/v1/{what}", None, token, **options)
 
+    def draining(self):
+        """Return what is told of the drain that was begun last, once there is one."""
+        told = []
+        wait_until(lambda: told.extend(self.get("facts")[1]["drains"]) or told, 10)
+        return told[-1]
+
     def quiet(self):
         """Poll until nothing changes any more; return the revision."""
         told = self.get("facts")[1]
@@ -163,6 +170,22 @@ class Remote:
         kind, text = lines[self.count - 1].split(" ", 1)
         assert kind == "ANSWER", text
         return json.loads(text)
+
+
+class Later:
+    """A call that runs beside the test."""
+
+    def __init__(self, call):
+        self.thread = threading.Thread(target=lambda: setattr(self, "answer", call()), daemon=True)
+        self.thread.start()
+
+    @property
+    def done(self):
+        return not self.thread.is_alive()
+
+    def result(self, within=30):
+        self.thread.join(within)
+        return self.answer
 
 
 def timed(call):
