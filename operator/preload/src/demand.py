@@ -50,23 +50,26 @@ def demand_of(scheduler):
         for state, told in UNFINISHED.items():
             if count := group.states[state]:
                 add(scheduler, kinds[ANY][told], group.prefix, count)
-    for task, told in restricted_tasks(scheduler) if needs else ():
-        count_for(scheduler, kinds, kind_of(scheduler, task), told, task.prefix, 1)
+    for (kind, told, prefix), count in restricted_tasks(scheduler).items() if needs else ():
+        count_for(scheduler, kinds, kind, told, prefix, count)
     for name, counts in needs.items():
         group = scheduler.task_groups[name]
         for kind, count in counts.items():
             share = min(1, count / max(1, len(group)))
             count_for(scheduler, kinds, kind, "waiting", group.prefix, round(group.states["waiting"] * share))
-    return [told_kind(kind, states) for kind, states in list(kinds.items())[:MOST_KINDS]]
+    told = (told_kind(kind, states) for kind, states in kinds.items())
+    return [*islice((kind for kind in told if kind["tasks"]), MOST_KINDS)]
 
 
 def restricted_tasks(scheduler):
-    """Return the tasks that are restricted and could run, as far as they can be looked at."""
+    """Count the tasks that are restricted and could run, as far as they can be looked at."""
+    counts = Counter()
     at_work = chain.from_iterable(worker.processing for worker in scheduler.workers.values())
     for tasks, told in (at_work, "processing"), (scheduler.unrunnable, "unrunnable"):
         for task in islice(tasks, MOST_TASKS):
             if task.resource_restrictions or task.worker_restrictions or task.host_restrictions:
-                yield task, told
+                counts[kind_of(scheduler, task), told, task.prefix] += 1
+    return counts
 
 
 def count_for(scheduler, kinds, kind, told, prefix, count):
@@ -92,6 +95,6 @@ def told_kind(kind, states):
         "tasks": {
             state: {"count": count, "seconds": round(seconds, 3), "unmeasured": unmeasured}
             for state, (count, seconds, unmeasured) in states.items()
-            if count
+            if count > 0
         },
     }

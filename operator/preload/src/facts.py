@@ -19,11 +19,12 @@ MOST_REPLICAS = 20000
 idle_since = {}
 
 
-def facts(scheduler, revision):
+def facts(scheduler, revision, polls):
     """Return all facts as plain data; what cannot be found out is left out, and named."""
     told = {
         "schema": 1,
         "revision": revision,
+        "polls": polls,
         "time": time.time(),
         "pod_uid": os.environ.get("DASK_OPERATOR_POD_UID", ""),
         "missing": [],
@@ -43,7 +44,7 @@ def told_workers(scheduler):
     for plugin in list(scheduler.plugins.values()):
         allowed.intersection_update(plugin.valid_workers_downscaling(scheduler, states))
     shared = shared_bytes(scheduler)
-    return [told_worker(state, state not in allowed, shared[state]) for state in states]
+    return [told_worker(state, state not in allowed, shared[state.address]) for state in states]
 
 
 def told_worker(state, vetoed, shared):
@@ -70,8 +71,9 @@ def shared_bytes(scheduler):
     """Return how much each worker holds of what others hold, too: a shorter list than of what is unique."""
     shared = Counter()
     for task in islice(scheduler.replicated_tasks, MOST_REPLICAS):
+        size = task.get_nbytes()
         for state in task.who_has:
-            shared[state] += task.get_nbytes()
+            shared[state.address] += size
     return shared
 
 

@@ -78,7 +78,7 @@ class Link(RequestHandler):
         except ValueError:
             raise HTTPError(400) from None
         await change_after(after, min(wait, LONGEST_WAIT), lambda: self.gone)
-        self.answer(facts(self.scheduler, changes.revision))
+        self.answer(facts(self.scheduler, changes.revision, changes.waiting))
 
     async def post(self, name):
         if name not in ORDERS:

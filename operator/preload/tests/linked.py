@@ -125,6 +125,10 @@ class Cluster:
         wait_until(lambda: told.extend(self.get("facts")[1]["drains"]) or told, 10)
         return told[-1]
 
+    def poll_waits(self, count=1):
+        """Wait until the scheduler has polls that wait."""
+        wait_until(lambda: self.get("facts")[1]["polls"] >= count, 10)
+
     def quiet(self):
         """Poll until nothing changes any more; return the revision."""
         told = self.get("facts")[1]
