@@ -5,6 +5,9 @@ from itertools import chain, islice
 
 # What counts as unfinished; Dask calls a task that no worker may run `no-worker`.
 UNFINISHED = {"waiting": "waiting", "queued": "queued", "processing": "processing", "no-worker": "unrunnable"}
+# Of these each task can be looked at.
+BOUND = "processing", "unrunnable"
+DONE = "memory", "released", "erred", "forgotten"
 
 MOST_TASKS = 20000
 MOST_KINDS = 100
@@ -50,33 +53,41 @@ def demand_of(scheduler):
         for state, told in UNFINISHED.items():
             if count := group.states[state]:
                 add(scheduler, kinds[ANY][told], group.prefix, count)
-    for (kind, told, prefix), count in restricted_tasks(scheduler).items() if needs else ():
-        count_for(scheduler, kinds, kind, told, prefix, count)
+    bound = bound_tasks(scheduler) if needs else {}
+    for (kind, told, group), count in bound.items():
+        count_for(scheduler, kinds, kind, told, group, count)
     for name, counts in needs.items():
         group = scheduler.task_groups[name]
-        for kind, count in counts.items():
-            share = min(1, count / max(1, len(group)))
-            count_for(scheduler, kinds, kind, "waiting", group.prefix, round(group.states["waiting"] * share))
+        for kind, noted in counts.items():
+            here = sum(bound.get((kind, told, group), 0) for told in BOUND)
+            count_for(scheduler, kinds, kind, "waiting", group, still_waiting(group, noted - here))
     told = (told_kind(kind, states) for kind, states in kinds.items())
     return [*islice((kind for kind in told if kind["tasks"]), MOST_KINDS)]
 
 
-def restricted_tasks(scheduler):
+def bound_tasks(scheduler):
     """Count the tasks that are restricted and could run, as far as they can be looked at."""
     counts = Counter()
     at_work = chain.from_iterable(worker.processing for worker in scheduler.workers.values())
-    for tasks, told in (at_work, "processing"), (scheduler.unrunnable, "unrunnable"):
+    for tasks, told in zip((at_work, scheduler.unrunnable), BOUND, strict=True):
         for task in islice(tasks, MOST_TASKS):
             if task.resource_restrictions or task.worker_restrictions or task.host_restrictions:
-                counts[kind_of(scheduler, task), told, task.prefix] += 1
+                counts[kind_of(scheduler, task), told, task.group] += 1
     return counts
 
 
-def count_for(scheduler, kinds, kind, told, prefix, count):
+def still_waiting(group, count):
+    """Estimate how many of a group's tasks that are not at work wait; the others are done."""
+    waiting = group.states["waiting"]
+    done = sum(group.states[state] for state in DONE)
+    return min(waiting, round(max(0, count) * waiting / max(1, waiting + done)))
+
+
+def count_for(scheduler, kinds, kind, told, group, count):
     """Count tasks for what they need instead of for any worker."""
     if kind != ANY and count:
-        add(scheduler, kinds[ANY][told], prefix, -count)
-        add(scheduler, kinds[kind][told], prefix, count)
+        add(scheduler, kinds[ANY][told], group.prefix, -count)
+        add(scheduler, kinds[kind][told], group.prefix, count)
 
 
 def add(scheduler, counts, prefix, count):

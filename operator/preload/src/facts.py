@@ -83,6 +83,11 @@ def idle(scheduler):
     return None if busy else scheduler.idle_since
 
 
+def users(scheduler):
+    """Return the clients that are connected, without those that tasks open inside workers."""
+    return [client for client in scheduler.client_comms if "-worker-" not in client]
+
+
 def told_versions(scheduler):
     """Return each combination of versions, and who has it."""
     versions = {}
@@ -90,7 +95,7 @@ def told_versions(scheduler):
     tell_version(versions, own, "scheduler", "scheduler")
     for state in scheduler.workers.values():
         tell_version(versions, version_of(state), "workers", str(state.name)[:253])
-    for client in scheduler.client_comms:
+    for client in users(scheduler):
         tell_version(versions, version_of(scheduler.clients[client]), "clients", client[:253])
     return list(versions.values())
 
@@ -113,7 +118,7 @@ def tell_version(versions, version, who, name):
 PARTS = {
     "status": lambda scheduler: scheduler.status.name,
     "idle_since": idle,
-    "clients": lambda scheduler: sum("-worker-" not in client for client in scheduler.client_comms),
+    "clients": lambda scheduler: len(users(scheduler)),
     "datasets": lambda scheduler: len(scheduler.extensions["publish"].datasets),
     "bytes": lambda scheduler: sum(state.nbytes for state in scheduler.workers.values()),
     "workers": told_workers,

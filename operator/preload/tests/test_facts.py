@@ -37,7 +37,9 @@ while client.run_on_scheduler(states) != [3, 2, 4]:
 
 def standstill(lab):
     """A cluster whose facts are known."""
-    cluster = Cluster(lab, "--no-dashboard", DASK_OPERATOR_POD_UID="8e1c2f2e").open()
+    # Else Dask drops what is there twice.
+    own = {"DASK_DISTRIBUTED__SCHEDULER__ACTIVE_MEMORY_MANAGER__START": False}
+    cluster = Cluster(lab, "--no-dashboard", DASK_OPERATOR_POD_UID="8e1c2f2e", **own).open()
     plain = cluster.pod("--no-nanny", "--memory-limit", "1000000000")
     gpu = cluster.pod("--no-nanny", "--nthreads", "2", "--resources", "GPU=2", group="gpu")
     cluster.scheduler.sees("Register worker", 2)
@@ -58,7 +60,9 @@ def test_facts_tell_what_is_there(lab):
     [drain] = told["drains"]
     assert (drain["name"], drain["state"]) == (gpu, "waiting")
     assert drain["tasks"] > 0
-    assert shape(told) == shape(json.loads((FIXTURES / "facts-1.json").read_text()))
+    published = json.loads((FIXTURES / "facts-1.json").read_text())
+    assert told.keys() == published.keys()
+    assert is_part(shape(told), shape(published))
 
 
 def check_frame(told):
@@ -106,17 +110,29 @@ def counts(kind):
 
 
 def shape(value):
-    """Return which keys there are and what kind of value they have; lists of the same things count once."""
+    """Return which keys there are and what kind of value they have; a list is the sum of its items."""
     if isinstance(value, dict):
-        return {key: shape(item) for key, item in value.items() if key not in ("tasks", "resources")}
+        return {key: shape(item) for key, item in value.items() if key != "resources"}
     if isinstance(value, list):
-        merged = {}
-        for item in value:
-            merged.update(shape(item) if isinstance(item, dict) else {"": type(item).__name__})
-        return [merged]
+        return merged([shape(item) for item in value])
     return (
         "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
     )
+
+
+def merged(shapes):
+    together = {}
+    for item in shapes:
+        for key, kind in (item if isinstance(item, dict) else {"item": item}).items():
+            together[key] = merged([together.get(key, {}), kind]) if isinstance(kind, dict) else kind
+    return together
+
+
+def is_part(some, published):
+    """Whether everything that was told is published, with the same kind of value or none."""
+    if isinstance(some, dict) and isinstance(published, dict):
+        return all(key in published and is_part(kind, published[key]) for key, kind in some.items())
+    return some == published or "NoneType" in (some, published)
 
 
 def test_an_idle_scheduler_and_an_idle_worker_tell_since_when(lab):
