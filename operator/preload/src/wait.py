@@ -11,36 +11,14 @@ import signal
 import threading
 import time
 
-from dask import config
 from distributed.comm import get_address_host_port
-from distributed.preloading import logger, process_preloads
 
-# Dask imports a preload and then reloads it into the same module: what the first pass loaded is kept.
-preloads = globals().get("preloads", [])
-
-
-def load(role):
-    """Load the preloads that the user's own configuration names and our environment variable hides."""
-    if not preloads:
-        key = "distributed." + role + ".preload"
-        own = config.collect(env={k: v for k, v in os.environ.items() if "__PRELOAD" not in k})
-        preloads.extend(process_preloads(None, config.get(key, [], own), config.get(key + "-argv")))
-
-
-async def call(step, items):
-    """Call one step of each of the user's preloads; like Dask, log a failure and go on."""
-    for item in items:
-        try:
-            await getattr(item, step)()
-        except Exception:
-            logger.exception(item.name)
+from users_own import call, preloads
 
 
 async def dask_setup(server):
     """Run the user's preloads, then return once the scheduler listens."""
-    for item in preloads:
-        item.dask_object = server
-    await call("start", preloads)
+    await call("start", preloads, server)
 
     # A worker without a nanny has None here and a nanny has no such attribute. The worker of a nanny has
     # nothing to do: its nanny has waited already and owns the signals.
@@ -53,7 +31,7 @@ async def dask_setup(server):
 
 async def dask_teardown(server):
     """Tear down the user's preloads, the last one first, as Dask does."""
-    await call("teardown", preloads[::-1])
+    await call("teardown", preloads[::-1], server)
 
 
 async def scheduler_listens(address):

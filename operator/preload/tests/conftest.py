@@ -15,13 +15,22 @@ from pathlib import Path
 
 import pytest
 
-from generate import SOURCE_VARIABLE, generate
+from generate import SCHEDULER_VARIABLE, WORKER_VARIABLE, generate
 
 TEXTS = generate()
 INJECTED = {
-    SOURCE_VARIABLE: TEXTS["wait.py"],
+    WORKER_VARIABLE: TEXTS["wait.py"],
     "DASK_DISTRIBUTED__WORKER__PRELOAD": TEXTS["worker-preload.txt"],
+    "DASK_DISTRIBUTED__WORKER__PRELOAD_ARGV": "[]",
     "DASK_DISTRIBUTED__NANNY__PRELOAD": TEXTS["nanny-preload.txt"],
+    "DASK_DISTRIBUTED__NANNY__PRELOAD_ARGV": "[]",
+}
+TOKEN = "0123456789abcdef"
+INTO_SCHEDULER = {
+    SCHEDULER_VARIABLE: TEXTS["scheduler-packed.txt"],
+    "DASK_DISTRIBUTED__SCHEDULER__PRELOAD": TEXTS["scheduler-preload.txt"],
+    "DASK_DISTRIBUTED__SCHEDULER__PRELOAD_ARGV": "[]",
+    "DASK_OPERATOR_TOKEN": TOKEN,
 }
 
 # Like `dask cuda worker`, which builds nannies itself and leaves their preloads to the configuration.
@@ -99,6 +108,7 @@ class Process:
             command,
             cwd=folder,
             env={key: str(value) for key, value in {**inherited, **own, **environ}.items()},
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -111,6 +121,10 @@ class Process:
     def read(self):
         for line in self.popen.stdout:
             self.lines.append((time.monotonic(), line.rstrip()))
+
+    def write(self, text):
+        self.popen.stdin.write(text)
+        self.popen.stdin.flush()
 
     @property
     def output(self):
@@ -146,6 +160,9 @@ class Process:
         self.popen.wait(10)
         self.reader.join(5)
         self.popen.stdout.close()
+        # What was written may still wait for a process that is gone.
+        with contextlib.suppress(BrokenPipeError):
+            self.popen.stdin.close()
 
 
 def free_port():

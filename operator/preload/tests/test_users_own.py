@@ -63,6 +63,15 @@ def test_arguments_of_the_users_configuration_reach_its_preload(lab):
     worker.sees("SETUP clicked in Worker red")
 
 
+def test_each_of_several_preloads_gets_its_own_arguments(lab):
+    first, click = write_preload(lab, "first"), write_preload(lab, "click", CLICK_PRELOAD)
+    own = f"preload: ['{first}', '{click}'], preload-argv: [[], [--colour, red]]"
+    lab.scheduler()
+    worker = lab.worker("--no-nanny", **configure(lab, f"distributed: {{worker: {{{own}}}}}"))
+    worker.sees("SETUP first in Worker")
+    worker.sees("SETUP clicked in Worker red")
+
+
 def test_a_preload_that_fails_does_not_keep_the_next_ones_and_the_wait_from_running(lab):
     broken, sound = write_preload(lab, "broken", BROKEN_PRELOAD), write_preload(lab, "sound")
     config = configure(lab, f"distributed: {{worker: {{preload: ['{broken}', '{sound}']}}}}")

@@ -1,0 +1,76 @@
+"""What is known of each pod's drain."""
+
+import time
+from types import SimpleNamespace
+
+# How many drains are remembered.
+REMEMBERED = 2000
+
+# By the name of the pod.
+drains = {}
+
+
+def remember(pod, ip):
+    """Make the record of a new drain, which goes on from the one before; forget the oldest."""
+    before = drains.pop(pod, None)
+    over = [name for name, drain in drains.items() if not drain.job or drain.job.done()]
+    for name in over[: max(0, len(drains) - REMEMBERED)]:
+        del drains[name]
+    drains[pod] = drain = SimpleNamespace(
+        pod_name=pod,
+        pod_ip=ip,
+        job=None,
+        until=0,
+        reserve=0,
+        leaving=False,
+        cordoned=False,
+        # The addresses of the pod's workers; those that went meanwhile, too.
+        addresses=set(),
+        verdict="waiting",
+        why="",
+        here=0,
+        unfinished=0,
+        # The only copies on the pod, with their sizes: all that were seen, what is left, what was lost.
+        seen=before.seen if before else {},
+        left={},
+        lost=before.lost if before else {},
+        began=time.monotonic(),
+        took=None,
+    )
+    return drain
+
+
+def report(drain):
+    """Return what is known of a drain, as it is answered and told among the facts."""
+    moved = [size for key, size in drain.seen.items() if key not in drain.left and key not in drain.lost]
+    seconds = time.monotonic() - drain.began if drain.took is None else drain.took
+    return {
+        "name": drain.pod_name,
+        "state": drain.verdict,
+        "reason": drain.why,
+        "workers": drain.here,
+        "tasks": drain.unfinished,
+        "keys": len(drain.left),
+        "bytes": sum(drain.left.values()),
+        "moved_keys": len(moved),
+        "moved_bytes": sum(moved),
+        "lost_keys": len(drain.lost),
+        "lost_bytes": sum(drain.lost.values()),
+        "seconds": round(seconds, 3),
+    }
+
+
+def note_loss(scheduler, address):
+    """Note what went with a worker that the scheduler has just removed."""
+    for drain in drains.values():
+        if address in drain.addresses:
+            *_, removal = (
+                event for _, event in scheduler.get_events(address) if "lost-computed-tasks" in event
+            )
+            for key in removal["lost-computed-tasks"] | removal["lost-scattered-tasks"]:
+                drain.lost[key] = drain.seen.get(key, 0)
+
+
+def leaving_addresses():
+    """Return the addresses of all workers that a drain has paused."""
+    return {address for drain in drains.values() if drain.cordoned for address in drain.addresses}

@@ -1,0 +1,38 @@
+"""Ask the scheduler to take over what this pod has, and wait until it has; run before the pod is signalled.
+
+Whatever happens, it ends in time and with exit code 0: a pod that cannot say goodbye leaves all the same.
+"""
+
+import os
+import socket
+import threading
+
+HEAD = "POST /dask-operator/v1/retire HTTP/1.0\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n"
+BODY = '{"pods":[{"name":"%s","ip":"%s"}],"leaving":true,"deadline":%s}'
+
+env = os.environ.get
+connected = threading.Event()
+
+
+def ask(limit):
+    """Post the request; the answer is over when the scheduler closes the connection."""
+    host = env("DASK_SCHEDULER_ADDRESS").split("//")[-1].rsplit(":", 1)[0].strip("[]")
+    link = socket.create_connection((host, int(env("DASK_OPERATOR_HTTP_PORT", "8787"))), 1)
+    connected.set()
+    # The answer must be here before the time is over.
+    body = BODY % (env("DASK_WORKER_NAME"), env("DASK_OPERATOR_POD_IP", ""), max(limit - 1, limit / 2))
+    link.settimeout(limit)
+    link.sendall((HEAD % (env("DASK_OPERATOR_TOKEN"), len(body)) + body).encode())
+    while link.recv(65536):
+        pass
+
+
+# A thread can be left behind, whatever it hangs in: a name server, a scheduler that stands still.
+try:
+    limit = float(env("DASK_OPERATOR_DRAIN_SECONDS", "120"))
+    threading.excepthook = lambda _: connected.set()
+    asking = threading.Thread(target=ask, args=[limit], daemon=True)
+    asking.start()
+    connected.wait(1) and asking.join(limit)
+finally:
+    os._exit(0)

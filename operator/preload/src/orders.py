@@ -1,0 +1,68 @@
+"""What the operator and a leaving pod may ask for."""
+
+import asyncio
+
+from drain import drains, remember, report
+from pods import workers_of
+from retire import dismiss, retire, uncordon
+
+
+async def retire_all(scheduler, pods, times, leaving):
+    """Drain pods side by side; answer when all are done, or after a wait."""
+    deadline, reserve, wait = times
+    deadline = 120 if deadline is None else deadline
+    reserve = min(30, deadline / 4) if reserve is None else reserve
+    records = [retire(scheduler, pod, ip, deadline, reserve, leaving) for pod, ip in pods]
+    if records:
+        await asyncio.wait([record.job for record in records], timeout=wait)
+    answers = [report(record) for record in records]
+    for record in records:
+        drop_unknown(record)
+    return answers
+
+
+async def uncordon_all(scheduler, pods, *_):
+    """Take a retirement back; a pod that leaves cannot stay."""
+    answers = []
+    for pod, ip in pods:
+        drain = drains.get(pod) or remember(pod, ip)
+        if not drain.leaving:
+            await stop(drain)
+            drains.pop(pod, None)
+            uncordon(scheduler, drain)
+        known = workers_of(scheduler, pod, ip)
+        state = "leaving" if drain.leaving else "running" if known else "unknown"
+        answers.append({"name": pod, "state": state, "workers": len(known)})
+    return answers
+
+
+async def forget_all(scheduler, pods, *_):
+    """Remove the workers of pods that are gone, or about to be, so that their tasks are not blamed."""
+    answers = []
+    for pod, ip in pods:
+        drain = drains.get(pod) or remember(pod, ip)
+        await stop(drain)
+        await dismiss(scheduler, drain)
+        drain.verdict = "forgotten" if drain.addresses else "unknown"
+        answers.append(report(drain))
+        drop_unknown(drain)
+    return answers
+
+
+def drop_unknown(drain):
+    """Do not remember what never was."""
+    if drain.verdict == "unknown":
+        drains.pop(drain.pod_name, None)
+
+
+async def stop(drain):
+    """Stop a drain that is under way."""
+    if drain.job:
+        drain.job.cancel()
+        await asyncio.wait([drain.job])
+
+
+async def stop_all():
+    """Stop all drains, so that everybody who waits is answered."""
+    for drain in list(drains.values()):
+        await stop(drain)

@@ -1,0 +1,163 @@
+"""Drain a pod's workers without losing a result or starting a task twice.
+
+The workers are paused; what they have not started is handed back; what they execute may end; then the only
+copies that they keep are copied away. They stay registered and idle until their pod goes.
+"""
+
+import asyncio
+import contextlib
+import time
+
+from distributed.preloading import logger
+
+from drain import drains, leaving_addresses, remember
+from handback import PREFIX, forget_asked, hand_back
+from pods import arriving, is_vetoed, unique_keys, workers_of
+from watch import changed
+
+# A pod that goes anyway waits for a shuffle to end and for peers to have memory again; and while its actors
+# are lost, what else it has need not be.
+MAY_PASS = "vetoed", "peers paused", "actors"
+
+
+def retire(scheduler, pod, ip, deadline, reserve, leaving):
+    """Drain a pod, or join the drain under way; return its record. The latest request sets the deadline."""
+    drain = drains.get(pod)
+    if not drain or not drain.job or (drain.job.done() and workers_of(scheduler, pod, ip)):
+        drain = remember(pod, ip)
+        drain.job = asyncio.ensure_future(run(scheduler, drain))
+    drain.until = time.monotonic() + deadline
+    drain.reserve = reserve
+    drain.leaving = drain.leaving or leaving
+    changed()
+    return drain
+
+
+async def run(scheduler, drain):
+    """Drain until it is over, and say how it ended; a failure in here must not reach the scheduler."""
+    try:
+        await until_over(scheduler, drain)
+    except asyncio.CancelledError:
+        # Whoever cancels it says why.
+        drain.verdict = "cancelled"
+    except Exception as error:
+        logger.exception("dask-operator")
+        drain.verdict, drain.why = "failed", type(error).__name__
+    drain.took = time.monotonic() - drain.began
+    forget_asked(drain.addresses)
+    changed()
+
+
+async def until_over(scheduler, drain):
+    pause = 0.01
+    while not step(scheduler, drain):
+        if drain.left and (not drain.unfinished or time.monotonic() > drain.until - drain.reserve):
+            await copy_away(scheduler, drain)
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.5, 0.2)
+    if drain.leaving and drain.verdict != "ready" and drain.why != "closing":
+        # The pod goes, whatever is on it: its tasks are not to be blamed for that.
+        await dismiss(scheduler, drain)
+    elif drain.verdict == "refused":
+        uncordon(scheduler, drain)
+
+
+def step(scheduler, drain):
+    """Look, and do what can be done at once; return whether the drain is over."""
+    states = look(scheduler, drain)
+    drain.why = objection(scheduler, drain, states)
+    if not states:
+        drain.verdict = "lost" if drain.lost else "ready" if drain.addresses else "unknown"
+    elif drain.why and not (drain.leaving and drain.why in MAY_PASS):
+        drain.verdict = "refused"
+    elif time.monotonic() > drain.until:
+        drain.verdict = "interrupted"
+    elif drain.why != "vetoed":
+        cordon(scheduler, drain, states)
+        if not drain.unfinished and not drain.left:
+            drain.verdict = "lost" if drain.lost else "refused" if drain.why else "ready"
+    return drain.verdict != "waiting"
+
+
+def look(scheduler, drain):
+    """Bring the record up to date; return the states of the pod's workers."""
+    states = workers_of(scheduler, drain.pod_name, drain.pod_ip)
+    drain.addresses.update(state.address for state in states)
+    drain.here = len(states)
+    drain.unfinished = sum(len(state.processing) for state in states) + arriving(scheduler, states)
+    drain.left = unique_keys(scheduler, states)
+    drain.seen.update(drain.left)
+    return states
+
+
+def objection(scheduler, drain, states):
+    """Return why these workers cannot be drained now, or nothing."""
+    if scheduler.status.name in ("closing", "closed"):
+        return "closing"
+    if any(state.actors for state in states):
+        return "actors"
+    if not drain.cordoned and is_vetoed(scheduler, states) and time.monotonic() < drain.until - drain.reserve:
+        return "vetoed"
+    leaving = leaving_addresses() | drain.addresses
+    if (drain.unfinished or drain.left) and leaving.issuperset(state.address for state in scheduler.running):
+        paused = {address for address, peer in scheduler.workers.items() if peer.status.name == "paused"}
+        return "peers paused" if paused - leaving else "last worker"
+    return ""
+
+
+def cordon(scheduler, drain, states):
+    """Pause the workers and take back what they have not started."""
+    drain.cordoned = True
+    for state in states:
+        set_status(scheduler, state, "closing_gracefully")
+        hand_back(scheduler, state)
+
+
+def set_status(scheduler, state, status):
+    """Tell a worker to pause or to go on, and on the way in let the scheduler know it at once."""
+    if state.status.name == status:
+        return
+    message = {"op": "worker-status-change", "status": status, "stimulus_id": PREFIX + status}
+    if status != "running":
+        scheduler.handle_worker_status_change(status, state, message["stimulus_id"])
+    scheduler.stream_comms[state.address].send(message)
+
+
+async def copy_away(scheduler, drain):
+    """Have the only copies copied away, for as long as there is time."""
+    here = drain.addresses.intersection(scheduler.workers)
+    if drain.why == "actors":
+        # Dask refuses to retire a worker that has actors.
+        copies = scheduler.replicate(keys=list(drain.left), n=1)
+    else:
+        copies = scheduler.retire_workers(workers=list(here), remove=False, close_workers=False)
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(copies, max(0.1, drain.until - time.monotonic()))
+    stop_moving(scheduler, here)
+
+
+def stop_moving(scheduler, addresses):
+    """Take back the orders to copy everything away, which outlive the call that gave them."""
+    policies = getattr(scheduler.extensions.get("amm"), "policies", set())
+    for policy in list(policies):
+        if type(policy).__name__ == "RetireWorker" and policy.address in addresses:
+            policies.discard(policy)
+
+
+def uncordon(scheduler, drain):
+    """Let the workers go on; they tell the scheduler themselves."""
+    drain.cordoned = False
+    stop_moving(scheduler, drain.addresses)
+    for state in workers_of(scheduler, drain.pod_name, drain.pod_ip):
+        if state.status.name == "closing_gracefully":
+            set_status(scheduler, state, "running")
+
+
+async def dismiss(scheduler, drain):
+    """Remove the workers as expected: their tasks run elsewhere, and are not blamed."""
+    states = look(scheduler, drain)
+    tasks, workers = drain.unfinished, drain.here
+    for state in states:
+        await scheduler.remove_worker(state.address, expected=True, stimulus_id=PREFIX + "dismiss")
+    look(scheduler, drain)
+    drain.unfinished, drain.here = tasks, workers

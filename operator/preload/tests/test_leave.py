@@ -1,0 +1,144 @@
+"""What a pod runs before it is signalled retires the pod, and ends in time and well whatever happens."""
+
+import signal
+import socket
+import sys
+import threading
+import time
+
+import pytest
+
+from conftest import Lab
+from linked import Cluster, timed
+from test_retire import is_lossless, loaded
+
+
+@pytest.fixture
+def alone(tmp_path):
+    """Without Dask: a pod whose scheduler is not what it should be."""
+    lab = Lab(sys.executable, tmp_path)
+    yield Cluster.without_dask(lab)
+    lab.end()
+
+
+@pytest.mark.parametrize("way", [[], ["--nworkers", "2"], ["--no-nanny"]], ids=["nanny", "two", "no nanny"])
+def test_a_pod_leaves_under_load_without_a_loss(lab, way):
+    cluster = Cluster(lab, "--no-dashboard").open()
+    processes = 2 if "--nworkers" in way else 1
+    names = cluster.with_pods(2, "--nthreads", "6", *way, processes=processes)
+    victim = names[0] + "-0" if processes > 1 else names[0]
+    client = loaded(cluster, [victim])
+    took, code = timed(lambda: cluster.leave(names[0]).exit_code(within=30))
+    print(f"left after {took:.2f} s")
+    assert code == 0
+    cluster.pods[names[0]][1].terminate()
+    is_lossless(client)
+    assert cluster.scheduler.times("Remove worker addr: tcp://" + cluster.pods[names[0]][0]["ip"])
+
+
+def test_an_idle_pod_leaves_at_once(lab):
+    cluster = Cluster(lab, "--no-dashboard").open()
+    names = cluster.with_pods(2, "--no-nanny")
+    took, code = timed(lambda: cluster.leave(names[0]).exit_code(within=30))
+    print(f"left after {took:.3f} s")
+    assert code == 0
+    assert took < 1
+
+
+def test_all_pods_leave_at_once_when_none_stays(lab):
+    cluster = Cluster(lab, "--no-dashboard").open()
+    names = cluster.with_pods(2, "--no-nanny")
+    client = cluster.client()
+    client.run("tasks = [client.submit(time.sleep, 60 + n) for n in range(2)]")
+    client.run("while not all(client.processing().values()): time.sleep(0.01)")
+    began = time.monotonic()
+    assert [leaving.exit_code(within=30) for leaving in [cluster.leave(name) for name in names]] == [0, 0]
+    print(f"left after {time.monotonic() - began:.2f} s")
+    assert time.monotonic() - began < 5
+
+
+def test_it_ends_at_once_when_the_scheduler_is_told_to_stop(lab):
+    cluster = Cluster(lab, "--no-dashboard").open()
+    names = cluster.with_pods(2, "--no-nanny")
+    client = cluster.client()
+    client.run(f"task = client.submit(time.sleep, 60, workers={names[:1]!r})")
+    client.run("while not any(client.processing().values()): time.sleep(0.01)")
+    leaving = cluster.leave(names[0])
+    client.run(
+        "def cordoned(dask_scheduler): return len(dask_scheduler.running) < 2\n"
+        "while not client.run_on_scheduler(cordoned): time.sleep(0.01)"
+    )
+    cluster.scheduler.terminate()
+    took, code = timed(lambda: leaving.exit_code(within=20))
+    print(f"left {took:.2f} s after the scheduler was told to stop")
+    assert code == 0
+    assert took < 3
+
+
+def test_it_ends_when_nothing_listens(alone):
+    took, code = timed(lambda: alone.leave("pod").exit_code(within=10))
+    print(f"left after {took:.3f} s")
+    assert code == 0
+    assert took < 1
+
+
+def test_it_ends_without_any_environment(alone):
+    nothing = {"DASK_SCHEDULER_ADDRESS": "", "DASK_OPERATOR_DRAIN_SECONDS": "", "DASK_OPERATOR_HTTP_PORT": ""}
+    assert alone.leave("pod", **nothing).exit_code(within=10) == 0
+
+
+@pytest.mark.parametrize("answer", [b"", b"\0rubbish\r\n\r\n" * 1000, b"HTTP/1.1 500 Oh\r\n\r\n"])
+def test_it_ends_whatever_is_answered(alone, answer):
+    with socket.create_server(("127.0.0.1", alone.http_port)) as server:
+        leaving = alone.leave("pod")
+        link, _ = server.accept()
+        assert b"Bearer" in link.recv(65536)
+        link.sendall(answer)
+        link.close()
+        assert leaving.exit_code(within=10) == 0
+
+
+def test_it_ends_in_time_when_the_answer_never_comes(alone):
+    with socket.create_server(("127.0.0.1", alone.http_port)):
+        took, code = timed(lambda: alone.leave("pod", DASK_OPERATOR_DRAIN_SECONDS="1.5").exit_code(10))
+    assert code == 0
+    assert 1.4 < took < 3
+
+
+def test_it_ends_in_time_when_the_answer_never_ends(alone):
+    over = threading.Event()
+
+    def drip(server):
+        link, _ = server.accept()
+        while not over.wait(0.1):
+            link.send(b".")
+
+    with socket.create_server(("127.0.0.1", alone.http_port)) as server:
+        threading.Thread(target=drip, args=[server], daemon=True).start()
+        took, code = timed(lambda: alone.leave("pod", DASK_OPERATOR_DRAIN_SECONDS="1.5").exit_code(10))
+    over.set()
+    assert code == 0
+    assert 1.4 < took < 3
+
+
+def test_it_ends_in_time_when_no_connection_is_made(alone):
+    # A listener that never accepts and whose queue is full: the kernel drops further connection requests.
+    with socket.create_server(("127.0.0.1", alone.http_port), backlog=0):
+        fillers = [socket.socket() for _ in range(2)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", alone.http_port))
+        took, code = timed(lambda: alone.leave("pod").exit_code(within=10))
+        for filler in fillers:
+            filler.close()
+    assert code == 0
+    assert took < 2.5
+
+
+def test_it_ends_in_time_when_the_scheduler_stands_still(lab):
+    cluster = Cluster(lab, "--no-dashboard").open()
+    [name] = cluster.with_pods(1, "--no-nanny")
+    cluster.scheduler.popen.send_signal(signal.SIGSTOP)
+    took, code = timed(lambda: cluster.leave(name, DASK_OPERATOR_DRAIN_SECONDS="1.5").exit_code(10))
+    assert code == 0
+    assert took < 3
