@@ -8,7 +8,7 @@
 //!   programs of the host; what they make is kept in the [`cache`].
 //! - [`operator`] installs what is tested, [`helm`] a second one by the chart; [`bed`] is where a test lies,
 //!   [`manifests`] what it applies, [`audit`] what it can count, [`latency`] what is promised, [`python`] what a
-//!   client on the host runs in, [`route`] how it reaches a scheduler.
+//!   client on the host runs in, [`workload`] what it runs meanwhile, [`route`] how it reaches a scheduler.
 //! - [`progress`] says what is going on, [`commands`] runs other programs, and [`mounts`] undoes mounts.
 
 pub mod audit;
@@ -35,3 +35,4 @@ pub mod progress;
 pub mod python;
 pub mod route;
 pub mod up;
+pub mod workload;

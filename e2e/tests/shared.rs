@@ -11,6 +11,8 @@ mod dashboard;
 mod examples;
 #[path = "shared/late_scheduler.rs"]
 mod late_scheduler;
+#[path = "shared/leaving.rs"]
+mod leaving;
 #[path = "shared/losses.rs"]
 mod losses;
 #[path = "shared/old_commands.rs"]

@@ -7,6 +7,7 @@ pub mod cluster;
 mod command;
 mod container;
 mod hash;
+mod link;
 mod merge;
 pub mod metadata;
 mod plan;

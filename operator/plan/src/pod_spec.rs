@@ -57,6 +57,11 @@ impl PodSpec {
         container::set_absent(&mut self.fields, field, value);
     }
 
+    /// How long the pod may take to end, in seconds, if that is said.
+    pub(crate) fn grace_seconds(&self) -> Option<u32> {
+        self.fields.get("terminationGracePeriodSeconds")?.as_u64()?.try_into().ok()
+    }
+
     /// Adds a volume.
     pub(crate) fn add_volume(&mut self, volume: Value) {
         container::append(&mut self.fields, "volumes", volume);

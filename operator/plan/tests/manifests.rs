@@ -24,8 +24,20 @@ fn objects_of(cluster: &dask_operator_api::DaskCluster) -> Map<String, Value> {
 
 fn created(apply: Apply) -> (String, Value) {
     match apply {
-        Apply::Create(create) => (format!("{:?}", create.kind), create.object),
+        Apply::Create(create) => (format!("{:?}", create.kind), without_generated(create.object)),
         Apply::Patch(patch) => panic!("nothing exists yet: {patch:?}"),
+    }
+}
+
+/// Texts made from Python are tested as Python.
+fn without_generated(value: Value) -> Value {
+    match value {
+        Value::String(text) if text.len() > 300 => json!("generated"),
+        Value::Array(items) => items.into_iter().map(without_generated).collect(),
+        Value::Object(fields) => {
+            fields.into_iter().map(|(key, field)| (key, without_generated(field))).collect()
+        }
+        scalar => scalar,
     }
 }
 

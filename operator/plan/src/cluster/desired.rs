@@ -4,6 +4,7 @@ mod budget;
 mod config;
 mod deployment;
 mod group;
+mod link;
 mod service;
 
 use std::collections::BTreeMap;

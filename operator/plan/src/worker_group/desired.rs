@@ -1,5 +1,6 @@
 //! The children of a group: its worker pods.
 
+mod leaving;
 mod pod;
 mod waiting;
 mod worker;

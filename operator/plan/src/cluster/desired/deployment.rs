@@ -4,7 +4,7 @@ use dask_operator_api::cluster::DisruptionProtection;
 use dask_operator_api::labels::{self, component};
 use serde_json::{Value, json};
 
-use super::{metadata, notes, restart};
+use super::{link, metadata, notes, restart};
 use crate::Settings;
 use crate::cluster::check::CheckedCluster;
 use crate::command;
@@ -83,6 +83,7 @@ fn pod(cluster: &CheckedCluster, settings: &Settings) -> Value {
     if !cluster.keep_command {
         command::modernise(main);
     }
+    link::inject(main, &cluster.uid);
     pod.complete_images(cluster.image.as_ref().unwrap_or(&settings.default_image));
     pod.set_common();
     if cluster.config.is_some() {

@@ -1,0 +1,57 @@
+//! A script of `e2e/workloads` that goes on while a test acts.
+
+use std::io::{BufRead, BufReader, Lines};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::progress::Progress;
+use crate::python;
+
+const WORKLOADS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/workloads");
+
+/// A running one. It ends with its owner.
+pub struct Workload {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Workload {
+    /// Starts it against a scheduler.
+    pub fn start(name: &str, scheduler: &str) -> Result<Self> {
+        let mut command = Command::new(python::client(&mut Progress::new())?);
+        command.arg(format!("{WORKLOADS}/{name}.py")).env("DASK_SCHEDULER_ADDRESS", scheduler);
+        let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("starting {name}"))?;
+        let output = child.stdout.take().context("its output")?;
+        Ok(Self { child, lines: BufReader::new(output).lines() })
+    }
+
+    /// Waits until it prints this line.
+    pub fn until(&mut self, line: &str) -> Result<()> {
+        loop {
+            match self.lines.next() {
+                Some(printed) if printed.as_deref().is_ok_and(|printed| printed == line) => return Ok(()),
+                Some(printed) => drop(printed?),
+                None => bail!("it ended before it was \"{line}\""),
+            }
+        }
+    }
+
+    /// Waits for its end; what it reported in its last line, and whether it succeeded.
+    pub fn finish(mut self) -> Result<(Value, bool)> {
+        let mut last = String::new();
+        for line in self.lines.by_ref() {
+            last = line?;
+        }
+        let reported = serde_json::from_str(&last).with_context(|| format!("no result: {last}"))?;
+        Ok((reported, self.child.wait()?.success()))
+    }
+}
+
+impl Drop for Workload {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,43 @@
+//! A worker asks its scheduler to take over what it has before it is signalled, so that an eviction, a drained node and
+//! a plain deletion lose nothing (`operator/preload/src/leave.py`).
+
+use serde_json::{Value, json};
+
+use crate::container::{self, Container};
+use crate::link::{self, TOKEN_VARIABLE};
+use crate::pod_spec::PodSpec;
+
+/// Asks, and waits for the answer.
+const SOURCE: &str = include_str!("../../../../preload/generated/leave.py");
+
+/// How long tasks may still run and data be moved, in seconds.
+const DRAIN: u32 = 120;
+/// Between the end of the drain and the kill: Dask's own end.
+const AFTERWARDS: u32 = 10;
+
+/// Makes the worker ask, unless the user's own hook or grace period says otherwise.
+pub(super) fn inject(pod: &mut PodSpec, cluster_uid: &str) {
+    let main = pod.main_mut();
+    if has_hook(main) {
+        return;
+    }
+    let ask = json!({"exec": {"command": ["python3", "-I", "-S", "-c", SOURCE.trim_end()]}});
+    let lifecycle = main.entry("lifecycle").or_insert_with(|| json!({}));
+    match lifecycle {
+        Value::Object(hooks) => drop(hooks.insert("preStop".to_owned(), ask)),
+        other => *other = json!({"preStop": ask}),
+    }
+    container::append_env(main, TOKEN_VARIABLE, &link::token(cluster_uid));
+    if !container::has_env(main, "DASK_OPERATOR_POD_IP") {
+        let address = json!({"fieldRef": {"fieldPath": "status.podIP"}});
+        container::append(main, "env", json!({"name": "DASK_OPERATOR_POD_IP", "valueFrom": address}));
+    }
+    pod.set_absent("terminationGracePeriodSeconds", json!(DRAIN + AFTERWARDS));
+    let grace = pod.grace_seconds().unwrap_or(DRAIN + AFTERWARDS);
+    let drain = grace.saturating_sub(AFTERWARDS).max(grace / 2);
+    container::append_env(pod.main_mut(), "DASK_OPERATOR_DRAIN_SECONDS", &drain.to_string());
+}
+
+fn has_hook(container: &Container) -> bool {
+    container.get("lifecycle").is_some_and(|lifecycle| lifecycle["preStop"].is_object())
+}
