@@ -124,7 +124,11 @@ def shorten_names(tree):
     spelled = {id(node): field for node in nodes if (field := FIELDS.get(type(node)))}
     for node in nodes:
         if isinstance(node, ast.ClassDef):
-            # Others call the methods.
+            # Others call the methods; a name that is bound beside them would have to be kept, too.
+            if not all(
+                isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef | ast.Pass) for item in node.body
+            ):
+                raise ValueError(f"{node.name} has more than methods")
             spelled = {key: field for key, field in spelled.items() if key not in {id(n) for n in node.body}}
     fields = own_fields(nodes)
     used = Counter(getattr(node, spelled[id(node)]) for node in nodes if id(node) in spelled)

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from drain import drains, remember, report
-from pods import workers_of
-from retire import dismiss, retire, uncordon
+from drain import close, drains, remember, report
+from retire import CORDONED, dismiss, look, retire, uncordon
+from watch import changed
 
 
 async def retire_all(scheduler, pods, times, leaving):
@@ -30,10 +30,19 @@ async def uncordon_all(scheduler, pods, *_):
             await stop(drain)
             drains.pop(pod, None)
             uncordon(scheduler, drain)
-        known = workers_of(scheduler, pod, ip)
-        state = "leaving" if drain.leaving else "running" if known else "unknown"
-        answers.append({"name": pod, "state": state, "workers": len(known)})
+            await told_to_go_on(scheduler, drain)
+        states = {state.status.name for state in look(scheduler, drain)}
+        state = "leaving" if drain.leaving else "waiting" if CORDONED in states else "running"
+        answers.append({"name": pod, "state": state if states else "unknown", "workers": drain.here})
     return answers
+
+
+async def told_to_go_on(scheduler, drain):
+    """Wait a moment for the workers to say that they go on, so that no later order can overtake this one."""
+    for _ in range(50):
+        if all(state.status.name != CORDONED for state in look(scheduler, drain)):
+            break
+        await asyncio.sleep(0.02)
 
 
 async def forget_all(scheduler, pods, *_):
@@ -42,8 +51,9 @@ async def forget_all(scheduler, pods, *_):
     for pod, ip in pods:
         drain = drains.get(pod) or remember(pod, ip)
         await stop(drain)
-        await dismiss(scheduler, drain)
-        drain.verdict = "forgotten" if drain.addresses else "unknown"
+        if look(scheduler, drain) or not drain.told:
+            await dismiss(scheduler, drain)
+            close(drain, "forgotten" if drain.addresses else "unknown")
         answers.append(report(drain))
         drop_unknown(drain)
     return answers
@@ -66,3 +76,4 @@ async def stop_all():
     """Stop all drains, so that everybody who waits is answered."""
     for drain in list(drains.values()):
         await stop(drain)
+    changed()

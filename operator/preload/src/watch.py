@@ -1,6 +1,7 @@
 """Notice changes, and let those who wait for one go on."""
 
 import asyncio
+import contextlib
 import time
 from types import SimpleNamespace
 
@@ -35,19 +36,13 @@ async def change_after(revision, seconds, gave_up):
     until = time.monotonic() + seconds
     changes.waiting += 1
     while changes.revision == revision and not gave_up() and (left := until - time.monotonic()) > 0:
-        await within(changes.happened.wait(), left)
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(changes.happened.wait(), left)
     if changes.revision != revision and seconds:
         # The first change is told at once; a stream of them must not keep the scheduler busy with us.
         await asyncio.sleep(changes.told_at + BETWEEN_ANSWERS - time.monotonic())
         changes.told_at = time.monotonic()
     changes.waiting -= 1
-
-
-async def within(waiting, seconds):
-    """Wait no longer than this."""
-    job = asyncio.ensure_future(waiting)
-    await asyncio.wait([job], timeout=seconds)
-    job.cancel()
 
 
 class Watch(SchedulerPlugin):
