@@ -71,9 +71,8 @@ def note_loss(scheduler, address):
     """Note what went with a worker that the scheduler has just removed."""
     for drain in drains.values():
         if address in drain.addresses:
-            *_, removal = (
-                event for _, event in scheduler.get_events(address) if "lost-computed-tasks" in event
-            )
+            events = [event for _, event in scheduler.get_events(address) if isinstance(event, dict)]
+            *_, removal = (event for event in events if event.get("action") == "remove-worker")
             keys = removal["lost-computed-tasks"] | removal["lost-scattered-tasks"]
             if drain.told:
                 drain.told["lost_keys"] += len(keys)

@@ -13,8 +13,8 @@ async def retire_all(scheduler, pods, times, leaving):
     deadline = 120 if deadline is None else deadline
     reserve = min(30, deadline / 4) if reserve is None else reserve
     records = [retire(scheduler, pod, ip, deadline, reserve, leaving) for pod, ip in pods]
-    if records:
-        await asyncio.wait([record.job for record in records], timeout=wait)
+    if jobs := [record.job for record in records if record.job]:
+        await asyncio.wait(jobs, timeout=wait)
     answers = [report(record) for record in records]
     for record in records:
         drop_unknown(record)
@@ -51,7 +51,7 @@ async def forget_all(scheduler, pods, *_):
     for pod, ip in pods:
         drain = drains.get(pod) or remember(pod, ip)
         await stop(drain)
-        if look(scheduler, drain) or not drain.told:
+        if look(scheduler, drain) or not drain.addresses:
             await dismiss(scheduler, drain)
             close(drain, "forgotten" if drain.addresses else "unknown")
         answers.append(report(drain))
@@ -70,6 +70,8 @@ async def stop(drain):
     if drain.job:
         drain.job.cancel()
         await asyncio.wait([drain.job])
+    if not drain.told:
+        close(drain, "cancelled")
 
 
 async def stop_all():

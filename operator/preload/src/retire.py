@@ -140,9 +140,10 @@ def cordon(scheduler, drain, states):
 
 
 def send(scheduler, state, status):
-    """Tell a worker to pause or to go on."""
+    """Tell a worker to pause or to go on, unless its connection has just broken."""
     order = {"op": "worker-status-change", "status": status, "stimulus_id": PREFIX + status}
-    scheduler.stream_comms[state.address].send(order)
+    with contextlib.suppress(OSError):
+        scheduler.stream_comms[state.address].send(order)
 
 
 async def copy_away(scheduler, drain):

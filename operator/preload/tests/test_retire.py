@@ -331,3 +331,4 @@ def test_what_is_forgotten_with_data_is_told_and_told_again(lab):
     for _ in range(2):
         told = cluster.order("forget", first)
         assert (told["state"], told["lost_keys"], told["lost_bytes"]) == ("forgotten", 5, 5000)
+    assert cluster.retire(first) == told
