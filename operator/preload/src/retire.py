@@ -12,7 +12,7 @@ from distributed.preloading import logger
 
 from drain import close, drains, leaving_addresses, remember
 from handback import PREFIX, forget_asked, hand_back
-from pods import STAYING, arriving, is_vetoed, unique_keys, workers_of
+from pods import STAYING, arriving, free_to_go, unique_keys, workers_of
 from watch import changed
 
 # What Dask calls a paused worker that will not go on by itself.
@@ -119,7 +119,7 @@ def objection(scheduler, drain, states):
         return "actors"
     # A shuffle that begins now counts on paused workers, too: only a pod that goes anyway goes on.
     waits = not drain.cordoned and time.monotonic() < drain.until - drain.reserve
-    if (waits or not drain.leaving) and is_vetoed(scheduler, states):
+    if (waits or not drain.leaving) and len(free_to_go(scheduler, states)) < len(states):
         return "vetoed"
     leaving = leaving_addresses() | drain.addresses
     if (drain.unfinished or drain.left) and leaving.issuperset(state.address for state in scheduler.running):
