@@ -26,16 +26,18 @@ def run(variable):
 
 def run_packed(variable):
     """Return a line that runs a source which would be too long to be copied into every pod as it is."""
-    packed = f'__import__("base64").b64decode(__import__("os").environ["{variable}"])'
+    text = f'__import__("os").environ["{variable}"].replace(".",chr(36))'
+    packed = f'__import__("base64").b85decode({text})'
     return f'exec(__import__("zlib").decompress({packed}))'
 
 
 def pack(text):
-    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+    """Compress a text; a dollar sign would be a reference to a variable in a pod."""
+    return base64.b85encode(zlib.compress(text.encode(), 9)).decode().replace("$", ".")
 
 
 def unpack(packed):
-    return zlib.decompress(base64.b64decode(packed)).decode()
+    return zlib.decompress(base64.b85decode(packed.replace(".", "$"))).decode()
 
 
 # Dask takes a preload for source text only if it contains a space.
@@ -124,7 +126,11 @@ def shorten_names(tree):
     spelled = {id(node): field for node in nodes if (field := FIELDS.get(type(node)))}
     for node in nodes:
         if isinstance(node, ast.ClassDef):
-            # Others call the methods.
+            # Others call the methods; a name that is bound beside them would have to be kept, too.
+            if not all(
+                isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef | ast.Pass) for item in node.body
+            ):
+                raise ValueError(f"{node.name} has more than methods")
             spelled = {key: field for key, field in spelled.items() if key not in {id(n) for n in node.body}}
     fields = own_fields(nodes)
     used = Counter(getattr(node, spelled[id(node)]) for node in nodes if id(node) in spelled)

@@ -3,18 +3,18 @@
 import time
 from types import SimpleNamespace
 
-# How many drains are remembered.
-REMEMBERED = 2000
+# How many drains that are over are remembered.
+REMEMBERED = 200
 
 # By the name of the pod.
 drains = {}
 
 
 def remember(pod, ip):
-    """Make the record of a new drain, which goes on from the one before; forget the oldest."""
-    before = drains.pop(pod, None)
-    over = [name for name, drain in drains.items() if not drain.job or drain.job.done()]
-    for name in over[: max(0, len(drains) - REMEMBERED)]:
+    """Make the record of a new drain; forget the oldest ones that are over."""
+    drains.pop(pod, None)
+    over = [name for name, drain in drains.items() if drain.told]
+    for name in over[: max(0, len(over) - REMEMBERED)]:
         del drains[name]
     drains[pod] = drain = SimpleNamespace(
         pod_name=pod,
@@ -31,11 +31,12 @@ def remember(pod, ip):
         here=0,
         unfinished=0,
         # The only copies on the pod, with their sizes: all that were seen, what is left, what was lost.
-        seen=before.seen if before else {},
+        seen={},
         left={},
-        lost=before.lost if before else {},
+        lost={},
         began=time.monotonic(),
-        took=None,
+        # The last report: keys are remembered no longer than a drain takes.
+        told=None,
     )
     return drain
 
@@ -43,8 +44,7 @@ def remember(pod, ip):
 def report(drain):
     """Return what is known of a drain, as it is answered and told among the facts."""
     moved = [size for key, size in drain.seen.items() if key not in drain.left and key not in drain.lost]
-    seconds = time.monotonic() - drain.began if drain.took is None else drain.took
-    return {
+    return drain.told or {
         "name": drain.pod_name,
         "state": drain.verdict,
         "reason": drain.why,
@@ -56,19 +56,28 @@ def report(drain):
         "moved_bytes": sum(moved),
         "lost_keys": len(drain.lost),
         "lost_bytes": sum(drain.lost.values()),
-        "seconds": round(seconds, 3),
+        "seconds": round(time.monotonic() - drain.began, 3),
     }
+
+
+def close(drain, verdict):
+    """End the record of a drain."""
+    drain.verdict = verdict
+    drain.told = report(drain)
+    drain.seen, drain.left, drain.lost = {}, {}, {}
 
 
 def note_loss(scheduler, address):
     """Note what went with a worker that the scheduler has just removed."""
     for drain in drains.values():
         if address in drain.addresses:
-            *_, removal = (
-                event for _, event in scheduler.get_events(address) if "lost-computed-tasks" in event
-            )
-            for key in removal["lost-computed-tasks"] | removal["lost-scattered-tasks"]:
-                drain.lost[key] = drain.seen.get(key, 0)
+            events = [event for _, event in scheduler.get_events(address) if isinstance(event, dict)]
+            *_, removal = (event for event in events if event.get("action") == "remove-worker")
+            keys = removal["lost-computed-tasks"] | removal["lost-scattered-tasks"]
+            if drain.told:
+                drain.told["lost_keys"] += len(keys)
+            else:
+                drain.lost.update((key, drain.seen.get(key, 0)) for key in keys)
 
 
 def leaving_addresses():

@@ -9,8 +9,9 @@ from itertools import islice
 import dask
 import distributed
 
-from demand import demand_of
+from demand import MOST_NAMES, demand_of
 from drain import drains, report
+from pods import free_to_go
 
 MOST_WORKERS = 10000
 MOST_REPLICAS = 20000
@@ -40,11 +41,8 @@ def facts(scheduler, revision, polls):
 def told_workers(scheduler):
     """Return what is known of each worker; what is zero, empty or false is left out."""
     states = list(scheduler.workers.values())[:MOST_WORKERS]
-    allowed = set(states)
-    for plugin in list(scheduler.plugins.values()):
-        allowed.intersection_update(plugin.valid_workers_downscaling(scheduler, states))
-    shared = shared_bytes(scheduler)
-    return [told_worker(state, state not in allowed, shared[state.address]) for state in states]
+    free, shared = free_to_go(scheduler, states), shared_bytes(scheduler)
+    return [told_worker(state, state not in free, shared[state.address]) for state in states]
 
 
 def told_worker(state, vetoed, shared):
@@ -53,7 +51,7 @@ def told_worker(state, vetoed, shared):
         "address": state.address,
         "status": state.status.name,
         "threads": state.nthreads,
-        "resources": state.resources,
+        "resources": dict(islice(state.resources.items(), MOST_NAMES)),
         "memory_limit": state.memory_limit,
         "memory": state.metrics.get("memory"),
         "bytes": state.nbytes,
@@ -97,7 +95,7 @@ def told_versions(scheduler):
         tell_version(versions, version_of(state), "workers", str(state.name)[:253])
     for client in users(scheduler):
         tell_version(versions, version_of(scheduler.clients[client]), "clients", client[:253])
-    return list(versions.values())
+    return list(versions.values())[:MOST_NAMES]
 
 
 def version_of(state):

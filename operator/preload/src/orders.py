@@ -2,9 +2,9 @@
 
 import asyncio
 
-from drain import drains, remember, report
-from pods import workers_of
-from retire import dismiss, retire, uncordon
+from drain import close, drains, remember, report
+from retire import CORDONED, dismiss, look, retire, uncordon
+from watch import changed
 
 
 async def retire_all(scheduler, pods, times, leaving):
@@ -13,8 +13,8 @@ async def retire_all(scheduler, pods, times, leaving):
     deadline = 120 if deadline is None else deadline
     reserve = min(30, deadline / 4) if reserve is None else reserve
     records = [retire(scheduler, pod, ip, deadline, reserve, leaving) for pod, ip in pods]
-    if records:
-        await asyncio.wait([record.job for record in records], timeout=wait)
+    if jobs := [record.job for record in records if record.job]:
+        await asyncio.wait(jobs, timeout=wait)
     answers = [report(record) for record in records]
     for record in records:
         drop_unknown(record)
@@ -30,10 +30,19 @@ async def uncordon_all(scheduler, pods, *_):
             await stop(drain)
             drains.pop(pod, None)
             uncordon(scheduler, drain)
-        known = workers_of(scheduler, pod, ip)
-        state = "leaving" if drain.leaving else "running" if known else "unknown"
-        answers.append({"name": pod, "state": state, "workers": len(known)})
+            await told_to_go_on(scheduler, drain)
+        states = {state.status.name for state in look(scheduler, drain)}
+        state = "leaving" if drain.leaving else "waiting" if CORDONED in states else "running"
+        answers.append({"name": pod, "state": state if states else "unknown", "workers": drain.here})
     return answers
+
+
+async def told_to_go_on(scheduler, drain):
+    """Wait a moment for the workers to say that they go on, so that no later order can overtake this one."""
+    for _ in range(50):
+        if all(state.status.name != CORDONED for state in look(scheduler, drain)):
+            break
+        await asyncio.sleep(0.02)
 
 
 async def forget_all(scheduler, pods, *_):
@@ -42,8 +51,9 @@ async def forget_all(scheduler, pods, *_):
     for pod, ip in pods:
         drain = drains.get(pod) or remember(pod, ip)
         await stop(drain)
-        await dismiss(scheduler, drain)
-        drain.verdict = "forgotten" if drain.addresses else "unknown"
+        if look(scheduler, drain) or not drain.addresses:
+            await dismiss(scheduler, drain)
+            close(drain, "forgotten" if drain.addresses else "unknown")
         answers.append(report(drain))
         drop_unknown(drain)
     return answers
@@ -60,9 +70,12 @@ async def stop(drain):
     if drain.job:
         drain.job.cancel()
         await asyncio.wait([drain.job])
+    if not drain.told:
+        close(drain, "cancelled")
 
 
 async def stop_all():
     """Stop all drains, so that everybody who waits is answered."""
     for drain in list(drains.values()):
         await stop(drain)
+    changed()

@@ -1,5 +1,6 @@
 """Which of the scheduler's workers belong to a pod, and what would be lost with them."""
 
+import contextlib
 import re
 
 # The names that the operator gives to pods, and Dask to the processes of one.
@@ -44,9 +45,11 @@ def arriving(scheduler, states):
     return sum(info["thief"] in states for info in stealing.in_flight.values()) if stealing else 0
 
 
-def is_vetoed(scheduler, states):
-    """Whether a plugin, such as a running P2P shuffle, forbids to take one of these workers away."""
+def free_to_go(scheduler, states):
+    """Return the workers that no plugin, such as a running P2P shuffle, forbids to take away."""
+    free = set(states)
     for plugin in list(scheduler.plugins.values()):
-        if len(plugin.valid_workers_downscaling(scheduler, list(states))) < len(states):
-            return True
-    return False
+        # One that is broken forbids nothing.
+        with contextlib.suppress(Exception):
+            free.intersection_update(plugin.valid_workers_downscaling(scheduler, list(states)))
+    return free

@@ -10,10 +10,13 @@ import time
 
 from distributed.preloading import logger
 
-from drain import drains, leaving_addresses, remember
+from drain import close, drains, leaving_addresses, remember
 from handback import PREFIX, forget_asked, hand_back
-from pods import arriving, is_vetoed, unique_keys, workers_of
+from pods import STAYING, arriving, free_to_go, unique_keys, workers_of
 from watch import changed
+
+# What Dask calls a paused worker that will not go on by itself.
+CORDONED = "closing_gracefully"
 
 # A pod that goes anyway waits for a shuffle to end and for peers to have memory again; and while its actors
 # are lost, what else it has need not be.
@@ -23,7 +26,7 @@ MAY_PASS = "vetoed", "peers paused", "actors"
 def retire(scheduler, pod, ip, deadline, reserve, leaving):
     """Drain a pod, or join the drain under way; return its record. The latest request sets the deadline."""
     drain = drains.get(pod)
-    if not drain or not drain.job or (drain.job.done() and workers_of(scheduler, pod, ip)):
+    if not drain or (drain.told and not is_over(scheduler, drain)):
         drain = remember(pod, ip)
         drain.job = asyncio.ensure_future(run(scheduler, drain))
     drain.until = time.monotonic() + deadline
@@ -33,50 +36,68 @@ def retire(scheduler, pod, ip, deadline, reserve, leaving):
     return drain
 
 
+def is_over(scheduler, drain):
+    """Whether what was found out about a pod still holds."""
+    states = look(scheduler, drain)
+    return not states or (drain.verdict in ("ready", "lost") and is_empty(drain, states))
+
+
+def is_empty(drain, states):
+    paused = all(state.status.name == CORDONED for state in states)
+    return paused and not drain.unfinished and not drain.left
+
+
 async def run(scheduler, drain):
     """Drain until it is over, and say how it ended; a failure in here must not reach the scheduler."""
     try:
-        await until_over(scheduler, drain)
+        verdict = await until_over(scheduler, drain)
     except asyncio.CancelledError:
-        # Whoever cancels it says why.
-        drain.verdict = "cancelled"
+        verdict = "cancelled"
     except Exception as error:
         logger.exception("dask-operator")
-        drain.verdict, drain.why = "failed", type(error).__name__
-    drain.took = time.monotonic() - drain.began
+        verdict, drain.why = "failed", type(error).__name__
     forget_asked(drain.addresses)
+    close(drain, verdict)
     changed()
 
 
 async def until_over(scheduler, drain):
-    pause = 0.01
-    while not step(scheduler, drain):
-        if drain.left and (not drain.unfinished or time.monotonic() > drain.until - drain.reserve):
+    pause, verdict = 0.01, ""
+    while True:
+        began = time.monotonic()
+        # A connection may have broken that the scheduler still believes in.
+        with contextlib.suppress(OSError):
+            verdict = step(scheduler, drain)
+        if verdict:
+            break
+        # Long lists of keys are not looked at so often.
+        pause = max(min(pause * 1.5, 0.2), 20 * (time.monotonic() - began))
+        if drain.left and (not drain.unfinished or began > drain.until - drain.reserve):
             await copy_away(scheduler, drain)
         await asyncio.sleep(pause)
-        pause = min(pause * 1.5, 0.2)
-    if drain.leaving and drain.verdict != "ready" and drain.why != "closing":
+    if drain.leaving and verdict != "ready" and drain.why != "closing":
         # The pod goes, whatever is on it: its tasks are not to be blamed for that.
         await dismiss(scheduler, drain)
-    elif drain.verdict == "refused":
+    elif verdict == "refused":
         uncordon(scheduler, drain)
+    return verdict
 
 
 def step(scheduler, drain):
-    """Look, and do what can be done at once; return whether the drain is over."""
+    """Look, and do what can be done at once; return the verdict, if there is one."""
     states = look(scheduler, drain)
     drain.why = objection(scheduler, drain, states)
     if not states:
-        drain.verdict = "lost" if drain.lost else "ready" if drain.addresses else "unknown"
-    elif drain.why and not (drain.leaving and drain.why in MAY_PASS):
-        drain.verdict = "refused"
-    elif time.monotonic() > drain.until:
-        drain.verdict = "interrupted"
-    elif drain.why != "vetoed":
+        return "lost" if drain.lost else "ready" if drain.addresses else "unknown"
+    if drain.why and not (drain.leaving and drain.why in MAY_PASS):
+        return "refused"
+    if time.monotonic() > drain.until:
+        return "interrupted"
+    if drain.why != "vetoed":
         cordon(scheduler, drain, states)
-        if not drain.unfinished and not drain.left:
-            drain.verdict = "lost" if drain.lost else "refused" if drain.why else "ready"
-    return drain.verdict != "waiting"
+        if is_empty(drain, states):
+            return "lost" if drain.lost else "refused" if drain.why else "ready"
+    return ""
 
 
 def look(scheduler, drain):
@@ -96,7 +117,9 @@ def objection(scheduler, drain, states):
         return "closing"
     if any(state.actors for state in states):
         return "actors"
-    if not drain.cordoned and is_vetoed(scheduler, states) and time.monotonic() < drain.until - drain.reserve:
+    # A shuffle that begins now counts on paused workers, too: only a pod that goes anyway goes on.
+    waits = not drain.cordoned and time.monotonic() < drain.until - drain.reserve
+    if (waits or not drain.leaving) and len(free_to_go(scheduler, states)) < len(states):
         return "vetoed"
     leaving = leaving_addresses() | drain.addresses
     if (drain.unfinished or drain.left) and leaving.issuperset(state.address for state in scheduler.running):
@@ -109,18 +132,18 @@ def cordon(scheduler, drain, states):
     """Pause the workers and take back what they have not started."""
     drain.cordoned = True
     for state in states:
-        set_status(scheduler, state, "closing_gracefully")
+        # One that is just coming is paused when it has come.
+        if state.status.name in STAYING:
+            scheduler.handle_worker_status_change(CORDONED, state, PREFIX + "retire")
+            send(scheduler, state, CORDONED)
         hand_back(scheduler, state)
 
 
-def set_status(scheduler, state, status):
-    """Tell a worker to pause or to go on, and on the way in let the scheduler know it at once."""
-    if state.status.name == status:
-        return
-    message = {"op": "worker-status-change", "status": status, "stimulus_id": PREFIX + status}
-    if status != "running":
-        scheduler.handle_worker_status_change(status, state, message["stimulus_id"])
-    scheduler.stream_comms[state.address].send(message)
+def send(scheduler, state, status):
+    """Tell a worker to pause or to go on, unless its connection has just broken."""
+    order = {"op": "worker-status-change", "status": status, "stimulus_id": PREFIX + status}
+    with contextlib.suppress(OSError):
+        scheduler.stream_comms[state.address].send(order)
 
 
 async def copy_away(scheduler, drain):
@@ -149,15 +172,16 @@ def uncordon(scheduler, drain):
     drain.cordoned = False
     stop_moving(scheduler, drain.addresses)
     for state in workers_of(scheduler, drain.pod_name, drain.pod_ip):
-        if state.status.name == "closing_gracefully":
-            set_status(scheduler, state, "running")
+        if state.status.name == CORDONED:
+            send(scheduler, state, "running")
 
 
 async def dismiss(scheduler, drain):
     """Remove the workers as expected: their tasks run elsewhere, and are not blamed."""
+    drain.told = None
     states = look(scheduler, drain)
-    tasks, workers = drain.unfinished, drain.here
+    unfinished, here = drain.unfinished, drain.here
     for state in states:
         await scheduler.remove_worker(state.address, expected=True, stimulus_id=PREFIX + "dismiss")
     look(scheduler, drain)
-    drain.unfinished, drain.here = tasks, workers
+    drain.unfinished, drain.here = unfinished, here

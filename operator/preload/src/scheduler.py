@@ -9,13 +9,14 @@ import hmac
 import json
 import math
 import os
+import time
 
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from facts import facts
 from orders import forget_all, retire_all, stop_all, uncordon_all
 from users_own import call, preloads
-from watch import MOST_WAITING, Watch, change_after, changes, wake, watch
+from watch import MOST_WAITING, Watch, change_after, changes, spent, wake, watch
 
 ROUTE = "/dask-operator/v1/(facts|retire|uncordon|forget)"
 TOKEN_VARIABLE = "DASK_OPERATOR_TOKEN"
@@ -34,9 +35,8 @@ async def dask_setup(scheduler):
     if token := os.environ.get(TOKEN_VARIABLE):
         scheduler.add_plugin(Watch(), name="dask-operator")
         watching.append(asyncio.ensure_future(watch(scheduler)))
-        scheduler.http_application.add_handlers(
-            ".*", [(ROUTE, Link, {"scheduler": scheduler, "token": token})]
-        )
+        route = ROUTE, Link, {"scheduler": scheduler, "token": token}
+        scheduler.http_application.add_handlers(".*", [route])
 
 
 async def dask_teardown(scheduler):
@@ -78,7 +78,10 @@ class Link(RequestHandler):
         except ValueError:
             raise HTTPError(400) from None
         await change_after(after, min(wait, LONGEST_WAIT), lambda: self.gone)
+        began = time.monotonic()
         self.answer(facts(self.scheduler, changes.revision, changes.waiting))
+        if wait:
+            spent(time.monotonic() - began)
 
     async def post(self, name):
         if name not in ORDERS:

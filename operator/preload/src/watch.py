@@ -1,6 +1,7 @@
 """Notice changes, and let those who wait for one go on."""
 
 import asyncio
+import contextlib
 import time
 from types import SimpleNamespace
 
@@ -11,12 +12,11 @@ from demand import note_needs
 from drain import note_loss
 from facts import idle_since
 
-# How often to look for what no hook tells, and the least time between two answers about changes, in seconds.
+# How often to look for what no hook tells, in seconds.
 LOOK = 0.25
-BETWEEN_ANSWERS = 0.1
 MOST_WAITING = 8
 
-changes = SimpleNamespace(revision=1, waiting=0, told_at=0.0, happened=asyncio.Event())
+changes = SimpleNamespace(revision=1, waiting=0, not_before=0.0, happened=asyncio.Event())
 
 
 def changed():
@@ -35,19 +35,17 @@ async def change_after(revision, seconds, gave_up):
     until = time.monotonic() + seconds
     changes.waiting += 1
     while changes.revision == revision and not gave_up() and (left := until - time.monotonic()) > 0:
-        await within(changes.happened.wait(), left)
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(changes.happened.wait(), left)
     if changes.revision != revision and seconds:
         # The first change is told at once; a stream of them must not keep the scheduler busy with us.
-        await asyncio.sleep(changes.told_at + BETWEEN_ANSWERS - time.monotonic())
-        changes.told_at = time.monotonic()
+        await asyncio.sleep(changes.not_before - time.monotonic())
     changes.waiting -= 1
 
 
-async def within(waiting, seconds):
-    """Wait no longer than this."""
-    job = asyncio.ensure_future(waiting)
-    await asyncio.wait([job], timeout=seconds)
-    job.cancel()
+def spent(seconds):
+    """Note what an answer took: the next change is told twenty times that later, or a tenth of a second."""
+    changes.not_before = time.monotonic() + max(0.1, 20 * seconds)
 
 
 class Watch(SchedulerPlugin):
@@ -82,20 +80,22 @@ async def watch(scheduler):
     """Look at what no hook tells, for ever."""
     before = None
     while True:
-        now = time.time()
-        for address, state in scheduler.workers.items():
-            if state.processing:
-                idle_since.pop(address, None)
-            else:
-                idle_since.setdefault(address, now)
-        for address in set(idle_since).difference(scheduler.workers):
-            del idle_since[address]
-        seen = (
-            scheduler.transition_counter,
-            scheduler.idle_since,
-            [w.status for w in scheduler.workers.values()],
-        )
-        if seen != before:
-            before = seen
-            changed()
+        with contextlib.suppress(Exception):
+            seen = look_round(scheduler)
+            if seen != before:
+                before = seen
+                changed()
         await asyncio.sleep(LOOK)
+
+
+def look_round(scheduler):
+    """Note who has nothing to do; return what differs when something has changed."""
+    for address, state in scheduler.workers.items():
+        if state.processing:
+            idle_since.pop(address, None)
+        else:
+            idle_since.setdefault(address, time.time())
+    for address in set(idle_since).difference(scheduler.workers):
+        del idle_since[address]
+    statuses = [state.status for state in scheduler.workers.values()]
+    return scheduler.transition_counter, scheduler.idle_since, statuses

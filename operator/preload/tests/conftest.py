@@ -4,6 +4,7 @@ DASK_VENVS may name the Python executables to test with, separated by colons; el
 """
 
 import contextlib
+import itertools
 import os
 import re
 import socket
@@ -165,9 +166,14 @@ class Process:
             self.popen.stdin.close()
 
 
+# Below those that the kernel gives to outgoing connections, and another beginning in each process.
+PORTS = (10000 + number % 20000 for number in itertools.count(os.getpid() * 97))
+
+
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
+    for port in PORTS:
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def wait_until(condition, within, explain=lambda: ""):

