@@ -42,6 +42,14 @@ pub(crate) fn append_env(container: &mut Container, name: &str, value: &str) {
     }
 }
 
+/// Appends a variable with a field of the pod unless the user defined it.
+pub(crate) fn append_field(container: &mut Container, name: &str, path: &str) {
+    if !has_env(container, name) {
+        let from = json!({"fieldRef": {"fieldPath": path}});
+        append(container, "env", json!({"name": name, "valueFrom": from}));
+    }
+}
+
 /// Appends an item to a list field.
 pub(crate) fn append(container: &mut Container, field: &str, item: Value) {
     let list = container.entry(field).or_insert_with(|| json!([]));

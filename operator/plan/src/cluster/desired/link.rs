@@ -18,6 +18,7 @@ pub(super) fn inject(container: &mut Container, cluster_uid: &str) {
         return;
     }
     container::append_env(container, "OPERATOR_PRELOAD", SOURCE.trim_end());
-    container::append_env(container, VARIABLE, STUB.trim_end());
+    link::append_preload(container, VARIABLE, STUB.trim_end());
     container::append_env(container, TOKEN_VARIABLE, &link::token(cluster_uid));
+    container::append_field(container, "DASK_OPERATOR_POD_UID", "metadata.uid");
 }

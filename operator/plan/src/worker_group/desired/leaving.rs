@@ -28,10 +28,7 @@ pub(super) fn inject(pod: &mut PodSpec, cluster_uid: &str) {
         other => *other = json!({"preStop": ask}),
     }
     container::append_env(main, TOKEN_VARIABLE, &link::token(cluster_uid));
-    if !container::has_env(main, "DASK_OPERATOR_POD_IP") {
-        let address = json!({"fieldRef": {"fieldPath": "status.podIP"}});
-        container::append(main, "env", json!({"name": "DASK_OPERATOR_POD_IP", "valueFrom": address}));
-    }
+    container::append_field(main, "DASK_OPERATOR_POD_IP", "status.podIP");
     pod.set_absent("terminationGracePeriodSeconds", json!(DRAIN + AFTERWARDS));
     let grace = pod.grace_seconds().unwrap_or(DRAIN + AFTERWARDS);
     let drain = grace.saturating_sub(AFTERWARDS).max(grace / 2);
