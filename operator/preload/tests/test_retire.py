@@ -332,3 +332,14 @@ def test_what_is_forgotten_with_data_is_told_and_told_again(lab):
         told = cluster.order("forget", first)
         assert (told["state"], told["lost_keys"], told["lost_bytes"]) == ("forgotten", 5, 5000)
     assert cluster.retire(first) == told
+
+
+def test_what_dask_calls_retirement_starts_an_executing_task_twice(lab):
+    cluster, [first, _], client = held(lab)
+    client.run(f"a = on({first!r}, 'a'); begun('a')")
+    client.run(
+        f"client.retire_workers(names=[{first!r}], close_workers=False); begun('a', 'a'); Event('a').set()"
+    )
+    assert client.run("", "[a.result(), client.run_on_scheduler(suspicious)]") == ["a", 0], (
+        "nothing else shows it"
+    )
