@@ -277,7 +277,7 @@ async def cb(c,L,*D):
   b=q.get(i)or ao(i,w)
   if not b.u:await at(b);q.pop(i,None);aT(c,b);await cc(c,b)
   e={d.status.name for d in H(c,b)}
-  d='leaving'if b.u else'waiting'if Q in e else'running'
+  d='running'if Q not in e else'leaving'if b.u else'waiting'
   M.append({'name':i,'state':d if e else'unknown','workers':b.x})
  return M
 async def cc(c,b):
