@@ -119,7 +119,7 @@ cm={'status':lambda c:c.status.name,'idle_since':bJ,'clients':lambda c:len(aM(c)
 P='dask-operator-'
 cn=('ready','constrained','waiting','released',None)
 co=('executing','long-running')
-cp=500
+cp=1000
 ad={}
 def bL(c,d):
  bM(c)
@@ -132,7 +132,6 @@ def bL(c,d):
   c.stream_comms[d.address].send(cV)
   m+=1
   if m==cp:break
- return len(d.processing)
 def bM(c):
  aw=c.stream_handlers.get('steal-response')
  def bb(**W):
@@ -277,7 +276,7 @@ async def cb(c,L,*D):
   b=q.get(i)or ao(i,w)
   if not b.u:await at(b);q.pop(i,None);aT(c,b);await cc(c,b)
   e={d.status.name for d in H(c,b)}
-  d='leaving'if b.u else'waiting'if Q in e else'running'
+  d='running'if Q not in e else'leaving'if b.u else'waiting'
   M.append({'name':i,'state':d if e else'unknown','workers':b.x})
  return M
 async def cc(c,b):

@@ -12,14 +12,14 @@ LET_GO = "ready", "constrained", "waiting", "released", None
 EXECUTES = "executing", "long-running"
 
 # Each answer costs the scheduler a fraction of a millisecond; this many are asked for between two looks.
-AT_ONCE = 500
+AT_ONCE = 1000
 
 # The run of each task that was asked for and may still be executing, by its key and the worker's address.
 asked = {}
 
 
 def hand_back(scheduler, state):
-    """Ask a paused worker for its tasks; return how many it still has."""
+    """Ask a paused worker for the tasks that it has not started."""
     listen(scheduler)
     stealing = scheduler.extensions.get("stealing")
     count = 0
@@ -33,7 +33,6 @@ def hand_back(scheduler, state):
         count += 1
         if count == AT_ONCE:
             break
-    return len(state.processing)
 
 
 def listen(scheduler):

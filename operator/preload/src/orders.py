@@ -32,7 +32,7 @@ async def uncordon_all(scheduler, pods, *_):
             uncordon(scheduler, drain)
             await told_to_go_on(scheduler, drain)
         states = {state.status.name for state in look(scheduler, drain)}
-        state = "leaving" if drain.leaving else "waiting" if CORDONED in states else "running"
+        state = "running" if CORDONED not in states else "leaving" if drain.leaving else "waiting"
         answers.append({"name": pod, "state": state if states else "unknown", "workers": drain.here})
     return answers
 

@@ -1,9 +1,14 @@
 """The committed texts are what the sources give, small enough and safe in an environment variable."""
 
+import ast
+
 import pytest
+from distributed import Scheduler
+from distributed.scheduler import ClientState, TaskGroup, TaskPrefix, TaskState, WorkerState
+from distributed.stealing import WorkStealing
 
 from conftest import INJECTED, TEXTS
-from generate import GENERATED, STUBS, unpack
+from generate import GENERATED, STUBS, join, own_fields, unpack
 
 LIMIT = 2560
 SCHEDULER_LIMIT = 8192
@@ -49,3 +54,16 @@ def test_a_stub_is_one_line_that_dask_takes_for_source_text(name):
     assert " " in stub
     assert "\n" not in stub
     assert not stub.endswith(".py")
+
+
+@pytest.mark.parametrize("name", ["wait.py", "scheduler.py", "leave.py"])
+def test_a_source_is_understood_by_the_oldest_python_that_dask_supports(name):
+    ast.parse(TEXTS[name], feature_version=(3, 10))
+
+
+def test_no_field_of_our_records_has_a_name_that_dask_uses():
+    # Their names are shortened wherever they occur.
+    fields = own_fields(list(ast.walk(join("scheduler"))))
+    assert "unfinished" in fields
+    for dask in Scheduler, WorkerState, TaskState, TaskGroup, TaskPrefix, WorkStealing, ClientState:
+        assert not {name for name in fields if hasattr(dask, name)}

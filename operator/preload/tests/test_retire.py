@@ -263,6 +263,7 @@ def test_a_retirement_is_joined_and_repeated_without_harm(lab):
     client.run("Event('a').set()")
     assert [answer.result()["state"] for answer in answers] == ["ready", "ready"]
     assert leaving.exit_code(within=20) == 0
+    assert cluster.order("uncordon", first)["state"] == "leaving"
     again = cluster.retire(first)
     assert (again["state"], again["moved_keys"]) == ("ready", 1)
     client.run("begun('a')")
@@ -332,3 +333,14 @@ def test_what_is_forgotten_with_data_is_told_and_told_again(lab):
         told = cluster.order("forget", first)
         assert (told["state"], told["lost_keys"], told["lost_bytes"]) == ("forgotten", 5, 5000)
     assert cluster.retire(first) == told
+
+
+def test_what_dask_calls_retirement_starts_an_executing_task_twice(lab):
+    _, [first, _], client = held(lab)
+    client.run(f"a = on({first!r}, 'a'); begun('a')")
+    client.run(
+        f"client.retire_workers(names=[{first!r}], close_workers=False); begun('a', 'a'); Event('a').set()"
+    )
+    assert client.run("", "[a.result(), client.run_on_scheduler(suspicious)]") == ["a", 0], (
+        "nothing else shows it"
+    )
