@@ -15,6 +15,9 @@ from distributed.comm import get_address_host_port
 
 from users_own import call, preloads
 
+# That this process is to end, whatever still runs in it.
+told = threading.Event()
+
 
 async def dask_setup(server):
     """Run the user's preloads, then return once the scheduler listens."""
@@ -26,12 +29,17 @@ async def dask_setup(server):
     if not nanny:
         await scheduler_listens(server.scheduler.address)
     if nanny is None:
-        exit_soon_after_sigterm()
+        exit_soon()
 
 
 async def dask_teardown(server):
-    """Tear down the user's preloads, the last one first, as Dask does."""
+    """Tear down the user's preloads, the last one first, as Dask does; then the worker is to end.
+
+    Dask gives SIGTERM back to the kernel when it ends, which keeps it from process 1; and then a running task would
+    hold the process.
+    """
     await call("teardown", preloads[::-1], server)
+    told.set()
 
 
 async def scheduler_listens(address):
@@ -49,10 +57,9 @@ async def scheduler_listens(address):
                 pause = min(pause * 1.005, 0.5)
 
 
-def exit_soon_after_sigterm():
-    """Leave 8 seconds after SIGTERM even if a task still runs: its result is lost anyway."""
+def exit_soon():
+    """Leave 8 seconds after SIGTERM or a close even if a task still runs: its result is lost anyway."""
     handler = signal.getsignal(signal.SIGTERM)
-    told = threading.Event()
 
     def leave():
         told.wait()

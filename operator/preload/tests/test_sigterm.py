@@ -14,6 +14,16 @@ if __name__ == "__main__":
     time.sleep(120)
 """
 
+CLOSE = """
+import sys
+from distributed import Client
+async def close(dask_scheduler):
+    for address in list(dask_scheduler.workers):
+        await dask_scheduler.remove_worker(address, stimulus_id="test", expected=True)
+if __name__ == "__main__":
+    Client(sys.argv[1]).run_on_scheduler(close)
+"""
+
 # A preload argument hides the variable, so the handler is the user's business then.
 OWN_HANDLER = """
 import signal
@@ -86,3 +96,9 @@ def test_under_a_nanny_dask_keeps_its_own_way_of_leaving(lab, way):
     worker.sees("Starting established connection", 2 if way else 1)
     worker.terminate()
     assert worker.exit_code(within=12) == 0
+
+
+def test_a_worker_that_is_closed_by_its_scheduler_exits_although_its_task_runs(lab):
+    worker = busy_worker(lab)
+    lab.script(CLOSE, lab.address)
+    assert worker.exit_code(within=11) == 0
