@@ -7,7 +7,7 @@ import time
 from collections import Counter
 
 import numpy as np
-from dask.distributed import get_worker
+from dask.distributed import get_worker, wait
 
 from session import report, session
 
@@ -60,12 +60,12 @@ def main():
             time.sleep(0.05)
         gone = set(workers) - set(client.nthreads())
         problem = check(client, first, values, scattered, running) if gone else "no worker left"
-        report("leaving", problem, gone=sorted(gone), bodies=sum(bodies(client).values()))
+        report("leaving", problem, problem=problem, gone=sorted(gone), bodies=sum(bodies(client).values()))
 
 
 def check(client, first, values, scattered, running):
     """Return what was lost or done twice."""
-    client.gather(running)
+    wait([*running, *first.values()], timeout=PATIENCE)
     twice = [name for name, count in bodies(client).items() if count > 1]
     if twice:
         return f"begun twice: {twice}"

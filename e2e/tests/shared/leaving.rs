@@ -37,6 +37,7 @@ async fn a_worker(bed: &Bed) -> Result<String> {
 fn assert_nothing_was_lost(workload: Workload) -> Result<()> {
     let (reported, succeeded) = workload.finish()?;
     assert!(succeeded, "{reported}");
+    assert_eq!(reported["gone"].as_array().map(Vec::len), Some(1), "{reported}");
     // Three results and two running tasks of each of three workers.
     assert_eq!(reported["bodies"], 15, "{reported}");
     Ok(())
@@ -75,5 +76,7 @@ async fn a_worker_whose_user_has_a_hook_of_their_own_is_left_to_it() -> Result<(
     bed.api::<Pod>().delete(&worker, &DeleteParams::default()).await?;
     let (reported, succeeded) = workload.finish()?;
     assert!(!succeeded, "{reported}");
+    let problem = reported["problem"].as_str().unwrap_or_default();
+    assert!(problem.starts_with("begun twice"), "{reported}");
     Ok(())
 }

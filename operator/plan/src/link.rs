@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::container::{self, Container};
 
 /// What guards the routes.
-pub(crate) const TOKEN_VARIABLE: &str = "DASK_OPERATOR_TOKEN";
+pub(crate) const TOKEN_VARIABLE: &str = "OPERATOR_TOKEN";
 
 /// Beside a variable that names preloads: that they take no arguments. Dask would give ours the lists that are meant
 /// for the user's own, and does not start when there are more lists than preloads.
@@ -17,8 +17,8 @@ pub(crate) fn append_preload(container: &mut Container, variable: &str, text: &s
     container::append_env(container, &format!("{variable}_ARGV"), "[]");
 }
 
-/// The token of the cluster with this UID: the same whenever it is asked for, so that it need not be kept, and for
-/// everybody who cannot read the cluster as good as random. Whoever can may also run code in its pods.
+/// The token of the cluster with this UID: the same whenever it is asked for, so that it need not be kept, and as good
+/// as random for everybody who cannot read the cluster's objects.
 pub(crate) fn token(cluster_uid: &str) -> String {
     format!("{:x}", Sha256::digest(format!("dask-operator/link/{cluster_uid}")))
 }

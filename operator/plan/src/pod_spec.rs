@@ -57,6 +57,11 @@ impl PodSpec {
         container::set_absent(&mut self.fields, field, value);
     }
 
+    /// Whether the pod's address is its node's.
+    pub(crate) fn is_on_host_network(&self) -> bool {
+        self.fields.get("hostNetwork") == Some(&Value::Bool(true))
+    }
+
     /// How long the pod may take to end, in seconds, if that is said.
     pub(crate) fn grace_seconds(&self) -> Option<u32> {
         self.fields.get("terminationGracePeriodSeconds")?.as_u64()?.try_into().ok()

@@ -56,7 +56,7 @@ fn a_worker_asks_with_its_schedulers_token_and_has_the_time_to() {
     let worker = worker(&json!({"name": "worker"}), json!({}));
     assert!(asks(&worker));
     assert_eq!(worker["terminationGracePeriodSeconds"], 130);
-    let token = variable(&worker["containers"][0], "DASK_OPERATOR_TOKEN");
+    let token = variable(&worker["containers"][0], "OPERATOR_TOKEN");
     assert!(token.is_some());
 }
 
@@ -67,8 +67,7 @@ fn a_scheduler_and_its_workers_have_the_same_token() {
     let checked = cluster::check(&cluster).unwrap();
     let plan = cluster::plan(&checked, &cluster::Observed::default(), &settings(), Timestamp::UNIX_EPOCH);
     let text = format!("{:?}", plan.apply);
-    let token =
-        variable(&worker(&json!({"name": "worker"}), json!({}))["containers"][0], "DASK_OPERATOR_TOKEN");
+    let token = variable(&worker(&json!({"name": "worker"}), json!({}))["containers"][0], "OPERATOR_TOKEN");
     assert!(text.contains(token.unwrap().as_str().unwrap()));
 }
 
@@ -90,7 +89,7 @@ fn a_grace_period_of_the_users_own_stands_and_the_drain_keeps_within_it() {
     for (grace, drain) in [(60, "50"), (10, "5"), (0, "0"), (3600, "3590")] {
         let pod = worker(&json!({"name": "worker"}), json!({"terminationGracePeriodSeconds": grace}));
         assert_eq!(pod["terminationGracePeriodSeconds"], grace);
-        assert_eq!(variable(&pod["containers"][0], "DASK_OPERATOR_DRAIN_SECONDS"), Some(json!(drain)));
+        assert_eq!(variable(&pod["containers"][0], "OPERATOR_DRAIN_SECONDS"), Some(json!(drain)));
     }
 }
 
@@ -104,4 +103,12 @@ fn a_scheduler_whose_preloads_the_user_names_where_they_hide_ours_is_left_alone(
     let env = json!([{"name": "DASK_DISTRIBUTED__SCHEDULER__PRELOAD", "value": "own.py"}]);
     assert!(!variable_of(json!({"name": "scheduler", "env": env})));
     assert!(!variable_of(json!({"name": "scheduler", "image": "own", "command": ["own-program"]})));
+}
+
+#[test]
+fn a_worker_on_its_nodes_network_is_known_by_its_name_alone() {
+    let address =
+        |pod| variable(&worker(&json!({"name": "worker"}), pod)["containers"][0], "OPERATOR_POD_IP");
+    assert!(address(json!({})).is_some());
+    assert_eq!(address(json!({"hostNetwork": true})), None);
 }

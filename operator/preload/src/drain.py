@@ -26,6 +26,8 @@ def remember(pod, ip):
         cordoned=False,
         # The addresses of the pod's workers; those that went meanwhile, too.
         addresses=set(),
+        # Those of them that went; another pod may have the address by now.
+        gone=set(),
         verdict="waiting",
         why="",
         here=0,
@@ -70,7 +72,8 @@ def close(drain, verdict):
 def note_loss(scheduler, address):
     """Note what went with a worker that the scheduler has just removed."""
     for drain in drains.values():
-        if address in drain.addresses:
+        if address in drain.addresses and not (drain.told and address in drain.gone):
+            drain.gone.add(address)
             events = [event for _, event in scheduler.get_events(address) if isinstance(event, dict)]
             *_, removal = (event for event in events if event.get("action") == "remove-worker")
             keys = removal["lost-computed-tasks"] | removal["lost-scattered-tasks"]
@@ -78,8 +81,3 @@ def note_loss(scheduler, address):
                 drain.told["lost_keys"] += len(keys)
             else:
                 drain.lost.update((key, drain.seen.get(key, 0)) for key in keys)
-
-
-def leaving_addresses():
-    """Return the addresses of all workers that a drain has paused."""
-    return {address for drain in drains.values() if drain.cordoned for address in drain.addresses}

@@ -27,7 +27,7 @@ def facts(scheduler, revision, polls):
         "revision": revision,
         "polls": polls,
         "time": time.time(),
-        "pod_uid": os.environ.get("DASK_OPERATOR_POD_UID", ""),
+        "pod_uid": os.environ.get("OPERATOR_POD_UID", ""),
         "missing": [],
     }
     for name, part in PARTS.items():

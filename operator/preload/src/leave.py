@@ -17,19 +17,19 @@ connected = threading.Event()
 def ask(limit):
     """Post the request; the answer is over when the scheduler closes the connection."""
     host = env("DASK_SCHEDULER_ADDRESS").split("//")[-1].rsplit(":", 1)[0].strip("[]")
-    link = socket.create_connection((host, int(env("DASK_OPERATOR_HTTP_PORT", "8787"))), 1)
+    link = socket.create_connection((host, int(env("OPERATOR_HTTP_PORT", "8787"))), 1)
     connected.set()
     # The answer must be here before the time is over.
-    body = BODY % (env("DASK_WORKER_NAME"), env("DASK_OPERATOR_POD_IP", ""), max(limit - 1, limit / 2))
+    body = BODY % (env("DASK_WORKER_NAME"), env("OPERATOR_POD_IP", ""), max(limit - 1, limit / 2))
     link.settimeout(limit)
-    link.sendall((HEAD % (env("DASK_OPERATOR_TOKEN"), len(body)) + body).encode())
+    link.sendall((HEAD % (env("OPERATOR_TOKEN"), len(body)) + body).encode())
     while link.recv(65536):
         pass
 
 
 # A thread can be left behind, whatever it hangs in: a name server, a scheduler that stands still.
 try:
-    limit = float(env("DASK_OPERATOR_DRAIN_SECONDS", "120"))
+    limit = float(env("OPERATOR_DRAIN_SECONDS", "120"))
     threading.excepthook = lambda _: connected.set()
     asking = threading.Thread(target=ask, args=[limit], daemon=True)
     asking.start()

@@ -10,7 +10,7 @@ import time
 
 from distributed.preloading import logger
 
-from drain import close, drains, leaving_addresses, remember
+from drain import close, drains, remember
 from handback import PREFIX, forget_asked, hand_back
 from pods import STAYING, arriving, free_to_go, unique_keys, workers_of
 from watch import changed
@@ -56,9 +56,19 @@ async def run(scheduler, drain):
     except Exception as error:
         logger.exception("dask-operator")
         verdict, drain.why = "failed", type(error).__name__
+        await give_up(scheduler, drain)
     forget_asked(drain.addresses)
     close(drain, verdict)
     changed()
+
+
+async def give_up(scheduler, drain):
+    """Leave nobody paused, and no task to be blamed, by a drain that failed."""
+    with contextlib.suppress(Exception):
+        if drain.leaving:
+            await dismiss(scheduler, drain)
+        else:
+            uncordon(scheduler, drain)
 
 
 async def until_over(scheduler, drain):
@@ -115,17 +125,18 @@ def objection(scheduler, drain, states):
     """Return why these workers cannot be drained now, or nothing."""
     if scheduler.status.name in ("closing", "closed"):
         return "closing"
+    # Those that leave are not running any more.
+    alone = drain.addresses.issuperset(state.address for state in scheduler.running)
+    waiting = {address for address, peer in scheduler.workers.items() if peer.status.name == "paused"}
+    if alone and (drain.unfinished or drain.left) and not waiting - drain.addresses:
+        return "last worker"
     if any(state.actors for state in states):
         return "actors"
     # A shuffle that begins now counts on paused workers, too: only a pod that goes anyway goes on.
     waits = not drain.cordoned and time.monotonic() < drain.until - drain.reserve
     if (waits or not drain.leaving) and len(free_to_go(scheduler, states)) < len(states):
         return "vetoed"
-    leaving = leaving_addresses() | drain.addresses
-    if (drain.unfinished or drain.left) and leaving.issuperset(state.address for state in scheduler.running):
-        paused = {address for address, peer in scheduler.workers.items() if peer.status.name == "paused"}
-        return "peers paused" if paused - leaving else "last worker"
-    return ""
+    return "peers paused" if alone and (drain.unfinished or drain.left) else ""
 
 
 def cordon(scheduler, drain, states):
@@ -154,7 +165,8 @@ async def copy_away(scheduler, drain):
         copies = scheduler.replicate(keys=list(drain.left), n=1)
     else:
         copies = scheduler.retire_workers(workers=list(here), remove=False, close_workers=False)
-    with contextlib.suppress(asyncio.TimeoutError):
+    # A key may be released meanwhile, and the last peer pause: the next look sees it.
+    with contextlib.suppress(asyncio.TimeoutError, KeyError, ValueError):
         await asyncio.wait_for(copies, max(0.1, drain.until - time.monotonic()))
     stop_moving(scheduler, here)
 

@@ -19,7 +19,7 @@ from users_own import call, preloads
 from watch import MOST_WAITING, Watch, change_after, changes, spent, wake, watch
 
 ROUTE = "/dask-operator/v1/(facts|retire|uncordon|forget)"
-TOKEN_VARIABLE = "DASK_OPERATOR_TOKEN"
+TOKEN_VARIABLE = "OPERATOR_TOKEN"
 LARGEST_BODY = 65536
 LONGEST_WAIT = 60
 

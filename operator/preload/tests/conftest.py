@@ -31,7 +31,7 @@ INTO_SCHEDULER = {
     SCHEDULER_VARIABLE: TEXTS["scheduler-packed.txt"],
     "DASK_DISTRIBUTED__SCHEDULER__PRELOAD": TEXTS["scheduler-preload.txt"],
     "DASK_DISTRIBUTED__SCHEDULER__PRELOAD_ARGV": "[]",
-    "DASK_OPERATOR_TOKEN": TOKEN,
+    "OPERATOR_TOKEN": TOKEN,
 }
 
 # Like `dask cuda worker`, which builds nannies itself and leaves their preloads to the configuration.

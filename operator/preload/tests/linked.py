@@ -104,11 +104,11 @@ class Cluster:
         pod = self.pods[name][0]
         own = {
             "DASK_SCHEDULER_ADDRESS": f"tcp://127.0.0.1:{self.lab.port}",
-            "DASK_OPERATOR_HTTP_PORT": self.http_port,
+            "OPERATOR_HTTP_PORT": self.http_port,
             "DASK_WORKER_NAME": pod["name"],
-            "DASK_OPERATOR_POD_IP": pod["ip"],
-            "DASK_OPERATOR_TOKEN": TOKEN,
-            "DASK_OPERATOR_DRAIN_SECONDS": 30,
+            "OPERATOR_POD_IP": pod["ip"],
+            "OPERATOR_TOKEN": TOKEN,
+            "OPERATOR_DRAIN_SECONDS": 30,
         }
         return self.lab.start("-I", "-S", "-c", TEXTS["leave.py"], **{**own, **environ})
 

@@ -39,7 +39,7 @@ def standstill(lab):
     """A cluster whose facts are known."""
     # Else Dask drops what is there twice.
     own = {"DASK_DISTRIBUTED__SCHEDULER__ACTIVE_MEMORY_MANAGER__START": False}
-    cluster = Cluster(lab, "--no-dashboard", DASK_OPERATOR_POD_UID="8e1c2f2e", **own).open()
+    cluster = Cluster(lab, "--no-dashboard", OPERATOR_POD_UID="8e1c2f2e", **own).open()
     plain = cluster.pod("--no-nanny", "--memory-limit", "1000000000")
     gpu = cluster.pod("--no-nanny", "--nthreads", "2", "--resources", "GPU=2", group="gpu")
     cluster.scheduler.sees("Register worker", 2)

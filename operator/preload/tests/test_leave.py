@@ -83,7 +83,7 @@ def test_it_ends_when_nothing_listens(alone):
 
 
 def test_it_ends_without_any_environment(alone):
-    nothing = {"DASK_SCHEDULER_ADDRESS": "", "DASK_OPERATOR_DRAIN_SECONDS": "", "DASK_OPERATOR_HTTP_PORT": ""}
+    nothing = {"DASK_SCHEDULER_ADDRESS": "", "OPERATOR_DRAIN_SECONDS": "", "OPERATOR_HTTP_PORT": ""}
     assert alone.leave("pod", **nothing).exit_code(within=10) == 0
 
 
@@ -100,7 +100,7 @@ def test_it_ends_whatever_is_answered(alone, answer):
 
 def test_it_ends_in_time_when_the_answer_never_comes(alone):
     with socket.create_server(("127.0.0.1", alone.http_port)):
-        took, code = timed(lambda: alone.leave("pod", DASK_OPERATOR_DRAIN_SECONDS="1.5").exit_code(10))
+        took, code = timed(lambda: alone.leave("pod", OPERATOR_DRAIN_SECONDS="1.5").exit_code(10))
     assert code == 0
     assert 1.4 < took < 5
 
@@ -115,7 +115,7 @@ def test_it_ends_in_time_when_the_answer_never_ends(alone):
 
     with socket.create_server(("127.0.0.1", alone.http_port)) as server:
         threading.Thread(target=drip, args=[server], daemon=True).start()
-        took, code = timed(lambda: alone.leave("pod", DASK_OPERATOR_DRAIN_SECONDS="1.5").exit_code(10))
+        took, code = timed(lambda: alone.leave("pod", OPERATOR_DRAIN_SECONDS="1.5").exit_code(10))
     over.set()
     assert code == 0
     assert 1.4 < took < 5
@@ -139,6 +139,6 @@ def test_it_ends_in_time_when_the_scheduler_stands_still(lab):
     cluster = Cluster(lab, "--no-dashboard").open()
     [name] = cluster.with_pods(1, "--no-nanny")
     cluster.scheduler.popen.send_signal(signal.SIGSTOP)
-    took, code = timed(lambda: cluster.leave(name, DASK_OPERATOR_DRAIN_SECONDS="1.5").exit_code(10))
+    took, code = timed(lambda: cluster.leave(name, OPERATOR_DRAIN_SECONDS="1.5").exit_code(10))
     assert code == 0
     assert took < 5

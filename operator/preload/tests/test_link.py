@@ -32,7 +32,7 @@ def test_every_route_answers_with_the_token_and_refuses_without(lab, way):
         environ["PYTHONPATH"] = lab.folder
     cluster = Cluster(lab, *WAYS[way], **environ).open()
     for verb, route in ROUTES:
-        for token in None, "", "wrong", "é", INTO_SCHEDULER["DASK_OPERATOR_TOKEN"] + "x":
+        for token in None, "", "wrong", "é", INTO_SCHEDULER["OPERATOR_TOKEN"] + "x":
             assert cluster.ask(verb, f"/dask-operator/v1/{route}", b'{"pods":[]}', token, 5)[0] == 401
         assert cluster.ask(verb, f"/dask-operator/v1/{route}", b'{"pods":[]}', cluster.token, 5)[0] == 200
     health = "/some/where/health" if way == "prefix" else "/health"
@@ -96,7 +96,7 @@ def test_a_ninth_waiting_poll_is_refused_and_those_who_hang_up_make_room(lab):
 
 
 def test_without_a_token_there_are_no_routes(lab):
-    cluster = Cluster(lab, "--no-dashboard", DASK_OPERATOR_TOKEN=None)
+    cluster = Cluster(lab, "--no-dashboard", OPERATOR_TOKEN=None)
     cluster.scheduler.sees("Scheduler at:")
     cluster.with_pods(1, "--no-nanny")
     assert cluster.get("facts")[0] == 404

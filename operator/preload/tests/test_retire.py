@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from conftest import wait_until
+from conftest import free_port, wait_until
 from linked import Cluster, Later, timed
 
 # 400 tasks of 5 to 100 ms, of which half depend on two others; each appends a line when its body starts.
@@ -173,6 +173,24 @@ def test_the_address_of_a_pod_that_is_gone_does_not_lead_to_its_successor(lab):
     assert cluster.retire(first, second)[0]["state"] == "ready"
 
 
+def test_a_pod_that_has_the_address_of_one_that_left_is_a_peer(lab):
+    cluster = Cluster(lab, "--no-dashboard").open()
+    port = free_port()
+    first = cluster.pod("--no-nanny", "--worker-port", port)
+    second = cluster.pod("--no-nanny")
+    cluster.scheduler.sees("Register worker", 2)
+    assert cluster.retire(first)["state"] == "ready"
+    ip = cluster.pods[first][0]["ip"]
+    cluster.pods[first][1].terminate()
+    cluster.scheduler.sees("Remove worker")
+    cluster.pod("--no-nanny", "--host", ip, "--worker-port", port)
+    cluster.scheduler.sees("Register worker", 3)
+    client = cluster.client()
+    client.run(f"kept = [client.submit(len, 'x' * n, workers=[{second!r}]) for n in range(3)]\nwait(kept)")
+    answer = cluster.retire(second, leaving=True)
+    assert (answer["state"], answer["moved_keys"]) == ("ready", 3), answer
+
+
 def test_actors_are_not_moved_so_their_pod_is_refused_and_works_on(lab):
     cluster, [first, second], client = held(lab)
     client.run(
@@ -320,7 +338,7 @@ def test_when_the_deadline_comes_the_data_is_away_and_the_task_is_told(lab):
 def test_a_pod_that_leaves_at_its_deadline_is_not_blamed_on_its_tasks(lab):
     cluster, [first, _], client = held(lab)
     client.run(f"a = on({first!r}, 'a'); begun('a')")
-    assert cluster.leave(first, DASK_OPERATOR_DRAIN_SECONDS=2).exit_code(within=10) == 0
+    assert cluster.leave(first, OPERATOR_DRAIN_SECONDS=2).exit_code(within=10) == 0
     cluster.pods[first][1].end()
     client.run("begun('a', 'a'); Event('a').set()")
     assert client.run("", "[a.result(), client.run_on_scheduler(suspicious)]") == ["a", 0]

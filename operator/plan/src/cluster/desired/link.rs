@@ -20,5 +20,5 @@ pub(super) fn inject(container: &mut Container, cluster_uid: &str) {
     container::append_env(container, "OPERATOR_PRELOAD", SOURCE.trim_end());
     link::append_preload(container, VARIABLE, STUB.trim_end());
     container::append_env(container, TOKEN_VARIABLE, &link::token(cluster_uid));
-    container::append_field(container, "DASK_OPERATOR_POD_UID", "metadata.uid");
+    container::append_field(container, "OPERATOR_POD_UID", "metadata.uid");
 }

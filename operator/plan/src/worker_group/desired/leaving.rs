@@ -17,6 +17,7 @@ const AFTERWARDS: u32 = 10;
 
 /// Makes the worker ask, unless the user's own hook or grace period says otherwise.
 pub(super) fn inject(pod: &mut PodSpec, cluster_uid: &str) {
+    let own_address = !pod.is_on_host_network();
     let main = pod.main_mut();
     if has_hook(main) {
         return;
@@ -28,11 +29,14 @@ pub(super) fn inject(pod: &mut PodSpec, cluster_uid: &str) {
         other => *other = json!({"preStop": ask}),
     }
     container::append_env(main, TOKEN_VARIABLE, &link::token(cluster_uid));
-    container::append_field(main, "DASK_OPERATOR_POD_IP", "status.podIP");
+    // By a node's address its other workers would be found, too.
+    if own_address {
+        container::append_field(main, "OPERATOR_POD_IP", "status.podIP");
+    }
     pod.set_absent("terminationGracePeriodSeconds", json!(DRAIN + AFTERWARDS));
     let grace = pod.grace_seconds().unwrap_or(DRAIN + AFTERWARDS);
     let drain = grace.saturating_sub(AFTERWARDS).max(grace / 2);
-    container::append_env(pod.main_mut(), "DASK_OPERATOR_DRAIN_SECONDS", &drain.to_string());
+    container::append_env(pod.main_mut(), "OPERATOR_DRAIN_SECONDS", &drain.to_string());
 }
 
 fn has_hook(container: &Container) -> bool {
