@@ -37,6 +37,13 @@ impl End {
     }
 }
 
+/// It is made from a UID.
+fn without_token(container: &mut Value) {
+    if let Some(variables) = container["env"].as_array_mut() {
+        variables.retain(|variable| variable["name"] != "OPERATOR_TOKEN");
+    }
+}
+
 /// What of an object lasts: no times, versions, UIDs or random names.
 fn lasting(world: &World, object: &Value) -> Value {
     let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
@@ -55,9 +62,10 @@ fn lasting(world: &World, object: &Value) -> Value {
     if is_pod {
         spec = serde_json::from_str(&spec.to_string().replace(name, "…")).unwrap();
     }
-    for place in ["/containers/0/image", "/template/spec/containers/0/image"] {
-        if let Some(image) = spec.pointer_mut(place) {
-            *image = Value::Null;
+    for place in ["/containers/0", "/template/spec/containers/0"] {
+        if let Some(container) = spec.pointer_mut(place) {
+            container["image"] = Value::Null;
+            without_token(container);
         }
     }
     let owner = object["metadata"]["ownerReferences"][0]["uid"].as_str();

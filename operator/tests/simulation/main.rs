@@ -96,6 +96,7 @@ fn scenarios_keep_every_invariant_and_end_as_if_nothing_had_gone_wrong() {
             check(&scenario.history(seed), scenario.faults())
                 .unwrap_or_else(|why| panic!("{} (seed {seed}): {why}", scenario.name));
         }
+        assert!(scenario.is_met(), "{}: that never happened", scenario.name);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Coincidences too rare to wait for: a few steps each, with exactly the faults that make them dangerous.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use dask_operator_testkit::server::{Call, End, Fate, Faults, Verb};
@@ -28,14 +30,15 @@ struct Rule {
     skip: u32,
     times: u32,
     end: End,
+    /// Whether it ever came to that.
+    met: Arc<AtomicBool>,
 }
 
 impl Scenario {
     /// All of them.
     pub(crate) fn all() -> Vec<Self> {
-        let lost = |verb, times| Rule { verb, plural: "pods", skip: 0, times, end: End::AnswerLost };
-        let refused =
-            Rule { verb: Verb::Create, plural: "services", skip: 1, times: 5, end: End::Refused(500) };
+        let lost = |verb, times| Rule::new(verb, "pods", 0, times, End::AnswerLost);
+        let refused = || Rule::new(Verb::Create, "services", 1, 5, End::Refused(500));
         vec![
             Self::new("workers are created without an answer, and seen late", vec![(0, a_cluster(3))])
                 .with(lost(Verb::Create, 3))
@@ -50,12 +53,12 @@ impl Scenario {
                 "a Service is deleted and cannot be made again for a while",
                 vec![(0, a_cluster(1)), (60_000, lose("services"))],
             )
-            .with(refused.clone()),
+            .with(refused()),
             Self::new(
                 "a Service is deleted while the cluster's own status is seen late",
                 vec![(0, a_cluster(1)), (7000, lose("services"))],
             )
-            .with(refused.clone())
+            .with(refused())
             .are_late("daskclusters"),
             Self::new("workers go while the API server is away, which then only knows who is there", {
                 let outage = Step::Outage { seconds: 5 };
@@ -91,6 +94,11 @@ impl Scenario {
         History { seed, replicas: 1, watched: Vec::new(), steps }
     }
 
+    /// Whether everything has gone wrong that was to.
+    pub(crate) fn is_met(&self) -> bool {
+        self.faults.rules.iter().all(|rule| rule.met.load(Ordering::Relaxed))
+    }
+
     /// What goes wrong.
     pub(crate) fn faults(&self) -> Targeted {
         self.faults.clone()
@@ -114,14 +122,21 @@ impl Faults for Targeted {
 }
 
 impl Rule {
+    fn new(verb: Verb, plural: &'static str, skip: u32, times: u32, end: End) -> Self {
+        Self { verb, plural, skip, times, end, met: Arc::default() }
+    }
+
     fn end(&mut self) -> End {
         if self.skip > 0 {
             self.skip -= 1;
             return End::Answered;
         }
-        let left = self.times > 0;
-        self.times = self.times.saturating_sub(1);
-        if left { self.end } else { End::Answered }
+        if self.times == 0 {
+            return End::Answered;
+        }
+        self.times -= 1;
+        self.met.store(true, Ordering::Relaxed);
+        self.end
     }
 }
 
