@@ -42,7 +42,7 @@ def test_an_idle_pod_leaves_at_once(lab):
     took, code = timed(lambda: cluster.leave(names[0]).exit_code(within=30))
     print(f"left after {took:.3f} s")
     assert code == 0
-    assert took < 2
+    assert took < 5
 
 
 def test_all_pods_leave_at_once_when_none_stays(lab):
@@ -72,14 +72,14 @@ def test_it_ends_at_once_when_the_scheduler_is_told_to_stop(lab):
     took, code = timed(lambda: leaving.exit_code(within=20))
     print(f"left {took:.2f} s after the scheduler was told to stop")
     assert code == 0
-    assert took < 3
+    assert took < 8
 
 
 def test_it_ends_when_nothing_listens(alone):
     took, code = timed(lambda: alone.leave("pod").exit_code(within=10))
     print(f"left after {took:.3f} s")
     assert code == 0
-    assert took < 2
+    assert took < 5
 
 
 def test_it_ends_without_any_environment(alone):
@@ -132,7 +132,7 @@ def test_it_ends_in_time_when_no_connection_is_made(alone):
         for filler in fillers:
             filler.close()
     assert code == 0
-    assert took < 4
+    assert took < 8
 
 
 def test_it_ends_in_time_when_the_scheduler_stands_still(lab):
