@@ -60,7 +60,7 @@ def main():
             time.sleep(0.05)
         gone = set(workers) - set(client.nthreads())
         problem = check(client, first, values, scattered, running) if gone else "no worker left"
-        report("leaving", problem, problem=problem, gone=sorted(gone), bodies=sum(bodies(client).values()))
+        report("leaving", problem, why=problem, gone=sorted(gone), bodies=sum(bodies(client).values()))
 
 
 def check(client, first, values, scattered, running):

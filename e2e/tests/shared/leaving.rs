@@ -76,7 +76,7 @@ async fn a_worker_whose_user_has_a_hook_of_their_own_is_left_to_it() -> Result<(
     bed.api::<Pod>().delete(&worker, &DeleteParams::default()).await?;
     let (reported, succeeded) = workload.finish()?;
     assert!(!succeeded, "{reported}");
-    let problem = reported["problem"].as_str().unwrap_or_default();
+    let problem = reported["why"].as_str().unwrap_or_default();
     assert!(problem.starts_with("begun twice"), "{reported}");
     Ok(())
 }

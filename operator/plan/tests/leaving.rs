@@ -55,7 +55,7 @@ fn asks(pod: &Value) -> bool {
 fn a_worker_asks_with_its_schedulers_token_and_has_the_time_to() {
     let worker = worker(&json!({"name": "worker"}), json!({}));
     assert!(asks(&worker));
-    assert_eq!(worker["terminationGracePeriodSeconds"], 130);
+    assert_eq!(variable(&worker["containers"][0], "OPERATOR_DRAIN_SECONDS"), Some(json!("20")));
     let token = variable(&worker["containers"][0], "OPERATOR_TOKEN");
     assert!(token.is_some());
 }
@@ -78,7 +78,7 @@ fn a_hook_of_the_users_own_stands_and_another_hook_is_kept() {
         |lifecycle: &Value| worker(&json!({"name": "worker", "lifecycle": lifecycle}), json!({}));
     let left = worker_with(&own);
     assert_eq!(left["containers"][0]["lifecycle"], own);
-    assert_eq!(left["terminationGracePeriodSeconds"], Value::Null);
+    assert_eq!(variable(&left["containers"][0], "OPERATOR_TOKEN"), None);
     let other = worker_with(&json!({"postStart": {"exec": {"command": ["own"]}}}));
     assert!(asks(&other));
     assert_eq!(other["containers"][0]["lifecycle"]["postStart"]["exec"]["command"][0], "own");

@@ -10,12 +10,13 @@ use crate::pod_spec::PodSpec;
 /// Asks, and waits for the answer.
 const SOURCE: &str = include_str!("../../../../preload/generated/leave.py");
 
-/// How long tasks may still run and data be moved, in seconds.
-const DRAIN: u32 = 120;
+/// How long a pod may take to end if it does not say so, in seconds: Kubernetes' own default. A process 1 that does not
+/// hear SIGTERM, as Python while it starts, takes all of it.
+const GRACE: u32 = 30;
 /// Between the end of the drain and the kill: Dask's own end.
 const AFTERWARDS: u32 = 10;
 
-/// Makes the worker ask, unless the user's own hook or grace period says otherwise.
+/// Makes the worker ask, unless it has a hook of its user's own; how long it may take follows from the grace period.
 pub(super) fn inject(pod: &mut PodSpec, cluster_uid: &str) {
     let own_address = !pod.is_on_host_network();
     let main = pod.main_mut();
@@ -33,8 +34,7 @@ pub(super) fn inject(pod: &mut PodSpec, cluster_uid: &str) {
     if own_address {
         container::append_field(main, "OPERATOR_POD_IP", "status.podIP");
     }
-    pod.set_absent("terminationGracePeriodSeconds", json!(DRAIN + AFTERWARDS));
-    let grace = pod.grace_seconds().unwrap_or(DRAIN + AFTERWARDS);
+    let grace = pod.grace_seconds().unwrap_or(GRACE);
     let drain = grace.saturating_sub(AFTERWARDS).max(grace / 2);
     container::append_env(pod.main_mut(), "OPERATOR_DRAIN_SECONDS", &drain.to_string());
 }
