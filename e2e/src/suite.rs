@@ -127,7 +127,7 @@ fn preloads(progress: &mut Progress) -> Result<()> {
     let both = format!("{}:{}", newest.display(), oldest.display());
     // They wait most of the time, so several run at once; then a start takes longer than on a quiet machine.
     let environment =
-        [("DASK_VENVS", both.as_str()), ("JOIN_SECONDS", "4"), ("PYTEST_ADDOPTS", "--numprocesses=5")];
+        [("DASK_VENVS", both.as_str()), ("PATIENCE", "5"), ("PYTEST_ADDOPTS", "--numprocesses=4")];
     pytest(&newest, "operator/preload", &environment)
 }
 

@@ -35,8 +35,8 @@ async def dask_setup(server):
 async def dask_teardown(server):
     """Tear down the user's preloads, the last one first, as Dask does; then the worker is to end.
 
-    Dask gives SIGTERM back to the kernel when it ends, which keeps it from process 1; and then a running task would
-    hold the process.
+    Dask gives SIGTERM back to the kernel when it ends, which keeps it from process 1; and then a running task
+    would hold the process.
     """
     await call("teardown", preloads[::-1], server)
     told.set()

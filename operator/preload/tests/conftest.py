@@ -1,6 +1,7 @@
 """Real Dask command-line processes on the loopback interface, ended by pid after every test.
 
 DASK_VENVS may name the Python executables to test with, separated by colons; else it is the one of pytest.
+PATIENCE multiplies every bound of time.
 """
 
 import contextlib
@@ -19,6 +20,8 @@ import pytest
 from generate import SCHEDULER_VARIABLE, WORKER_VARIABLE, generate
 
 TEXTS = generate()
+# How many times longer everything may take, for machines that are busy with other things.
+PATIENCE = float(os.environ.get("PATIENCE", "1"))
 INJECTED = {
     WORKER_VARIABLE: TEXTS["wait.py"],
     "DASK_DISTRIBUTED__WORKER__PRELOAD": TEXTS["worker-preload.txt"],
@@ -146,7 +149,7 @@ class Process:
         return self.popen.poll() is not None
 
     def exit_code(self, within):
-        code = self.popen.wait(within)
+        code = self.popen.wait(within * PATIENCE)
         self.reader.join(5)
         return code
 
@@ -177,7 +180,7 @@ def free_port():
 
 
 def wait_until(condition, within, explain=lambda: ""):
-    deadline = time.monotonic() + within
+    deadline = time.monotonic() + within * PATIENCE
     while not condition():
         assert time.monotonic() < deadline, f"not within {within} s\n{explain()}"
         time.sleep(0.02)

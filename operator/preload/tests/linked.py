@@ -5,7 +5,7 @@ import json
 import threading
 import time
 
-from conftest import INTO_SCHEDULER, TEXTS, TOKEN, free_port, wait_until
+from conftest import INTO_SCHEDULER, PATIENCE, TEXTS, TOKEN, free_port, wait_until
 
 # Runs what it is sent and answers with the value of an expression; its functions travel by value.
 CLIENT = """
@@ -139,7 +139,7 @@ class Cluster:
             told = later
 
     def ask(self, verb, path, body, token, within=60):
-        link = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=within)
+        link = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=within * PATIENCE)
         try:
             link.request(
                 verb, path, body, {"Authorization": f"Bearer {token}".encode()} if token is not None else {}
@@ -188,7 +188,7 @@ class Later:
         return not self.thread.is_alive()
 
     def result(self, within=30):
-        self.thread.join(within)
+        self.thread.join(within * PATIENCE)
         return self.answer
 
 

@@ -4,6 +4,7 @@ import json
 import time
 from pathlib import Path
 
+from conftest import PATIENCE
 from linked import Cluster, Later
 
 HERE = Path(__file__).parent
@@ -73,7 +74,7 @@ def check_frame(told):
         [],
     )
     assert (told["clients"], told["datasets"], told["idle_since"]) == (1, 1, None)
-    assert abs(told["time"] - time.time()) < 5
+    assert abs(told["time"] - time.time()) < 5 * PATIENCE
     [version] = told["versions"]
     assert (version["scheduler"], version["workers"], version["names"][0]) == (1, 2, "scheduler")
 
@@ -142,8 +143,8 @@ def test_an_idle_scheduler_and_an_idle_worker_tell_since_when(lab):
     done = client.run("client.submit(time.sleep, 0.3).result()", "time.time()")
     cluster.quiet()
     told = cluster.get("facts")[1]
-    assert abs(told["idle_since"] - done) < 1
-    assert abs(told["workers"][0]["idle_since"] - done) < 1
+    assert abs(told["idle_since"] - done) < PATIENCE
+    assert abs(told["workers"][0]["idle_since"] - done) < PATIENCE
 
 
 def test_a_poll_is_answered_when_somebody_submits_a_task(lab):
@@ -151,15 +152,22 @@ def test_a_poll_is_answered_when_somebody_submits_a_task(lab):
     cluster.with_pods(1, "--no-nanny")
     client = cluster.client()
     client.run("client.submit(int).result()")
+    took = [answered_after_a_submit(cluster, client) for _ in range(5)]
+    print(f"answered {min(took) * 1000:.1f} to {max(took) * 1000:.1f} ms after the submit")
+    # Promised are ten milliseconds; others on the machine can only make it longer.
+    assert min(took) < 0.1 * PATIENCE
+
+
+def answered_after_a_submit(cluster, client):
     revision = cluster.quiet()
     poll = Later(lambda: (cluster.get(f"facts?after={revision}&wait=30"), time.time()))
     cluster.poll_waits()
-    submitted = client.run("now = time.time(); future = client.submit(time.sleep, 5)", "now")
-    (status, told), at = poll.result()
-    print(f"answered {(at - submitted) * 1000:.1f} ms after the submit")
+    submitted = client.run("now = time.time(); future = client.submit(time.sleep, 0.2, pure=False)", "now")
+    (status, told), answered = poll.result()
     assert status == 200
     assert told["revision"] > revision
-    assert at - submitted < 0.1
+    client.run("future.result()")
+    return answered - submitted
 
 
 def test_a_poll_ends_when_its_time_is_over_and_when_another_scheduler_counts_from_one(lab):
@@ -167,7 +175,7 @@ def test_a_poll_ends_when_its_time_is_over_and_when_another_scheduler_counts_fro
     revision = cluster.quiet()
     began = time.monotonic()
     assert cluster.get(f"facts?after={revision}&wait=0.5")[1]["revision"] == revision
-    assert 0.5 <= time.monotonic() - began < 5
+    assert 0.5 <= time.monotonic() - began < 5 * PATIENCE
     assert cluster.get("facts?after=1000000&wait=60", within=5)[0] == 200
 
 
@@ -191,5 +199,5 @@ def test_facts_about_200_workers_and_20000_tasks_take_milliseconds(lab):
     print(line)
     told = json.loads(line.removeprefix("MEASURED"))
     # Promised are ten, on a machine that has nothing else to do.
-    assert told["ms"] < 100
+    assert told["ms"] < 100 * PATIENCE
     assert sum(told["counts"]) == 13333

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import Lab
+from conftest import PATIENCE, Lab
 from linked import Cluster, timed
 from test_retire import is_lossless, loaded
 
@@ -42,7 +42,7 @@ def test_an_idle_pod_leaves_at_once(lab):
     took, code = timed(lambda: cluster.leave(names[0]).exit_code(within=30))
     print(f"left after {took:.3f} s")
     assert code == 0
-    assert took < 5
+    assert took < 5 * PATIENCE
 
 
 def test_all_pods_leave_at_once_when_none_stays(lab):
@@ -54,7 +54,7 @@ def test_all_pods_leave_at_once_when_none_stays(lab):
     began = time.monotonic()
     assert [leaving.exit_code(within=30) for leaving in [cluster.leave(name) for name in names]] == [0, 0]
     print(f"left after {time.monotonic() - began:.2f} s")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 5 * PATIENCE
 
 
 def test_it_ends_at_once_when_the_scheduler_is_told_to_stop(lab):
@@ -72,14 +72,14 @@ def test_it_ends_at_once_when_the_scheduler_is_told_to_stop(lab):
     took, code = timed(lambda: leaving.exit_code(within=20))
     print(f"left {took:.2f} s after the scheduler was told to stop")
     assert code == 0
-    assert took < 8
+    assert took < 8 * PATIENCE
 
 
 def test_it_ends_when_nothing_listens(alone):
     took, code = timed(lambda: alone.leave("pod").exit_code(within=10))
     print(f"left after {took:.3f} s")
     assert code == 0
-    assert took < 5
+    assert took < 5 * PATIENCE
 
 
 def test_it_ends_without_any_environment(alone):
@@ -102,7 +102,7 @@ def test_it_ends_in_time_when_the_answer_never_comes(alone):
     with socket.create_server(("127.0.0.1", alone.http_port)):
         took, code = timed(lambda: alone.leave("pod", OPERATOR_DRAIN_SECONDS="1.5").exit_code(10))
     assert code == 0
-    assert 1.4 < took < 5
+    assert 1.4 < took < 5 * PATIENCE
 
 
 def test_it_ends_in_time_when_the_answer_never_ends(alone):
@@ -118,7 +118,7 @@ def test_it_ends_in_time_when_the_answer_never_ends(alone):
         took, code = timed(lambda: alone.leave("pod", OPERATOR_DRAIN_SECONDS="1.5").exit_code(10))
     over.set()
     assert code == 0
-    assert 1.4 < took < 5
+    assert 1.4 < took < 5 * PATIENCE
 
 
 def test_it_ends_in_time_when_no_connection_is_made(alone):
@@ -132,7 +132,7 @@ def test_it_ends_in_time_when_no_connection_is_made(alone):
         for filler in fillers:
             filler.close()
     assert code == 0
-    assert took < 8
+    assert took < 8 * PATIENCE
 
 
 def test_it_ends_in_time_when_the_scheduler_stands_still(lab):
@@ -141,4 +141,4 @@ def test_it_ends_in_time_when_the_scheduler_stands_still(lab):
     cluster.scheduler.popen.send_signal(signal.SIGSTOP)
     took, code = timed(lambda: cluster.leave(name, OPERATOR_DRAIN_SECONDS="1.5").exit_code(10))
     assert code == 0
-    assert took < 5
+    assert took < 5 * PATIENCE

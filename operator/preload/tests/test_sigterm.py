@@ -1,6 +1,10 @@
 """On SIGTERM a worker without a nanny leaves soon, whatever it is doing."""
 
+import time
+
 import pytest
+
+from conftest import PATIENCE
 
 BUSY = """
 import sys, time
@@ -49,7 +53,7 @@ def test_a_worker_with_a_running_task_exits_zero_eight_seconds_after_sigterm(lab
     sent = worker.terminate()
     assert worker.exit_code(within=11) == 0
     # Dask's own handler has run as well.
-    assert worker.times("Received signal SIGTERM")[0] - sent < 1
+    assert worker.times("Received signal SIGTERM")[0] - sent < PATIENCE
 
 
 def test_a_worker_with_a_running_task_exits_although_the_scheduler_has_gone(lab):
@@ -74,7 +78,10 @@ def test_a_second_sigterm_ends_a_busy_worker_at_once(lab):
     worker.terminate()
     worker.sees("Received signal SIGTERM")
     worker.terminate()
-    worker.exit_code(within=2)
+    began = time.monotonic()
+    worker.exit_code(within=10)
+    # One alone ends it after eight seconds.
+    assert time.monotonic() - began < min(2 * PATIENCE, 7)
 
 
 def test_a_handler_that_the_users_preload_installs_still_runs(lab):
