@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use dask_operator_plan::{Settings, Suffixes};
+use dask_operator_plan::{Kind, Settings, Suffixes};
 use jiff::Timestamp;
 
 use crate::cache::Cache;
 use crate::kubernetes::{Backoff, Ledger, Reconciled, Reporter, Writer};
+use crate::scheduler::Links;
 
 /// The edges, shared by both controllers.
 pub(crate) struct Context {
@@ -17,6 +18,7 @@ pub(crate) struct Context {
     pub(crate) ledger: Ledger,
     pub(crate) reporter: Reporter,
     pub(crate) backoff: Backoff,
+    pub(crate) links: Links,
     pub(crate) clock: Clock,
     pub(crate) chance: Chance,
     pub(crate) leading: AtomicBool,
@@ -39,6 +41,9 @@ impl Context {
         self.ledger.forget(by);
         self.reporter.forget(by);
         self.backoff.succeeded(by);
+        if by.kind == Kind::DaskCluster {
+            self.links.forget(&by.key);
+        }
     }
 }
 

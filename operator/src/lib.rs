@@ -10,6 +10,7 @@ mod metrics;
 mod operator;
 mod reconcile;
 pub mod run;
+pub mod scheduler;
 mod server;
 mod shutdown;
 pub mod telemetry;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dask_operator_plan::Kind;
+use dask_operator_plan::{Drain, DrainState, Kind};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
@@ -16,6 +16,9 @@ const PREFIX: &str = "dask_operator";
 /// Upper bounds of the histogram of reconcile times.
 const SECONDS: [f64; 7] = [0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0];
 
+/// The same of the times that workers take to leave.
+const DRAIN_SECONDS: [f64; 7] = [0.1, 0.5, 2.0, 10.0, 30.0, 120.0, 600.0];
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct CallLabels {
     verb: &'static str,
@@ -26,6 +29,41 @@ struct CallLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct KindLabels {
     kind: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct DrainLabels {
+    outcome: String,
+}
+
+/// What came of the drains of workers that we let go.
+#[derive(Clone)]
+struct Drains {
+    seconds: Family<DrainLabels, Histogram>,
+    interrupted: Counter,
+    moved: Counter,
+    lost: Counter,
+}
+
+impl Drains {
+    fn register(registry: &mut Registry) -> Self {
+        let bounds = (|| Histogram::new(DRAIN_SECONDS)) as fn() -> Histogram;
+        let drains = Self {
+            seconds: Family::new_with_constructor(bounds),
+            interrupted: Counter::default(),
+            moved: Counter::default(),
+            lost: Counter::default(),
+        };
+        registry.register("drain_seconds", "How long workers took to leave", drains.seconds.clone());
+        registry.register(
+            "drain_interrupted_tasks",
+            "Tasks that did not end in time",
+            drains.interrupted.clone(),
+        );
+        registry.register("drain_moved_bytes", "Data handed over to other workers", drains.moved.clone());
+        registry.register("drain_lost_bytes", "Data that went with a worker", drains.lost.clone());
+        drains
+    }
 }
 
 /// A trouble, as objects are counted by.
@@ -45,6 +83,7 @@ pub(crate) struct Metrics {
     watch_failures: Family<KindLabels, Counter>,
     objects: Family<KindLabels, Gauge>,
     leader: Gauge,
+    drains: Drains,
 }
 
 impl Metrics {
@@ -65,7 +104,8 @@ impl Metrics {
         );
         registry.register("objects", "Objects in the caches", objects.clone());
         registry.register("leader", "1 while this replica holds the lease", leader.clone());
-        Self { registry: Arc::new(registry), calls, seconds, watch_failures, objects, leader }
+        let drains = Drains::register(&mut registry);
+        Self { registry: Arc::new(registry), calls, seconds, watch_failures, objects, leader, drains }
     }
 
     /// One call to the API server was answered.
@@ -94,6 +134,19 @@ impl Metrics {
     /// Whether this replica leads.
     pub(crate) fn leading(&self, leading: bool) {
         self.leader.set(i64::from(leading));
+    }
+
+    /// Workers have left.
+    pub(crate) fn drained(&self, drained: &[Drain]) {
+        for drain in drained {
+            let labels = DrainLabels { outcome: format!("{:?}", drain.state) };
+            self.drains.seconds.get_or_create(&labels).observe(drain.seconds);
+            if drain.state == DrainState::Forgotten {
+                self.drains.interrupted.inc_by(drain.tasks);
+            }
+            self.drains.moved.inc_by(drain.moved_bytes);
+            self.drains.lost.inc_by(drain.lost_bytes);
+        }
     }
 
     /// The text that Prometheus scrapes. Troubles are counted anew for each, so that none outlives its object.

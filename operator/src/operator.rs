@@ -20,6 +20,7 @@ use crate::kubernetes::{
 };
 use crate::metrics::Metrics;
 use crate::reconcile::{on_error, reconcile};
+use crate::scheduler::{Links, Schedulers};
 use crate::server::Health;
 use crate::shutdown::Shutdown;
 use crate::triggers::{Queues, Triggers};
@@ -34,6 +35,8 @@ pub struct Replica {
     pub client: Client,
     /// The namespaces that it watches; every namespace when there is none.
     pub namespaces: Vec<String>,
+    /// How it reaches the schedulers of clusters.
+    pub schedulers: Arc<dyn Schedulers>,
     /// What plans depend on.
     pub settings: Settings,
     /// The lease by which one replica leads.
@@ -75,8 +78,10 @@ pub struct Operator {
 impl Operator {
     /// The edges, with caches that are still empty.
     pub fn new(replica: Replica) -> Self {
-        let Replica { client, namespaces, settings, lease, clock, chance } = replica;
+        let Replica { client, namespaces, schedulers, settings, lease, clock, chance } = replica;
         let (client, tenure) = (with_deadline(client), Tenure::default());
+        let (triggers, queues) = Triggers::new();
+        let triggers = Arc::new(triggers);
         let recorder = Recorder::new(client.clone(), EventSource::from("dask-operator"));
         let caller = Caller {
             client: client.clone(),
@@ -92,13 +97,13 @@ impl Operator {
             writer,
             ledger: Ledger::default(),
             backoff: Backoff::default(),
+            links: Links::new(schedulers, Arc::clone(&triggers), tenure.clone()),
             clock: clock.clone(),
             chance,
             leading: AtomicBool::new(false),
         };
-        let (triggers, queues) = Triggers::new();
         let lease = Lease::new(client, &lease.namespace, lease.identity, clock, tenure);
-        Self { context: Arc::new(context), triggers: Arc::new(triggers), queues, namespaces, lease }
+        Self { context: Arc::new(context), triggers, queues, namespaces, lease }
     }
 
     /// What its probes answer from.

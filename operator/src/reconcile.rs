@@ -45,6 +45,8 @@ pub(crate) trait Reconcile:
     fn check(object: &Self) -> Result<Self::Checked, Vec<Problem>>;
     /// Reads caches only. None when the object is about to be garbage-collected.
     fn observe(context: &Context, object: &Self, key: &Key) -> Option<Self::Observed>;
+    /// Has the scheduler asked what the plan says.
+    fn ask(_: &Context, _: &Key, _: &Self::Observed, _: &Plan) {}
     /// What to write.
     fn plan(context: &Context, checked: &Self::Checked, observed: &Self::Observed, now: Timestamp) -> Plan;
     /// The status it has.
@@ -134,6 +136,7 @@ impl<'a, K: Reconcile> Look<'a, K> {
             return Action::await_change();
         };
         let plan = K::plan(self.context, checked, &observed, self.now);
+        K::ask(self.context, &self.by.key, &observed, &plan);
         let (plan, outcome) = self.apply(plan).await;
         let next = K::next(checked, &observed, &outcome, self.now);
         self.report(&plan, &outcome, &next).await
@@ -170,6 +173,9 @@ impl<'a, K: Reconcile> Look<'a, K> {
             reporter.events(&about, &K::events(&previous, next)).await;
         }
         reporter.events(&about, &plan.events).await;
+        if outcome.failures.is_empty() {
+            self.context.writer.caller.metrics.drained(&plan.drained);
+        }
         self.next(plan, outcome, &written)
     }
 

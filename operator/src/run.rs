@@ -1,5 +1,7 @@
 //! `dask-operator run`: the operator on this machine, with its signals, its clock and its probes.
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
 use dask_operator_plan::Settings;
 use kube::{Client, Config};
@@ -7,6 +9,7 @@ use kube::{Client, Config};
 use crate::args::RunOptions;
 use crate::context::{Chance, Clock};
 use crate::operator::{LeaseName, Operator, Replica};
+use crate::scheduler::Http;
 use crate::server::serve;
 use crate::shutdown::Shutdown;
 
@@ -24,6 +27,7 @@ pub async fn run(options: &RunOptions) -> anyhow::Result<()> {
 async fn replica(options: &RunOptions) -> anyhow::Result<Replica> {
     Ok(Replica {
         client: client().await?,
+        schedulers: Arc::new(Http::new().context("cannot make a client of schedulers")?),
         namespaces: options.watched_namespaces()?,
         settings: settings(options),
         lease: LeaseName {

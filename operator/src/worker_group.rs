@@ -9,6 +9,7 @@ use dask_operator_plan::{Event, Outcome, Plan, Problem, Suffixes};
 use jiff::Timestamp;
 
 use crate::cache::{Cache, Key, Objects};
+use crate::cluster::scheduler_place;
 use crate::context::Context;
 use crate::reconcile::Reconcile;
 
@@ -27,7 +28,16 @@ impl Reconcile for DaskWorkerGroup {
     }
 
     fn observe(context: &Context, object: &Self, key: &Key) -> Option<Observed> {
-        observe::observe(&context.cache, object, key)
+        observe::observe(context, object, key)
+    }
+
+    fn ask(context: &Context, key: &Key, observed: &Observed, plan: &Plan) {
+        let cluster = observed.cluster.as_ref().filter(|_| plan.needs_facts || !plan.asks.is_empty());
+        let Some(cluster) = cluster else { return };
+        let of = Key::new(&key.namespace, &cluster.name);
+        if let Some(place) = scheduler_place(&context.cache, &of, &cluster.uid) {
+            context.links.need(key, &of, place, &plan.asks);
+        }
     }
 
     fn plan(context: &Context, checked: &CheckedGroup, observed: &Observed, now: Timestamp) -> Plan {

@@ -30,6 +30,8 @@ pub enum ConditionType {
     WorkersFailing,
     /// Pods of workers exist and cannot start.
     WorkersCannotStart,
+    /// Workers that are to leave cannot yet, or stay.
+    DrainDelayed,
     /// The scheduler or its Service is not what the spec says by now; it goes on until a restart is asked for.
     SchedulerOutdated,
 }

@@ -35,6 +35,9 @@ pub const KEEP_COMMAND: &str = "dask.org/keep-command";
 /// On a worker pod: how often in a row its predecessors crashed, which decides how long its own crash is waited for.
 pub const CRASHES: &str = "dask.org/crashes";
 
+/// On a worker pod that is to leave: since when, or which generation of its group it stays in all the same.
+pub const DRAINING: &str = "dask.org/draining";
+
 /// On a pod: autoscalers of nodes leave its node alone. The Cluster Autoscaler and Karpenter, in this order.
 pub const DO_NOT_DISRUPT: [(&str, &str); 2] =
     [("cluster-autoscaler.kubernetes.io/safe-to-evict", "false"), ("karpenter.sh/do-not-disrupt", "true")];

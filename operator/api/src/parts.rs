@@ -77,6 +77,9 @@ pub struct WorkerSpec {
     /// A volume for data that does not fit into memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spill: Option<Spill>,
+    /// How workers leave when fewer are wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<Drain>,
 }
 
 impl Default for WorkerSpec {
@@ -90,6 +93,7 @@ impl Default for WorkerSpec {
             processes: None,
             dask_resources: None,
             spill: None,
+            drain: None,
         }
     }
 }
@@ -100,6 +104,29 @@ pub struct Spill {
     /// Size of the volume, for example `20Gi`. A worker that writes more is evicted.
     #[schemars(schema_with = "schema::quantity")]
     pub size: String,
+}
+
+/// A worker that is to leave ends its tasks and hands over its data before its pod is deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Drain {
+    /// How long it may take, in seconds; 120 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 86400))]
+    pub timeout_seconds: Option<u32>,
+    /// What becomes of a worker that is not done by then: it is deleted all the same, by default, or it stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_timeout: Option<OnTimeout>,
+}
+
+/// What becomes of a worker that cannot leave in time without a loss.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum OnTimeout {
+    /// It is deleted.
+    #[default]
+    Delete,
+    /// It stays until the group changes.
+    Keep,
 }
 
 fn one() -> i32 {

@@ -70,6 +70,8 @@ reasons! {
     SchedulerNotReady in SchedulerReady,
     /// Fewer, or more, workers than wanted are ready.
     WorkersNotReady in Ready,
+    /// More workers than wanted are there, and the surplus is leaving.
+    WorkersLeaving in Ready,
     /// The object is being deleted.
     Deleting in Ready,
     /// A container sets `DASK_CONFIG` itself.
@@ -191,6 +193,23 @@ reasons! {
     ContainerFailed in WorkersFailing {
         cure: "Read them. Workers are replaced, and a scheduler restarted, by themselves, ever more slowly.",
         look: "kubectl logs POD --previous"
+    }
+    /// The scheduler does not answer, so nobody knows what the workers hold that are to leave. They go when their time
+    /// is over.
+    SchedulerUnreachable in DrainDelayed {
+        cure: "See why: the scheduler hangs, serves its dashboard on another port or by TLS, or a NetworkPolicy keeps the operator away from it.",
+        look: "kubectl logs deployment/NAME-scheduler"
+    }
+    /// A worker that is to leave cannot do so without a loss: it has actors, takes part in a shuffle, is the last one, or
+    /// all others are short of memory. It is asked again until its time is over.
+    DrainRefused in DrainDelayed {
+        cure: "Wait, or release what the message names. `worker.drain.timeoutSeconds` says how long it is waited for.",
+        look: "kubectl get pods --selector dask.org/component=worker"
+    }
+    /// A worker could not leave in time without a loss, and `worker.drain.onTimeout` says that it stays.
+    WorkersKept in DrainDelayed {
+        cure: "Scale again when its work is done, or set `onTimeout: Delete`.",
+        look: "kubectl describe daskworkergroup NAME"
     }
     /// The spec of the scheduler, or of its Service, changed after it was made. A running scheduler is never restarted
     /// unasked, for it holds all work.

@@ -6,6 +6,7 @@
 pub mod cluster;
 mod command;
 mod container;
+mod facts;
 mod hash;
 mod link;
 mod merge;
@@ -21,9 +22,12 @@ mod suffix;
 mod troubles;
 pub mod worker_group;
 
+pub use facts::{Drain, DrainState, Facts, Link, Worker};
 pub use hash::hash;
+pub use link::token;
 pub use plan::{
-    Apply, Create, Delete, Event, EventKind, Failure, FailureKind, Kind, Outcome, Patch, Plan, WORKER_POD,
+    Apply, Ask, Create, Delete, Event, EventKind, Failure, FailureKind, Kind, Order, Outcome, Patch, Plan,
+    WORKER_POD,
 };
 pub use pod_status::{PodStatus, Trouble};
 pub use problem::Problem;

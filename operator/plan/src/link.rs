@@ -19,7 +19,7 @@ pub(crate) fn append_preload(container: &mut Container, variable: &str, text: &s
 
 /// The token of the cluster with this UID: the same whenever it is asked for, so that it need not be kept, and as good
 /// as random for everybody who cannot read the cluster's objects.
-pub(crate) fn token(cluster_uid: &str) -> String {
+pub fn token(cluster_uid: &str) -> String {
     format!("{:x}", Sha256::digest(format!("dask-operator/link/{cluster_uid}")))
 }
 

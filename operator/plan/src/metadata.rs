@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 pub(crate) type StringMap = BTreeMap<String, String>;
 
 /// Our own notes on an object, which say nothing about its children.
-const OWN_NOTES: [&str; 6] = [
+const OWN_NOTES: [&str; 7] = [
     labels::PUSHED_REPLICAS,
     labels::PUSHED_WORKER,
     labels::TEMPLATE_HASH,
     labels::KEEP_COMMAND,
     labels::CRASHES,
+    labels::DRAINING,
     labels::RESTART_SCHEDULER,
 ];
 

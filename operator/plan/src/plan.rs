@@ -1,10 +1,13 @@
 //! A plan: what to write, so specific that applying it leaves no choice; and what came of it.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use dask_operator_api::conditions::Reason;
 use jiff::Timestamp;
 use serde_json::Value;
+
+use crate::facts::Drain;
 
 /// Everything one look at one object leads to. An empty plan means converged.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,6 +16,12 @@ pub struct Plan {
     pub apply: Vec<Apply>,
     /// Objects to delete, in any order.
     pub delete: Vec<Delete>,
+    /// What to ask of the scheduler, in any order.
+    pub asks: Vec<Ask>,
+    /// Whether the scheduler's facts are needed for what comes next.
+    pub needs_facts: bool,
+    /// How those left that are deleted.
+    pub drained: Vec<Drain>,
     /// What people are told.
     pub events: Vec<Event>,
     /// When to look again although nothing changed.
@@ -20,9 +29,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether applying the plan would write nothing.
+    /// Whether carrying out the plan would change nothing.
     pub fn is_empty(&self) -> bool {
-        self.apply.is_empty() && self.delete.is_empty()
+        self.apply.is_empty() && self.delete.is_empty() && self.asks.is_empty()
     }
 }
 
@@ -86,6 +95,33 @@ pub struct Delete {
     pub name: String,
     /// The precondition.
     pub uid: String,
+    /// How long the object may take to end, in seconds; by default what it says itself.
+    pub grace: Option<u32>,
+}
+
+/// One thing to ask of a scheduler; what comes of it is among its facts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// What.
+    pub order: Order,
+    /// The pod whose workers it is about.
+    pub pod: String,
+    /// The pod's address.
+    pub ip: Option<IpAddr>,
+}
+
+/// What becomes of a pod's workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Order {
+    /// They hand over what they have.
+    Retire {
+        /// So many seconds at most.
+        seconds: u32,
+    },
+    /// They go on.
+    Uncordon,
+    /// They are removed, with what they have left, and nobody is blamed.
+    Forget,
 }
 
 /// What a person is told, once, when something changes.

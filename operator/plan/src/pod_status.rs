@@ -2,6 +2,8 @@
 
 mod container;
 
+use std::net::IpAddr;
+
 use dask_operator_api::conditions::Reason;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -19,6 +21,8 @@ pub struct PodStatus {
     phase: String,
     reason: String,
     message: String,
+    #[serde(rename = "podIP")]
+    pod_ip: String,
     conditions: Vec<PodCondition>,
     init_container_statuses: Vec<ContainerStatus>,
     container_statuses: Vec<ContainerStatus>,
@@ -90,6 +94,11 @@ impl PodStatus {
         unscheduled
             .or_else(|| self.containers().find_map(ContainerStatus::cannot_start))
             .or_else(|| self.containers().find_map(|container| container.crash(self.crashed_before())))
+    }
+
+    /// The pod's address, once it has one.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.pod_ip.parse().ok()
     }
 
     fn containers(&self) -> impl Iterator<Item = &ContainerStatus> {

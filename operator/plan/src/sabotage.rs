@@ -53,6 +53,12 @@ bugs! {
     EveryNamespace,
     /// A list may take for ever.
     NoDeadline,
+    /// A worker that is to leave is not waited for.
+    NotWaitedFor,
+    /// A worker that is wanted again stays paused.
+    StaysPaused,
+    /// How long a worker has been leaving is judged by the clock of whoever told it to.
+    MarkOfAnotherClock,
 }
 
 /// Whether this bug is there.

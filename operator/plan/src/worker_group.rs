@@ -6,6 +6,7 @@ mod crashes;
 mod decide;
 mod desired;
 mod events;
+mod leave;
 mod observed;
 mod pods;
 mod status;
@@ -18,7 +19,7 @@ use crate::{Settings, Suffixes};
 
 pub use check::{CheckedGroup, check};
 pub use events::events;
-pub use observed::{Cluster, Ended, Observed, Stage, WorkerPod};
+pub use observed::{Cluster, Ended, Mark, Observed, Stage, WorkerPod};
 pub use status::{invalid, status};
 
 /// What to write so that the group has the workers it should have.
@@ -39,15 +40,20 @@ pub fn plan(
         let object = desired::pod(group, cluster, settings, &name, *crashes);
         Apply::Create(Create { kind: Kind::Pod, name, object })
     });
-    let wakes = [decision.wake, next, pods::proven(group, observed, now)];
+    let leaving = leave::leave(group, observed, now);
+    let wakes = [decision.wake, next, pods::proven(group, observed, now), leaving.wake];
+    let scaled = events::of_decision(group, observed, &decision, &leaving);
     Plan {
-        apply: decide::adopt(group, cluster).into_iter().chain(workers).collect(),
-        events: events::of_decision(group, observed, &decision).into_iter().collect(),
-        delete: decision.delete.into_iter().map(delete).collect(),
+        apply: decide::adopt(group, cluster).into_iter().chain(workers).chain(leaving.marks).collect(),
+        events: scaled.into_iter().chain(leaving.events).collect(),
+        delete: decision.delete.into_iter().map(delete).chain(leaving.delete).collect(),
+        asks: leaving.asks,
+        needs_facts: leaving.needs_facts,
+        drained: leaving.drained,
         wake: wakes.into_iter().flatten().filter(|_| !sabotage::is(Bug::NoWake)).min(),
     }
 }
 
 fn delete(pod: &WorkerPod) -> Delete {
-    Delete { kind: Kind::Pod, name: pod.name.clone(), uid: pod.uid.clone() }
+    Delete { kind: Kind::Pod, name: pod.name.clone(), uid: pod.uid.clone(), grace: None }
 }

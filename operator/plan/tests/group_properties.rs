@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use dask_operator_api::conditions::Reason;
 use dask_operator_plan::worker_group::{self, Cluster, Ended, Observed, Stage, WorkerPod};
-use dask_operator_plan::{Apply, Batch, Kind, Plan, Settings, Suffixes, Trouble};
+use dask_operator_plan::{Apply, Batch, Kind, Link, Plan, Settings, Suffixes, Trouble};
 use dask_operator_testkit::a_group;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -43,6 +43,8 @@ fn pods() -> impl Strategy<Value = Vec<WorkerPod>> {
             template: None,
             crashes,
             trouble: None,
+            ip: None,
+            mark: None,
         };
         pods.into_iter().enumerate().map(pod).collect()
     })
@@ -56,8 +58,9 @@ fn cluster() -> impl Strategy<Value = Option<Cluster>> {
 }
 
 fn worlds() -> impl Strategy<Value = (i32, Observed)> {
-    (0i32..8, cluster(), pods())
-        .prop_map(|(wanted, cluster, pods)| (wanted, Observed { cluster, pods, of_another: None }))
+    (0i32..8, cluster(), pods()).prop_map(|(wanted, cluster, pods)| {
+        (wanted, Observed { cluster, pods, link: Link::Stock, ..Observed::default() })
+    })
 }
 
 /// A group whose workers wait for their scheduler by themselves, or, where an odd number is wanted, one whose do not.
@@ -92,6 +95,8 @@ fn applied(observed: &Observed, plan: &Plan, at: Timestamp) -> Observed {
             template: None,
             crashes: 0,
             trouble: None,
+            ip: None,
+            mark: None,
         });
     }
     after

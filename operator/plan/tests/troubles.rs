@@ -43,6 +43,8 @@ fn a_pod(name: &str, stage: Stage) -> WorkerPod {
         template: None,
         crashes: 0,
         trouble: None,
+        ip: None,
+        mark: None,
     }
 }
 
@@ -60,7 +62,7 @@ fn replacement(name: &str) -> WorkerPod {
 
 fn world(pods: Vec<WorkerPod>) -> Observed {
     let cluster = Cluster { name: "demo".to_owned(), scheduler_ready: true, ..Cluster::default() };
-    Observed { cluster: Some(cluster), pods, of_another: None }
+    Observed { cluster: Some(cluster), pods, ..Observed::default() }
 }
 
 /// The status of a group of so many workers that had this one before.

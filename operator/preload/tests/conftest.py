@@ -140,6 +140,9 @@ class Process:
     def sees(self, pattern, count=1, within=20):
         """Wait for a number of matching lines and return the time of the last one needed."""
         wait_until(lambda: len(self.times(pattern)) >= count or self.ended, within, lambda: self.output)
+        if self.ended:
+            # Its last words may not have been read yet.
+            self.reader.join(5)
         found = self.times(pattern)
         assert len(found) >= count, f"ended without {count} times {pattern!r}:\n{self.output}"
         return found[count - 1]

@@ -152,7 +152,7 @@ def test_a_poll_is_answered_when_somebody_submits_a_task(lab):
     cluster.with_pods(1, "--no-nanny")
     client = cluster.client()
     client.run("client.submit(int).result()")
-    took = [answered_after_a_submit(cluster, client) for _ in range(5)]
+    took = [answered_after_a_submit(cluster, client) for _ in range(3)]
     print(f"answered {min(took) * 1000:.1f} to {max(took) * 1000:.1f} ms after the submit")
     # Promised are ten milliseconds; others on the machine can only make it longer.
     assert min(took) < 0.1 * PATIENCE

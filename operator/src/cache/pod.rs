@@ -1,11 +1,13 @@
 //! What is kept of a pod.
 
 use std::marker::PhantomData;
+use std::net::{IpAddr, SocketAddr};
 
 use dask_operator_api::{labels, names};
 use dask_operator_plan::cluster::SchedulerPod;
-use dask_operator_plan::worker_group::{Stage, WorkerPod};
-use dask_operator_plan::{PodStatus, Trouble};
+use dask_operator_plan::sabotage::{self, Bug};
+use dask_operator_plan::worker_group::{Mark, Stage, WorkerPod};
+use dask_operator_plan::{PodStatus, Trouble, token};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod as K8sPod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -13,6 +15,10 @@ use kube::Resource;
 use serde::Deserialize;
 
 use super::record::{Meta, Record, text};
+use crate::scheduler::Place;
+
+/// Where a scheduler serves HTTP unless its container names another port `http-dashboard`.
+const HTTP_PORT: u16 = 8787;
 
 /// A pod, as far as the operator reads it.
 #[derive(Resource, Clone, Debug, Deserialize)]
@@ -20,7 +26,28 @@ use super::record::{Meta, Record, text};
 pub(crate) struct Pod {
     metadata: ObjectMeta,
     #[serde(default)]
+    spec: PodSpec,
+    #[serde(default)]
     status: PodStatus,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct PodSpec {
+    containers: Vec<Container>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Container {
+    ports: Vec<Port>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Port {
+    name: String,
+    container_port: u16,
 }
 
 /// Pods of schedulers are filed under their cluster.
@@ -40,6 +67,10 @@ pub(crate) struct PodRecord<Role = Worker> {
     template: Option<String>,
     crashes: u32,
     trouble: Option<Trouble>,
+    ip: Option<IpAddr>,
+    mark: Option<Mark>,
+    /// Where its HTTP server listens, if it is a scheduler.
+    port: u16,
     role: PhantomData<Role>,
 }
 
@@ -60,11 +91,25 @@ impl From<Pod> for PodRecord<Scheduler> {
 }
 
 impl PodRecord<Scheduler> {
+    /// Where it answers, once it is ready.
+    pub(crate) fn place(&self, cluster_uid: &str) -> Option<Place> {
+        let ip = self.ip.filter(|_| self.stage == Stage::Ready && !self.meta.terminating)?;
+        let address = SocketAddr::new(ip, self.port);
+        Some(Place { pod_uid: self.meta.uid.clone(), address, token: token(cluster_uid) })
+    }
+
     /// Whether a `ReplicaSet` of the cluster's Deployment made it: anybody may put our labels on a pod.
     pub(crate) fn is_made_for(&self, cluster: &str) -> bool {
         let begin = format!("{}-", names::scheduler_name(cluster));
         let of = self.meta.owner.as_ref().filter(|owner| owner.kind == "ReplicaSet");
         of.is_some_and(|owner| owner.name.starts_with(&begin))
+    }
+}
+
+impl PodSpec {
+    fn http_port(&self) -> u16 {
+        let mut ports = self.containers.iter().flat_map(|container| &container.ports);
+        ports.find(|port| port.name == "http-dashboard").map_or(HTTP_PORT, |port| port.container_port)
     }
 }
 
@@ -88,6 +133,9 @@ impl<Role> PodRecord<Role> {
             template: note(labels::TEMPLATE_HASH).cloned(),
             crashes: crashes.unwrap_or(0),
             trouble: pod.status.trouble(),
+            ip: pod.status.ip(),
+            mark: note(labels::DRAINING).and_then(|text| Mark::parse(text)),
+            port: pod.spec.http_port(),
             role: PhantomData,
         }
     }
@@ -103,6 +151,20 @@ impl<Role> PodRecord<Role> {
         }
     }
 
+    /// What is known of it from before: since when it has been leaving, by our own clock.
+    pub(crate) fn since(mut self, before: Option<&Self>, now: Timestamp) -> Self {
+        let before = before.filter(|before| before.meta.uid == self.meta.uid).and_then(|before| before.mark);
+        if let Some(Mark::Leaves(since)) = &mut self.mark
+            && !sabotage::is(Bug::MarkOfAnotherClock)
+        {
+            *since = match before {
+                Some(Mark::Leaves(known)) => known,
+                _ => now,
+            };
+        }
+        self
+    }
+
     /// The pod as a group's plan sees it.
     pub(crate) fn worker(&self) -> WorkerPod {
         WorkerPod {
@@ -114,6 +176,8 @@ impl<Role> PodRecord<Role> {
             template: self.template.clone(),
             crashes: self.crashes,
             trouble: self.trouble.clone(),
+            ip: self.ip,
+            mark: self.mark,
         }
     }
 }

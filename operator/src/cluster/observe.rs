@@ -5,6 +5,7 @@ use dask_operator_plan::cluster::{DefaultGroup, Observed, Ownership, SchedulerPo
 use kube::{Resource, ResourceExt};
 
 use crate::cache::{Cache, GroupRecord, Guarded, Key, Meta};
+use crate::scheduler::Place;
 
 /// Reads caches only.
 pub(super) fn observe(cache: &Cache, cluster: &DaskCluster, key: &Key) -> Observed {
@@ -33,6 +34,12 @@ pub(super) fn observe(cache: &Cache, cluster: &DaskCluster, key: &Key) -> Observ
 pub(crate) fn scheduler_pods(cache: &Cache, cluster: &Key) -> Vec<SchedulerPod> {
     let pods = cache.schedulers.of_parent(cluster);
     pods.iter().filter(|pod| pod.is_made_for(&cluster.name)).map(|pod| pod.scheduler()).collect()
+}
+
+/// Where the cluster's scheduler answers, when it is ready to.
+pub(crate) fn scheduler_place(cache: &Cache, cluster: &Key, uid: &str) -> Option<Place> {
+    let pods = cache.schedulers.of_parent(cluster);
+    pods.iter().filter(|pod| pod.is_made_for(&cluster.name)).find_map(|pod| pod.place(uid))
 }
 
 /// Whether a group wants workers or, by its status, still has some.

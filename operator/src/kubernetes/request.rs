@@ -1,8 +1,8 @@
 //! Paths and requests: plain HTTP, because templates are JSON text and some parameters are not in kube's types.
 
-use dask_operator_plan::Kind;
+use dask_operator_plan::{Delete, Kind};
 use http::{Method, Request, header};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cache::Key;
 
@@ -37,12 +37,12 @@ pub(super) enum Validation {
 pub(super) fn create(kind: Kind, namespace: &str, object: &Value, validation: Validation) -> Built {
     let path =
         format!("{}?fieldValidation={validation:?}&fieldManager=dask-operator", collection(kind, namespace));
-    json(Method::POST, &path, "application/json", object)
+    with_json(Method::POST, &path, "application/json", object)
 }
 
 pub(super) fn patch(kind: Kind, key: &Key, body: &Value, validation: Validation) -> Built {
     let path = format!("{}?fieldValidation={validation:?}&fieldManager=dask-operator", object(kind, key));
-    json(Method::PATCH, &path, patch_type(kind), body)
+    with_json(Method::PATCH, &path, patch_type(kind), body)
 }
 
 /// Only a strategic merge patch can say that a map is replaced whole, and only built-in kinds take one.
@@ -55,22 +55,25 @@ fn patch_type(kind: Kind) -> &'static str {
 
 pub(super) fn patch_status(kind: Kind, key: &Key, body: &Value) -> Built {
     let path = format!("{}/status?fieldManager=dask-operator", object(kind, key));
-    json(Method::PATCH, &path, "application/merge-patch+json", body)
+    with_json(Method::PATCH, &path, "application/merge-patch+json", body)
 }
 
 pub(super) fn get(kind: Kind, key: &Key) -> Built {
     Request::get(object(kind, key)).body(Vec::new())
 }
 
-pub(super) fn delete(kind: Kind, key: &Key, uid: &str) -> Built {
-    let body = serde_json::json!({"preconditions": {"uid": uid}});
-    json(Method::DELETE, &object(kind, key), "application/json", &body)
+pub(super) fn delete(kind: Kind, key: &Key, delete: &Delete) -> Built {
+    let mut body = json!({"preconditions": {"uid": delete.uid}});
+    if let Some(grace) = delete.grace {
+        body["gracePeriodSeconds"] = grace.into();
+    }
+    with_json(Method::DELETE, &object(kind, key), "application/json", &body)
 }
 
 /// A request, or why its path is none.
 pub(super) type Built = Result<Request<Vec<u8>>, http::Error>;
 
-fn json(method: Method, path: &str, content_type: &str, body: &Value) -> Built {
+fn with_json(method: Method, path: &str, content_type: &str, body: &Value) -> Built {
     let builder = Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, content_type);
     builder.body(body.to_string().into_bytes())
 }

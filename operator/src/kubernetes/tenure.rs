@@ -21,7 +21,7 @@ impl Tenure {
     }
 
     /// Returns once it may no longer.
-    pub(super) async fn over(&self) {
+    pub(crate) async fn over(&self) {
         while let Some(left) = self.left() {
             tokio::time::sleep(left).await;
         }

@@ -131,7 +131,7 @@ impl Writer {
     async fn delete(&self, by: &Reconciled, delete: &Delete, ledger: &Ledger) -> Outcome {
         let key = Key::new(&by.key.namespace, &delete.name);
         ledger.note(by, delete.kind, key.clone(), Awaited::Deleted(delete.uid.clone()));
-        let request = request::delete(delete.kind, &key, &delete.uid);
+        let request = request::delete(delete.kind, &key, delete);
         match self.caller.send("delete", delete.kind, &key, request).await {
             Ok(_) => Outcome::default(),
             // Gone, or another object of that name: what was to go has gone.
@@ -271,7 +271,7 @@ mod tests {
         let uid = ended["metadata"]["uid"].as_str().unwrap().to_owned();
         let plan = Plan {
             apply: (0..creates).map(create).collect(),
-            delete: vec![Delete { kind: Kind::Pod, name: "ended".to_owned(), uid }],
+            delete: vec![Delete { kind: Kind::Pod, name: "ended".to_owned(), uid, grace: None }],
             ..Plan::default()
         };
         let by =

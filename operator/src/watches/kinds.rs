@@ -5,7 +5,7 @@ use dask_operator_plan::Kind;
 use kube::Resource;
 
 use super::Follower;
-use crate::cache::{Cache, ChildRecord, GroupRecord, Guarded, Index, Key, Meta, Pod, Record};
+use crate::cache::{Cache, ChildRecord, GroupRecord, Guarded, Index, Key, Meta, Pod, PodRecord, Record};
 use crate::kubernetes::Reconciled;
 
 /// What becomes of the objects of one watch.
@@ -107,7 +107,11 @@ pub(super) struct Workers;
 
 impl Follow<Pod> for Workers {
     fn put(&self, follower: &Follower, pod: Pod) {
-        let groups = follower.context.cache.workers.put(pod.into());
+        let context = &follower.context;
+        let record = PodRecord::from(pod);
+        let before = context.cache.workers.get(&record.meta().key);
+        let record = record.since(before.as_deref(), context.clock.now());
+        let groups = context.cache.workers.put(record);
         for group in &groups {
             follower.triggers.group(group);
         }

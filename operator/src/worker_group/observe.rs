@@ -1,15 +1,20 @@
 //! What the caches know of one group's world.
 
+use std::collections::BTreeSet;
+
 use dask_operator_api::names::ClusterName;
 use dask_operator_api::{DaskCluster, DaskWorkerGroup};
+use dask_operator_plan::Link;
 use dask_operator_plan::worker_group::{Cluster, Observed};
 use kube::{Resource, ResourceExt};
 
 use crate::cache::{Cache, Guarded, Key, Meta, Record};
-use crate::cluster::scheduler_pods;
+use crate::cluster::{scheduler_place, scheduler_pods};
+use crate::context::Context;
 
 /// Reads caches only. None when the group's own cluster is gone: garbage collection is about to take the group.
-pub(super) fn observe(cache: &Cache, group: &DaskWorkerGroup, key: &Key) -> Option<Observed> {
+pub(super) fn observe(context: &Context, group: &DaskWorkerGroup, key: &Key) -> Option<Observed> {
+    let cache = &context.cache;
     let uid = group.uid().unwrap_or_default();
     let cluster = find_cluster(cache, group, &key.namespace);
     let owner = Meta::of(group.meta()).owner.filter(|owner| owner.kind == "DaskCluster");
@@ -21,7 +26,14 @@ pub(super) fn observe(cache: &Cache, group: &DaskWorkerGroup, key: &Key) -> Opti
     let pods = cache.workers.of_parent(key);
     let ours = pods.iter().filter(|pod| pod.meta().is_owned_by(&uid));
     let of_another = stranger.map(|owner| owner.name);
-    Some(Observed { cluster, of_another, pods: ours.map(|pod| pod.worker()).collect() })
+    let (link, unsettled) = cluster.as_ref().map(|cluster| link(context, key, cluster)).unwrap_or_default();
+    Some(Observed { cluster, of_another, pods: ours.map(|pod| pod.worker()).collect(), link, unsettled })
+}
+
+fn link(context: &Context, group: &Key, cluster: &Cluster) -> (Link, BTreeSet<String>) {
+    let key = Key::new(&group.namespace, &cluster.name);
+    let place = scheduler_place(&context.cache, &key, &cluster.uid);
+    place.map(|place| context.links.look(&key, &place)).unwrap_or_default()
 }
 
 fn find_cluster(cache: &Cache, group: &DaskWorkerGroup, namespace: &str) -> Option<Cluster> {

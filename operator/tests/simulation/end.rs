@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use dask_operator_api::names;
+use dask_operator_api::{labels, names};
 use dask_operator_testkit::server::{ApiServer, Id, World};
 use serde_json::{Value, json};
 
+use crate::dask::Dask;
 use crate::history::History;
 use crate::invariants::{is_live, uid};
 
@@ -104,8 +105,14 @@ fn difference(calm: &Value, disturbed: &Value) -> String {
 }
 
 /// What must be true at rest.
-pub(crate) fn check(server: &ApiServer, history: &History) -> Result<(), String> {
+pub(crate) fn check(server: &ApiServer, dask: &Dask, history: &History) -> Result<(), String> {
     let world = server.world();
+    for (id, pod) in world.all("pods", "").filter(|(id, _)| history.watches(&id.namespace)) {
+        let mark = &pod["metadata"]["annotations"][labels::DRAINING];
+        if !mark.is_null() || dask.is_paused(&world, &id.name) {
+            return Err(format!("{} is paused or to leave ({mark}), and there", id.name));
+        }
+    }
     let pods = world.all("pods", "").map(|(_, pod)| pod);
     let left: Vec<_> =
         pods.filter(|pod| !is_live(pod)).map(|pod| pod["metadata"]["name"].to_string()).collect();

@@ -4,15 +4,20 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use dask_operator_api::labels;
 use dask_operator_testkit::server::{ApiServer, Change, World};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::dask::Dask;
 use crate::history::History;
 
 /// What happened is acted upon after this long at the latest: the API server was away, a list had no answer, a watch
 /// waited before it tried again, and calls are on their way.
 const STALE: Duration = Duration::from_mins(3);
+
+/// So long a worker may take to leave.
+const DRAIN: Duration = Duration::from_mins(2);
 
 /// Looks at every change.
 pub(crate) struct Invariants {
@@ -23,16 +28,24 @@ pub(crate) struct Invariants {
     /// Every UID of a cluster or group that ever was.
     parents: HashSet<String>,
     holder: Option<String>,
+    dask: Dask,
+    /// When each scheduler's pod became ready, by UID.
+    ready: HashMap<String, Instant>,
+    /// Since when each worker's pod is to leave, by UID.
+    leaving: HashMap<String, Instant>,
     /// When workers of each group, by UID, were lost otherwise than by us: a look may not know yet.
     lost: HashMap<String, Vec<Instant>>,
 }
 
 impl Invariants {
     /// Looks at every change from now on; what is broken is listed.
-    pub(crate) fn watch(server: &ApiServer, history: &History) -> Arc<Mutex<Vec<String>>> {
+    pub(crate) fn watch(server: &ApiServer, dask: &Dask, history: &History) -> Arc<Mutex<Vec<String>>> {
         let broken = Arc::<Mutex<Vec<String>>>::default();
         let mut invariants = Self {
             history: history.clone(),
+            dask: dask.clone(),
+            ready: HashMap::new(),
+            leaving: HashMap::new(),
             broken: Arc::clone(&broken),
             wanted: HashMap::new(),
             parents: HashSet::new(),
@@ -49,6 +62,7 @@ impl Invariants {
             one_scheduler(world, change),
             self.never_more_than_wanted(world, change),
             self.only_surplus_is_deleted(world, change),
+            self.no_work_is_lost(world, change),
             self.owners_are_ours(change),
             others_are_left_alone(change),
             status_goes_forward(change),
@@ -77,8 +91,37 @@ impl Invariants {
                 let replicas = after["spec"]["worker"]["replicas"].as_u64().unwrap_or(1);
                 self.wanted.entry(uid(after)).or_default().push((change.at, replicas));
             }
+            "pods" if after["status"]["phase"] == "Running" => {
+                self.ready.entry(uid(after)).or_insert(change.at);
+                match after["metadata"]["annotations"][labels::DRAINING].as_str() {
+                    Some(_) => drop(self.leaving.entry(uid(after)).or_insert(change.at)),
+                    None => drop(self.leaving.remove(&uid(after))),
+                }
+            }
             _ => {}
         }
+    }
+
+    /// A worker that we delete has nothing that only it has, by the word of its scheduler; or it had its time, or
+    /// there is no scheduler that we could have asked.
+    fn no_work_is_lost(&self, world: &World, change: &Change) -> Option<String> {
+        let before = change.before.as_ref().filter(|before| is_live(before) && is_operator(change))?;
+        worker_of(change, before)?;
+        let gone = change.after.as_ref().is_none_or(|after| !is_live(after));
+        let since = self.leaving.get(&uid(before));
+        let worked = self.ready.get(&uid(before)).is_some_and(|ready| ready.elapsed() > STALE);
+        if !gone || !worked || since.is_some_and(|since| since.elapsed() >= DRAIN) {
+            return None;
+        }
+        let of_cluster = |pod: &Value| {
+            pod["metadata"]["labels"][labels::COMPONENT] == labels::component::SCHEDULER
+                && pod["metadata"]["labels"][labels::CLUSTER_NAME]
+                    == before["metadata"]["labels"][labels::CLUSTER_NAME]
+        };
+        let known = |pod: &Value| self.ready.get(&uid(pod)).is_some_and(|ready| ready.elapsed() > STALE);
+        let mut pods = world.all("pods", &change.id.namespace).map(|(_, pod)| pod);
+        let scheduler = pods.find(|pod| of_cluster(pod) && is_live(pod) && known(pod))?;
+        (!self.dask.may_go(&uid(scheduler), before)).then(|| "a worker with work is deleted".to_owned())
     }
 
     /// Replicas that somebody may have seen last.

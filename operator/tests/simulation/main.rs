@@ -8,6 +8,7 @@
 )]
 
 mod chance;
+mod dask;
 mod end;
 mod history;
 mod invariants;
@@ -25,7 +26,7 @@ use scenarios::Scenario;
 use script::Script;
 
 /// How many histories a plain run plays.
-const HISTORIES: u64 = 1000;
+const HISTORIES: u64 = 500;
 /// Of them, most that a bug on purpose may take to be found.
 #[cfg(feature = "sabotage")]
 const TO_FIND_A_BUG: &str = "1000";

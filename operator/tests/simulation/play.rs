@@ -9,6 +9,7 @@ use dask_operator_testkit::server::{ApiServer, Change, Faults, Life, NoFaults};
 use jiff::SignedDuration;
 use tokio::task::JoinHandle;
 
+use crate::dask::Dask;
 use crate::end::{self, End};
 use crate::history::{History, Step};
 use crate::invariants::Invariants;
@@ -46,6 +47,7 @@ pub(crate) fn play(history: &History, faults: Option<Box<dyn Faults>>) -> Result
 
 struct Stage {
     server: ApiServer,
+    dask: Dask,
     broken: Arc<Mutex<Vec<String>>>,
     processes: Vec<Process>,
 }
@@ -53,11 +55,13 @@ struct Stage {
 impl Stage {
     fn new(history: &History, faults: Option<Box<dyn Faults>>) -> Self {
         let replicas = if faults.is_some() { history.replicas } else { 1 };
+        let seed = faults.is_some().then_some(history.seed);
         let server = ApiServer::new(faults.unwrap_or_else(|| Box::new(NoFaults)));
+        let dask = Dask::new(&server, seed);
         tokio::spawn(Life::new(&server, history.seed).run());
-        let broken = Invariants::watch(&server, history);
-        let processes = (0..replicas).map(|number| Process::new(&server, history, number)).collect();
-        Self { server, broken, processes }
+        let broken = Invariants::watch(&server, &dask, history);
+        let processes = (0..replicas).map(|number| Process::new(&server, &dask, history, number)).collect();
+        Self { server, dask, broken, processes }
     }
 
     async fn play(&mut self, history: &History, disturbed: bool) -> Result<End, String> {
@@ -70,8 +74,9 @@ impl Stage {
             }
         }
         self.server.set_faults(Box::new(NoFaults));
+        self.dask.calm();
         self.rest().await?;
-        end::check(&self.server, history)?;
+        end::check(&self.server, &self.dask, history)?;
         Ok(End::of(&self.server, history))
     }
 
@@ -193,6 +198,7 @@ fn counts(change: &Change) -> bool {
 /// One replica, which dies and comes back under the same name.
 struct Process {
     server: ApiServer,
+    dask: Dask,
     history: History,
     number: usize,
     starts: u64,
@@ -203,9 +209,10 @@ struct Process {
 }
 
 impl Process {
-    fn new(server: &ApiServer, history: &History, number: usize) -> Self {
+    fn new(server: &ApiServer, dask: &Dask, history: &History, number: usize) -> Self {
         let mut process = Self {
             server: server.clone(),
+            dask: dask.clone(),
             history: history.clone(),
             number,
             starts: 0,
@@ -253,6 +260,7 @@ impl Process {
         Replica {
             client: self.server.client(&self.user),
             namespaces: self.history.watched.clone(),
+            schedulers: Arc::new(self.dask.clone()),
             settings: Settings {
                 cluster_domain: "cluster.local".to_owned(),
                 default_image: "image".to_owned(),

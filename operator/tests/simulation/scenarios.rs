@@ -12,6 +12,7 @@ use crate::history::{History, Name, Step};
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     steps: Vec<(u64, Step)>,
+    replicas: usize,
     faults: Targeted,
 }
 
@@ -36,7 +37,11 @@ struct Rule {
 
 impl Scenario {
     /// All of them.
-    pub(crate) fn all() -> Vec<Self> {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        Self::of_writes().into_iter().chain(Self::of_leaving())
+    }
+
+    fn of_writes() -> Vec<Self> {
         let lost = |verb, times| Rule::new(verb, "pods", 0, times, End::AnswerLost);
         let refused = || Rule::new(Verb::Create, "services", 1, 5, End::Refused(500));
         vec![
@@ -71,13 +76,32 @@ impl Scenario {
         ]
     }
 
+    fn of_leaving() -> Vec<Self> {
+        vec![
+            Self::new(
+                "workers with work are to leave, and some are wanted again before they are gone",
+                vec![(0, a_cluster(6)), (600_000, scale(1)), (20_000, scale(4)), (600_000, scale(2))],
+            ),
+            // Whichever leads, the other follows.
+            Self::new(
+                "a replica with another clock takes over while workers leave",
+                vec![(0, a_cluster(8)), (600_000, scale(1)), (5000, pause(0)), (70_000, pause(1))],
+            )
+            .with_two_replicas(),
+        ]
+    }
+
     fn new(name: &'static str, steps: Vec<(u64, Step)>) -> Self {
-        Self { name, steps, faults: Targeted::default() }
+        Self { name, steps, replicas: 1, faults: Targeted::default() }
     }
 
     fn with(mut self, rule: Rule) -> Self {
         self.faults.rules.push(rule);
         self
+    }
+
+    fn with_two_replicas(self) -> Self {
+        Self { replicas: 2, ..self }
     }
 
     fn are_late(mut self, plural: &'static str) -> Self {
@@ -91,7 +115,7 @@ impl Scenario {
         let last = (60_000, Step::Quota { namespace: "team", pods: None });
         let steps = self.steps.iter().chain([&last]);
         let steps = steps.map(|(quiet, step)| (Duration::from_millis(*quiet), step.clone())).collect();
-        History { seed, replicas: 1, watched: Vec::new(), steps }
+        History { seed, replicas: self.replicas, watched: Vec::new(), steps }
     }
 
     /// Whether everything has gone wrong that was to.
@@ -162,6 +186,10 @@ fn lose(plural: &'static str) -> Step {
 
 fn lose_worker() -> Step {
     Step::DeletePod { group: group(), which: 0 }
+}
+
+fn pause(replica: usize) -> Step {
+    Step::Pause { replica, seconds: 60 }
 }
 
 fn crash() -> Step {

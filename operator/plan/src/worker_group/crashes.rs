@@ -61,6 +61,8 @@ mod tests {
             template: None,
             crashes,
             trouble: None,
+            ip: None,
+            mark: None,
         };
         due(&end, super::crashes(&pod, &end)).duration_since(end.at).as_secs()
     }

@@ -1,4 +1,4 @@
-//! How many workers to make, and which pods to give up.
+//! How many workers to make, and which ended pods to give up.
 
 use std::cell::LazyCell;
 
@@ -22,7 +22,7 @@ const AT_ONCE: usize = 500;
 pub(super) struct Decision<'a> {
     /// One new pod for each item, which is the number of crashes in a row before it.
     pub(super) create: Vec<u32>,
-    /// The pods to delete.
+    /// The ended pods to delete.
     pub(super) delete: Vec<&'a WorkerPod>,
     /// When an ended pod may be replaced.
     pub(super) wake: Option<Timestamp>,
@@ -30,27 +30,25 @@ pub(super) struct Decision<'a> {
 
 /// Fills each place once; a pod that ended keeps its place, readable, until its replacement is due.
 pub(super) fn decide<'a>(group: &CheckedGroup, observed: &'a Observed, now: Timestamp) -> Decision<'a> {
-    let moved = observed.of_another.is_some();
-    if group.deleting || moved || observed.cluster.as_ref().is_none_or(|cluster| cluster.deleting) {
+    if !is_ours_to_decide(group, observed) {
         return Decision::default();
     }
-    let mut live: Vec<_> = observed.pods.iter().filter(|pod| pod.is_live()).collect();
-    live.sort_by(|one, other| give_up_first(one).cmp(&give_up_first(other)));
-    let kept = group.wanted + usize::from(sabotage::is(Bug::OneTooMany));
-    let surplus = live.len().saturating_sub(kept);
-    let mut decision =
-        Decision { delete: live.iter().take(surplus).copied().collect(), ..Decision::default() };
-    let missing = group.wanted.saturating_sub(live.len());
-    let held = replace_ended(&mut decision, group, observed, missing, now);
     if !may_create(group, observed) {
-        return Decision {
-            delete: decision.delete.into_iter().take(surplus).collect(),
-            ..Decision::default()
-        };
+        return Decision::default();
     }
+    let live = observed.pods.iter().filter(|pod| pod.is_live()).count();
+    let mut decision = Decision::default();
+    let missing = group.wanted.saturating_sub(live);
+    let held = replace_ended(&mut decision, group, observed, missing, now);
     let fresh = missing - decision.create.len() - held;
     decision.create.extend(std::iter::repeat_n(0, fresh.min(AT_ONCE)));
     decision
+}
+
+/// Not while the group or its cluster is on its way out, or is another's.
+pub(super) fn is_ours_to_decide(group: &CheckedGroup, observed: &Observed) -> bool {
+    let is_another = observed.of_another.is_some();
+    !group.deleting && !is_another && observed.cluster.as_ref().is_some_and(|cluster| !cluster.deleting)
 }
 
 /// Ended pods give their place to a new pod when that is due; those that hold no place any more just go. Returns how
@@ -94,11 +92,6 @@ fn pod_end(pod: &WorkerPod) -> Option<&Ended> {
         Stage::Ended(ended) if !pod.terminating => Some(ended),
         _ => None,
     }
-}
-
-/// The order in which live pods are given up: without a node, not ready, ready; the youngest first.
-fn give_up_first(pod: &WorkerPod) -> (&Stage, std::cmp::Reverse<Timestamp>, &str) {
-    (&pod.stage, std::cmp::Reverse(pod.created), &pod.name)
 }
 
 /// Workers that wait for their scheduler by themselves are made at once; others when it is ready.

@@ -4,6 +4,7 @@ use dask_operator_api::worker_group::DaskWorkerGroupStatus;
 
 use super::check::CheckedGroup;
 use super::decide::Decision;
+use super::leave::Leaving;
 use super::observed::Observed;
 use crate::plan::{Event, EventKind};
 use crate::troubles;
@@ -13,10 +14,12 @@ pub(super) fn of_decision(
     group: &CheckedGroup,
     observed: &Observed,
     decision: &Decision<'_>,
+    leaving: &Leaving,
 ) -> Option<Event> {
     let live = observed.pods.iter().filter(|pod| pod.is_live()).count();
     let scaled = group.status.observed_generation.is_some_and(|seen| Some(seen) != group.generation);
-    let acts = !decision.create.is_empty() || !decision.delete.is_empty();
+    let grows = !decision.create.is_empty() || !decision.delete.is_empty();
+    let acts = grows || leaving.needs_facts || !leaving.delete.is_empty();
     let note = format!("from {live} to {} workers", group.wanted);
     (scaled && acts && live != group.wanted).then(|| Event {
         kind: EventKind::Normal,

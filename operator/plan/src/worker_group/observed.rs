@@ -1,12 +1,18 @@
 //! What may be known of the world when planning for a group.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::IpAddr;
 
 use dask_operator_api::cluster::DisruptionProtection;
 use jiff::Timestamp;
 
+use crate::facts::Link;
 use crate::pod_status::Trouble;
 pub use crate::pod_status::{Ended, Stage};
+
+/// Begins the mark of a pod that stays.
+const STAYS: &str = "stays-in-generation-";
 
 /// The group's cluster and its pods, as the watches show them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,6 +23,10 @@ pub struct Observed {
     pub of_another: Option<String>,
     /// The pods that the group owns, in any order.
     pub pods: Vec<WorkerPod>,
+    /// What is known of the cluster's scheduler by asking it.
+    pub link: Link,
+    /// The pods of which the link is still to show what came of an order.
+    pub unsettled: BTreeSet<String>,
 }
 
 /// What the workers' pods take from their cluster.
@@ -59,11 +69,51 @@ pub struct WorkerPod {
     pub crashes: u32,
     /// What keeps it from being ready, if it has not ended.
     pub trouble: Option<Trouble>,
+    /// Its address.
+    pub ip: Option<IpAddr>,
+    /// Whether it is to leave.
+    pub mark: Option<Mark>,
+}
+
+/// What is noted on a pod that is to leave, so that nobody who comes after has to know it otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// It is to leave. The time is that since when this replica has known: clocks differ between replicas.
+    Leaves(Timestamp),
+    /// It could not in time, and stays in this generation of its group.
+    Stays(i64),
+}
+
+impl Mark {
+    /// From the annotation's text; None if we never wrote such.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.strip_prefix(STAYS) {
+            Some(generation) => generation.parse().ok().map(Self::Stays),
+            None => text.parse().ok().map(Self::Leaves),
+        }
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Leaves(since) => write!(f, "{since}"),
+            Self::Stays(generation) => write!(f, "{STAYS}{generation}"),
+        }
+    }
 }
 
 impl WorkerPod {
     /// Neither ended nor on its way out: it counts as a worker.
     pub fn is_live(&self) -> bool {
         !self.terminating && !matches!(self.stage, Stage::Ended(_))
+    }
+
+    /// Since when it is to leave, if it is.
+    pub(crate) fn leaves_since(&self) -> Option<Timestamp> {
+        match self.mark {
+            Some(Mark::Leaves(since)) => Some(since),
+            Some(Mark::Stays(_)) | None => None,
+        }
     }
 }

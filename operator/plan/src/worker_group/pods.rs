@@ -56,7 +56,10 @@ pub(super) fn cannot_start(group: &CheckedGroup, observed: &Observed) -> Option<
 
 /// Whether a reason is one of these.
 pub(super) fn is_of_pods(reason: Reason) -> bool {
-    matches!(reason.condition(), ConditionType::WorkersFailing | ConditionType::WorkersCannotStart)
+    matches!(
+        reason.condition(),
+        ConditionType::WorkersFailing | ConditionType::WorkersCannotStart | ConditionType::DrainDelayed
+    )
 }
 
 /// The live pods with a trouble that belongs to this condition.

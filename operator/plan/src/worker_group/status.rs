@@ -6,6 +6,7 @@ use dask_operator_api::worker_group::DaskWorkerGroupStatus;
 use jiff::Timestamp;
 
 use super::check::CheckedGroup;
+use super::leave;
 use super::observed::{Observed, Stage};
 use super::pods;
 use crate::plan::{Failure, Kind, Outcome, WORKER_POD};
@@ -63,9 +64,13 @@ fn verdict(group: &CheckedGroup, (ready, existing): (usize, usize), troubles: &[
     }
     if ready != group.wanted || existing != group.wanted {
         let of_pods = troubles.iter().find(|trouble| pods::is_of_pods(trouble.reason));
-        let missing =
-            || not(Reason::WorkersNotReady, format!("{ready} of {} workers are ready", group.wanted));
-        return of_pods.map_or_else(missing, |trouble| not(trouble.reason, trouble.message.clone()));
+        let (reason, message) = if existing > group.wanted {
+            (Reason::WorkersLeaving, format!("{} of {existing} workers are leaving", existing - group.wanted))
+        } else {
+            (Reason::WorkersNotReady, format!("{ready} of {} workers are ready", group.wanted))
+        };
+        return of_pods
+            .map_or_else(|| not(reason, message), |trouble| not(trouble.reason, trouble.message.clone()));
     }
     let message = "all workers are ready".to_owned();
     Verdict { type_: ConditionType::Ready, status: true, reason: Reason::AllReady, message }
@@ -91,6 +96,7 @@ fn troubles(group: &CheckedGroup, observed: &Observed, outcome: &Outcome, now: T
     }
     troubles.extend(pods::failing(group, observed, now));
     troubles.extend(pods::cannot_start(group, observed));
+    troubles.extend(leave::trouble(group, observed));
     troubles.sort_by_key(|trouble| trouble.type_);
     troubles
 }

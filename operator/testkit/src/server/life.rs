@@ -164,7 +164,10 @@ fn schedule(pod: &mut Value) {
     pod["status"]["conditions"] = json!([{"type": "PodScheduled", "status": "True"}]);
 }
 
+/// Every pod has an address of its own, made from the number in its UID.
 fn start(pod: &mut Value) {
+    let number: u32 = uid(pod).rsplit('-').next().and_then(|text| text.parse().ok()).unwrap_or(0);
+    pod["status"]["podIP"] = std::net::Ipv4Addr::from_bits(0x0a00_0000 | number).to_string().into();
     let condition = |type_: &str| json!({"type": type_, "status": "True"});
     pod["status"]["phase"] = "Running".into();
     pod["status"]["conditions"] = json!([condition("PodScheduled"), condition("Ready")]);

@@ -51,6 +51,7 @@ fn pod_labels(group: &CheckedGroup, cluster: &Cluster) -> StringMap {
 pub(in crate::worker_group) fn template(group: &CheckedGroup, cluster: &Cluster) -> String {
     let mut worker = serde_json::to_value(&group.worker).unwrap_or_default();
     worker["replicas"] = Value::Null;
+    worker["drain"] = Value::Null;
     hash(&json!([worker, cluster.image, group.keep_command]))
 }
 

@@ -1,0 +1,240 @@
+//! What is next for one pod that is to leave, and what people are told of it.
+
+use dask_operator_api::conditions::{Reason, Verdict};
+use dask_operator_api::parts::OnTimeout;
+use jiff::{SignedDuration, Timestamp};
+
+use super::super::check::CheckedGroup;
+use super::super::observed::{Mark, Observed, WorkerPod};
+use crate::facts::{Drain, DrainState, Link};
+use crate::plan::{Event, EventKind, Order};
+use crate::sabotage::{self, Bug};
+use crate::troubles;
+
+/// How long a worker may take to leave unless its group says otherwise, in seconds.
+const TIMEOUT: u32 = 120;
+/// A scheduler that has not said by then that time is over, or does not do as it is told, is waited for no longer.
+const LATE: SignedDuration = SignedDuration::from_secs(10);
+
+/// What is known of one pod.
+pub(super) struct Step<'a> {
+    pub(super) link: &'a Link,
+    pub(super) drain: Option<&'a Drain>,
+    pub(super) registered: bool,
+    pub(super) deadline: Timestamp,
+    pub(super) on_timeout: OnTimeout,
+    pub(super) now: Timestamp,
+}
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The pod goes as pods go; what it has, it hands over by itself.
+    Delete,
+    /// The pod goes at once: it has nothing any more.
+    DeleteDrained,
+    Ask(Order),
+    Wait(Timestamp),
+    /// It could not leave in time, and is not to.
+    Stay,
+}
+
+/// The decision. Nothing is lost before the deadline, unless the scheduler itself has lost it.
+pub(super) fn next(step: &Step) -> Next {
+    let over = step.now >= step.deadline;
+    if *step.link == Link::Stock {
+        return Next::Delete;
+    }
+    if !matches!(step.link, Link::Preload(_)) {
+        return match step.on_timeout {
+            OnTimeout::Delete if over => Next::Delete,
+            OnTimeout::Keep if over => Next::Wait(step.now + LATE),
+            _ => Next::Wait(step.deadline),
+        };
+    }
+    match step.drain.map(|drain| drain.state) {
+        Some(DrainState::Ready | DrainState::Lost | DrainState::Forgotten) => Next::DeleteDrained,
+        None if !step.registered => Next::Delete,
+        Some(DrainState::Waiting) if sabotage::is(Bug::NotWaitedFor) => Next::DeleteDrained,
+        Some(DrainState::Waiting) if step.now < step.deadline + LATE => Next::Wait(step.deadline + LATE),
+        _ if !over => Next::Ask(Order::Retire { seconds: seconds_until(step.deadline, step.now) }),
+        _ if step.on_timeout == OnTimeout::Keep => Next::Stay,
+        _ if step.now < step.deadline + LATE * 2 => Next::Ask(Order::Forget),
+        _ => Next::Delete,
+    }
+}
+
+/// Until when a pod may take to leave.
+pub(super) fn deadline(group: &CheckedGroup, pod: &WorkerPod) -> Timestamp {
+    let seconds = group.worker.drain.unwrap_or_default().timeout_seconds.unwrap_or(TIMEOUT);
+    let since = pod.leaves_since().unwrap_or(Timestamp::MIN);
+    since.checked_add(SignedDuration::from_secs(seconds.into())).unwrap_or(since)
+}
+
+/// Rounded up, so that the scheduler's clock does not end before ours.
+fn seconds_until(deadline: Timestamp, now: Timestamp) -> u32 {
+    u32::try_from((deadline.duration_since(now).as_millis() + 999) / 1000).unwrap_or(1).max(1)
+}
+
+/// Whether a drain has left the pod's workers paused.
+pub(super) fn is_paused(drain: &Drain) -> bool {
+    is_done(drain) || matches!(drain.state, DrainState::Waiting | DrainState::Interrupted)
+}
+
+/// Whether there is nothing more to wait for.
+pub(super) fn is_done(drain: &Drain) -> bool {
+    matches!(drain.state, DrainState::Ready | DrainState::Lost)
+}
+
+/// Told when a pod has gone with something that nobody else has.
+pub(super) fn losses(drain: &Drain) -> Option<Event> {
+    let lost = matches!(drain.state, DrainState::Forgotten | DrainState::Lost);
+    (lost && (drain.tasks, drain.lost_keys) != (0, 0)).then(|| Event {
+        kind: EventKind::Warning,
+        reason: "WorkInterrupted".to_owned(),
+        action: "Drain",
+        note: format!(
+            "pod {} left after {:.0} s: {} tasks interrupted, {} results ({} bytes) lost",
+            drain.name, drain.seconds, drain.tasks, drain.lost_keys, drain.lost_bytes
+        ),
+    })
+}
+
+/// Told when a pod stays that was to leave.
+pub(super) fn stays(pod: &WorkerPod, drain: Option<&Drain>) -> Event {
+    let why = drain.map_or_else(String::new, |drain| format!(": {}", holds(drain)));
+    Event {
+        kind: EventKind::Warning,
+        reason: Reason::WorkersKept.to_string(),
+        action: "Drain",
+        note: format!("pod {} stays, it could not leave in time{why}", pod.name),
+    }
+}
+
+fn holds(drain: &Drain) -> String {
+    let reason = if drain.reason.is_empty() { String::new() } else { format!("{}, ", drain.reason) };
+    format!(
+        "{reason}{} unfinished tasks, {} results ({} bytes) that it alone has",
+        drain.tasks, drain.keys, drain.bytes
+    )
+}
+
+/// What keeps workers from leaving.
+pub(in crate::worker_group) fn trouble(group: &CheckedGroup, observed: &Observed) -> Option<Verdict> {
+    let live = || observed.pods.iter().filter(|pod| pod.is_live());
+    let leaving = || live().filter(|pod| pod.leaves_since().is_some());
+    let told = |reason, message| Some(troubles::trouble(reason, message));
+    let count = leaving().count();
+    if let (Link::Unreachable(why), 1..) = (&observed.link, count) {
+        let message = format!("{count} workers are to leave, and the scheduler cannot be asked: {why}");
+        return told(Reason::SchedulerUnreachable, message);
+    }
+    if let Link::Preload(facts) = &observed.link {
+        let index = facts.index();
+        let refused =
+            |pod: &&WorkerPod| index.drain(&pod.name).is_some_and(|one| one.state == DrainState::Refused);
+        let first = leaving().filter(refused).min_by_key(|pod| &pod.name);
+        if let Some(drain) = first.and_then(|pod| index.drain(&pod.name)) {
+            return told(Reason::DrainRefused, format!("pod {} cannot leave: {}", drain.name, drain.reason));
+        }
+    }
+    let stays = Some(Mark::Stays(group.generation.unwrap_or(0)));
+    let kept: Vec<_> = live().filter(|pod| pod.mark == stays).map(|pod| pod.name.as_str()).collect();
+    let first = kept.iter().min().filter(|_| live().count() > group.wanted)?;
+    told(
+        Reason::WorkersKept,
+        format!("{} workers stay that could not leave in time; the first is {first}", kept.len()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(seconds: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds)
+    }
+
+    fn drain(state: DrainState) -> Drain {
+        Drain { state, ..Drain::default() }
+    }
+
+    /// What is next so many seconds after a mark, with a deadline of 100.
+    fn at(seconds: i64, link: &Link, state: Option<DrainState>, on_timeout: OnTimeout) -> Next {
+        let drain = state.map(drain);
+        let (deadline, now) = (after(100), after(seconds));
+        next(&Step { link, drain: drain.as_ref(), registered: true, deadline, on_timeout, now })
+    }
+
+    fn answering() -> Link {
+        Link::Preload(std::sync::Arc::default())
+    }
+
+    #[test]
+    fn a_pod_is_asked_until_it_has_nothing_and_goes_then() {
+        let told = |seconds, state| at(seconds, &answering(), state, OnTimeout::Delete);
+        assert_eq!(told(10, None), Next::Ask(Order::Retire { seconds: 90 }));
+        assert_eq!(told(10, Some(DrainState::Refused)), Next::Ask(Order::Retire { seconds: 90 }));
+        assert_eq!(told(10, Some(DrainState::Waiting)), Next::Wait(after(110)));
+        assert_eq!(told(10, Some(DrainState::Ready)), Next::DeleteDrained);
+        assert_eq!(told(10, Some(DrainState::Lost)), Next::DeleteDrained);
+    }
+
+    #[test]
+    fn when_time_is_over_its_workers_are_forgotten_before_it_goes() {
+        let told = |seconds, state| at(seconds, &answering(), state, OnTimeout::Delete);
+        assert_eq!(told(100, Some(DrainState::Interrupted)), Next::Ask(Order::Forget));
+        assert_eq!(told(100, Some(DrainState::Refused)), Next::Ask(Order::Forget));
+        assert_eq!(told(101, Some(DrainState::Forgotten)), Next::DeleteDrained);
+        assert_eq!(told(109, Some(DrainState::Waiting)), Next::Wait(after(110)));
+        assert_eq!(told(110, Some(DrainState::Waiting)), Next::Ask(Order::Forget));
+        assert_eq!(told(120, Some(DrainState::Waiting)), Next::Delete);
+    }
+
+    #[test]
+    fn a_pod_that_is_to_be_kept_stays_when_time_is_over() {
+        let told = |seconds, state| at(seconds, &answering(), state, OnTimeout::Keep);
+        assert_eq!(told(100, Some(DrainState::Interrupted)), Next::Stay);
+        assert_eq!(told(99, Some(DrainState::Refused)), Next::Ask(Order::Retire { seconds: 1 }));
+        assert_eq!(told(100, Some(DrainState::Ready)), Next::DeleteDrained);
+        let silent = Link::Unreachable(String::new());
+        assert_eq!(at(100, &silent, None, OnTimeout::Keep), Next::Wait(after(110)));
+    }
+
+    #[test]
+    fn who_cannot_be_asked_is_waited_for_until_time_is_over() {
+        let silent = Link::Unreachable(String::new());
+        assert_eq!(at(99, &silent, None, OnTimeout::Delete), Next::Wait(after(100)));
+        assert_eq!(at(100, &silent, None, OnTimeout::Delete), Next::Delete);
+        assert_eq!(at(1, &Link::Stock, None, OnTimeout::Delete), Next::Delete);
+    }
+
+    #[test]
+    fn a_pod_of_which_nothing_has_registered_goes_as_pods_go() {
+        let link = answering();
+        let step = Step {
+            link: &link,
+            drain: None,
+            registered: false,
+            deadline: after(100),
+            on_timeout: OnTimeout::Keep,
+            now: after(1),
+        };
+        assert_eq!(next(&step), Next::Delete);
+    }
+
+    #[test]
+    fn what_was_lost_is_told() {
+        let lost = Drain {
+            name: "p".to_owned(),
+            tasks: 1,
+            lost_keys: 2,
+            lost_bytes: 30,
+            seconds: 1.2,
+            ..drain(DrainState::Forgotten)
+        };
+        let told = losses(&lost).unwrap();
+        assert_eq!(told.note, "pod p left after 1 s: 1 tasks interrupted, 2 results (30 bytes) lost");
+        assert_eq!(losses(&Drain { tasks: 0, lost_keys: 0, ..lost }), None);
+    }
+}

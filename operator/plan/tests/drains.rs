@@ -1,0 +1,297 @@
+//! How a group shrinks: who leaves, what its scheduler is asked, and when a pod is deleted.
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use dask_operator_api::labels;
+use dask_operator_api::parts::{Drain, OnTimeout};
+use dask_operator_plan::worker_group::{self, Cluster, Mark, Observed, Stage, WorkerPod};
+use dask_operator_plan::{Apply, Facts, Link, Order, Plan, Settings, Suffixes};
+use dask_operator_testkit::a_group;
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+/// Ready pods of a cluster, and a scheduler that does as it is told, or is silent, or lacks what answers.
+#[derive(Clone, Debug)]
+struct World {
+    pods: Vec<WorkerPod>,
+    /// What the worker of each pod has; none has registered for the others.
+    work: BTreeMap<String, Value>,
+    drains: BTreeMap<String, &'static str>,
+    scheduler: Scheduler,
+    drain: Drain,
+    wanted: i32,
+    at: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Scheduler {
+    /// It says that a pod is ready when it is asked.
+    Willing,
+    /// It never finds a pod ready.
+    Unwilling,
+    Silent,
+    Stock,
+}
+
+impl World {
+    /// So many workers, of which none has anything.
+    fn new(workers: usize, wanted: i32) -> Self {
+        let pods: Vec<_> = (0..workers).map(|number| pod(&format!("pod-{number}"))).collect();
+        let work = pods.iter().map(|pod| (pod.name.clone(), json!({}))).collect();
+        let (drains, scheduler, drain) = (BTreeMap::new(), Scheduler::Willing, Drain::default());
+        Self { pods, work, drains, scheduler, drain, wanted, at: Timestamp::UNIX_EPOCH }
+    }
+
+    fn with_work(mut self, number: usize, work: Value) -> Self {
+        self.work.insert(format!("pod-{number}"), work);
+        self
+    }
+
+    fn link(&self) -> Link {
+        let worker = |(name, work): (&String, &Value)| {
+            let mut worker = work.clone();
+            worker["name"] = json!(name);
+            worker
+        };
+        let drains =
+            self.drains.iter().map(|(name, state)| json!({"name": name, "state": state, "tasks": 1}));
+        let facts = json!({"schema": 1, "revision": 1, "pod_uid": "", "drains": drains.collect::<Vec<_>>(),
+            "workers": self.work.iter().map(worker).collect::<Vec<_>>()});
+        match self.scheduler {
+            Scheduler::Silent => Link::Unreachable("silent".to_owned()),
+            Scheduler::Stock => Link::Stock,
+            _ => Link::Preload(Arc::new(Facts::read(facts.to_string().as_bytes()).unwrap())),
+        }
+    }
+
+    fn plan(&self) -> Plan {
+        let group = a_group().replicas(self.wanted).worker(|worker| worker.drain = Some(self.drain)).build();
+        let cluster = Cluster { name: "demo".to_owned(), scheduler_ready: true, ..Cluster::default() };
+        let (pods, link) = (self.pods.clone(), self.link());
+        let observed = Observed { cluster: Some(cluster), pods, link, ..Observed::default() };
+        let settings = Settings {
+            cluster_domain: "cluster.local".to_owned(),
+            default_image: "dask".to_owned(),
+            worker_batch: None,
+        };
+        let group = worker_group::check(&group).unwrap();
+        worker_group::plan(&group, &observed, &settings, Suffixes::from_seed(7), self.at)
+    }
+
+    /// Carries out one plan, and goes on to when it wants to be made again.
+    fn step(&mut self) -> Plan {
+        let plan = self.plan();
+        for apply in &plan.apply {
+            let Apply::Patch(patch) = apply else { continue };
+            let mark = patch.body["metadata"]["annotations"][labels::DRAINING]
+                .as_str()
+                .map(|text| Mark::parse(text).unwrap());
+            self.pods.iter_mut().find(|pod| pod.name == patch.name).unwrap().mark = mark;
+        }
+        for ask in &plan.asks {
+            let state = match (ask.order, self.scheduler) {
+                (Order::Retire { .. }, Scheduler::Willing) => "ready",
+                (Order::Retire { .. }, _) => "refused",
+                (Order::Forget, _) => "forgotten",
+                (Order::Uncordon, _) => {
+                    self.drains.remove(&ask.pod);
+                    continue;
+                }
+            };
+            self.drains.insert(ask.pod.clone(), state);
+        }
+        for delete in &plan.delete {
+            self.pods.retain(|pod| pod.name != delete.name);
+            self.work.remove(&delete.name);
+            self.drains.remove(&delete.name);
+        }
+        self.at = plan.wake.unwrap_or(self.at).max(self.at);
+        plan
+    }
+
+    fn names(&self) -> BTreeSet<&str> {
+        self.pods.iter().map(|pod| pod.name.as_str()).collect()
+    }
+
+    fn marked(&self) -> Vec<&str> {
+        self.pods.iter().filter(|pod| pod.mark.is_some()).map(|pod| pod.name.as_str()).collect()
+    }
+}
+
+fn pod(name: &str) -> WorkerPod {
+    WorkerPod {
+        name: name.to_owned(),
+        uid: name.to_owned(),
+        created: Timestamp::UNIX_EPOCH,
+        terminating: false,
+        stage: Stage::Ready,
+        template: None,
+        crashes: 0,
+        trouble: None,
+        ip: None,
+        mark: None,
+    }
+}
+
+fn since_the_beginning(seconds: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds)
+}
+
+#[test]
+fn a_pod_is_marked_then_its_scheduler_is_asked_and_then_it_is_deleted_at_once() {
+    let mut world = World::new(2, 1);
+    let marks = world.step();
+    assert_eq!((marks.apply.len(), marks.asks.len(), marks.delete.len()), (1, 0, 0));
+    let asks = world.step();
+    assert_eq!((asks.apply.len(), asks.delete.len()), (0, 0));
+    assert_eq!(asks.asks[0].order, Order::Retire { seconds: 120 });
+    let deletes = world.step();
+    assert_eq!((deletes.delete.len(), deletes.delete[0].grace), (1, Some(2)));
+    assert!(world.plan().is_empty());
+}
+
+#[test]
+fn who_has_least_to_lose_leaves_first() {
+    let order = [
+        json!({}),
+        json!({"unique_bytes": 5}),
+        json!({"unique_bytes": 10}),
+        json!({"processing": 1}),
+        json!({"processing": 1, "unique_bytes": 7}),
+        json!({"vetoed": true}),
+        json!({"actors": 1, "processing": 1}),
+    ];
+    let mut world = World::new(order.len() + 1, 0);
+    world.work.remove("pod-7");
+    for (number, work) in order.iter().enumerate() {
+        world = world.with_work(number, work.clone());
+    }
+    let gone: Vec<_> = (0..=order.len())
+        .map(|gone| {
+            let wanted = i32::try_from(order.len() - gone).unwrap();
+            let world = World { wanted, ..world.clone() };
+            let plan = world.plan();
+            (plan.delete.len(), plan.apply.len())
+        })
+        .collect();
+    // The one that never registered is deleted, the others are marked.
+    assert_eq!(gone, (0..=order.len()).map(|more| (1, more)).collect::<Vec<_>>());
+    for leaving in 1..=order.len() {
+        let mut world = World { wanted: i32::try_from(order.len() - leaving).unwrap(), ..world.clone() };
+        world.step();
+        let expected: Vec<_> = (0..leaving).map(|number| format!("pod-{number}")).collect();
+        assert_eq!(world.marked(), expected);
+    }
+}
+
+#[test]
+fn a_pod_that_is_wanted_again_goes_on_before_its_mark_goes() {
+    let mut world = World { scheduler: Scheduler::Unwilling, ..World::new(2, 1) };
+    world.step();
+    world.step();
+    assert_eq!(world.drains.values().collect::<Vec<_>>(), [&"refused"]);
+    world.wanted = 2;
+    let first = world.step();
+    assert_eq!((first.asks[0].order, first.apply.len()), (Order::Uncordon, 0));
+    let second = world.step();
+    assert_eq!((second.asks.len(), second.apply.len(), world.marked().len()), (0, 1, 0));
+    assert!(world.plan().is_empty());
+}
+
+#[test]
+fn a_pod_that_somebody_paused_without_a_mark_goes_on() {
+    let mut world = World::new(2, 2);
+    world.drains.insert("pod-0".to_owned(), "ready");
+    assert_eq!(world.step().asks[0].order, Order::Uncordon);
+    assert!(world.plan().is_empty());
+}
+
+#[test]
+fn a_pod_that_cannot_leave_is_forgotten_and_deleted_when_its_time_is_over() {
+    let mut world = World { scheduler: Scheduler::Unwilling, ..World::new(2, 1) };
+    while world.pods.len() == 2 {
+        let plan = world.step();
+        assert!(plan.delete.is_empty() || world.at >= since_the_beginning(120), "{:?}", world.at);
+        if let Some(event) = plan.events.iter().find(|event| event.reason == "WorkInterrupted") {
+            assert!(event.note.contains("1 tasks interrupted"), "{event:?}");
+            assert_eq!(plan.delete.len(), 1);
+        }
+    }
+    assert!(world.at < since_the_beginning(140));
+}
+
+#[test]
+fn a_pod_that_is_to_be_kept_goes_on_and_stays_until_the_group_changes() {
+    let drain = Drain { timeout_seconds: Some(1), on_timeout: Some(OnTimeout::Keep) };
+    let mut world = World { scheduler: Scheduler::Unwilling, drain, ..World::new(2, 1) };
+    let mut told = Vec::new();
+    for _ in 0..10 {
+        let plan = world.step();
+        told.extend(plan.events.into_iter().map(|event| event.reason));
+    }
+    assert_eq!((world.pods.len(), world.drains.len()), (2, 0));
+    assert_eq!(told.iter().filter(|reason| *reason == "WorkersKept").count(), 1);
+    assert_eq!(world.pods.iter().filter(|pod| pod.mark == Some(Mark::Stays(1))).count(), 1);
+}
+
+fn worlds() -> impl Strategy<Value = World> {
+    let scheduler = prop_oneof![
+        Just(Scheduler::Willing),
+        Just(Scheduler::Unwilling),
+        Just(Scheduler::Silent),
+        Just(Scheduler::Stock)
+    ];
+    let work = prop::option::of((0u64..3, 0u64..3, 0u64..2));
+    (scheduler, prop::collection::vec(work, 0..8), 0i32..8).prop_map(|(scheduler, work, wanted)| {
+        let mut world = World { scheduler, ..World::new(work.len(), wanted) };
+        for (number, work) in work.into_iter().enumerate() {
+            match work {
+                Some((processing, bytes, actors)) => {
+                    let work = json!({"processing": processing, "unique_bytes": bytes, "actors": actors});
+                    world = world.with_work(number, work);
+                }
+                None => drop(world.work.remove(&format!("pod-{number}"))),
+            }
+        }
+        world
+    })
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_deleted_that_may_have_something_before_its_time(mut world in worlds()) {
+        for _ in 0..30 {
+            let (before, now) = (world.clone(), world.at);
+            for delete in world.step().delete {
+                let registered = before.work.contains_key(&delete.name);
+                let done = matches!(before.drains.get(&delete.name), Some(&"ready" | &"forgotten"));
+                let over = now >= since_the_beginning(120);
+                let nobody = before.scheduler == Scheduler::Stock || before.scheduler == Scheduler::Willing && !registered
+                    || before.scheduler == Scheduler::Unwilling && !registered;
+                prop_assert!(done || over || nobody, "{delete:?} at {now} in {before:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_the_scheduler_does_a_group_comes_down_to_what_is_wanted(mut world in worlds()) {
+        let workers = world.pods.len();
+        for _ in 0..100 {
+            world.step();
+        }
+        let wanted = usize::try_from(world.wanted).unwrap();
+        prop_assert_eq!(world.names().len(), workers.min(wanted));
+        prop_assert!(world.marked().is_empty() && world.drains.is_empty(), "{world:?}");
+    }
+
+    #[test]
+    fn the_order_in_which_pods_are_seen_does_not_decide_who_leaves(world in worlds()) {
+        let mut other = world.clone();
+        other.pods.reverse();
+        let told = |world: &mut World| { world.step(); world.marked().into_iter().map(str::to_owned).collect::<BTreeSet<_>>() };
+        prop_assert_eq!(told(&mut other), told(&mut world.clone()));
+    }
+}

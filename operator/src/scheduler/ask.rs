@@ -1,0 +1,175 @@
+//! One question to a scheduler, and what its answer means; `operator/preload/README.md` is the contract.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dask_operator_plan::{Ask, Facts, Order};
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+use thiserror::Error;
+
+/// What an order may take, from the connection to the last byte.
+const ORDER_WITHIN: Duration = Duration::from_secs(5);
+/// The same of facts, beyond the time that they wait for news.
+const FACTS_WITHIN: Duration = Duration::from_secs(5);
+/// So many pods' names and addresses fit well into the 64 KiB that a scheduler reads.
+const PODS_AT_ONCE: usize = 200;
+
+/// How schedulers are reached.
+pub trait Schedulers: Send + Sync {
+    /// Asks once.
+    fn ask(&self, request: Request) -> BoxFuture<'static, Result<Answer, AskError>>;
+}
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// Whom.
+    pub address: SocketAddr,
+    /// The path with its query.
+    pub path: String,
+    /// What the cluster's pods and we have in common.
+    pub token: String,
+    /// The body of a POST; a GET has none.
+    pub body: Option<Value>,
+    /// The answer has to be complete by then.
+    pub within: Duration,
+}
+
+/// What was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP's.
+    pub status: u16,
+    /// All of it.
+    pub body: Vec<u8>,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum AskError {
+    /// The connection or the answer failed.
+    #[error("{0}")]
+    Call(String),
+    /// Somebody tries to fill our memory.
+    #[error("it answers with more than {0} bytes")]
+    TooLong(usize),
+}
+
+/// What a request for facts came to.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Told {
+    Facts(Arc<Facts>),
+    /// Nothing answers on this path.
+    NotThere,
+    Failed(String),
+}
+
+/// Asks for the facts that come after these, for so long.
+pub(super) fn facts(address: SocketAddr, token: &str, after: u64, wait: Duration) -> Request {
+    Request {
+        address,
+        path: format!("/dask-operator/v1/facts?after={after}&wait={}", wait.as_secs()),
+        token: token.to_owned(),
+        body: None,
+        within: wait + FACTS_WITHIN,
+    }
+}
+
+/// What the answer says of the scheduler in this pod.
+pub(super) fn told(answer: Result<Answer, AskError>, pod_uid: &str) -> Told {
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => return Told::Failed(error.to_string()),
+    };
+    match answer.status {
+        200 => match Facts::read(&answer.body) {
+            Ok(facts) if facts.pod_uid == pod_uid => Told::Facts(Arc::new(facts)),
+            Ok(_) => Told::Failed("another scheduler answers at its address".to_owned()),
+            Err(why) => Told::Failed(why),
+        },
+        404 => Told::NotThere,
+        401 => Told::Failed("it does not know the cluster's token".to_owned()),
+        status => Told::Failed(format!("it answers with the HTTP status {status}")),
+    }
+}
+
+/// The requests that carry out all orders: those of a kind go together.
+pub(super) fn orders(address: SocketAddr, token: &str, asks: &[&Ask]) -> Vec<Request> {
+    let mut alike = BTreeMap::<Order, Vec<Value>>::new();
+    for ask in asks {
+        alike.entry(ask.order).or_default().push(json!({"name": ask.pod, "ip": ask.ip}));
+    }
+    let requests =
+        alike.iter().flat_map(|(order, pods)| pods.chunks(PODS_AT_ONCE).map(|some| (*order, some)));
+    requests.map(|(order, pods)| of_order(address, token, order, pods)).collect()
+}
+
+/// It is answered at once: how it goes on is told among the facts.
+fn of_order(address: SocketAddr, token: &str, order: Order, pods: &[Value]) -> Request {
+    let (path, body) = match order {
+        Order::Retire { seconds } => ("retire", json!({"pods": pods, "deadline": seconds, "wait": 0})),
+        Order::Uncordon => ("uncordon", json!({"pods": pods})),
+        Order::Forget => ("forget", json!({"pods": pods})),
+    };
+    let path = format!("/dask-operator/v1/{path}");
+    Request { address, path, token: token.to_owned(), body: Some(body), within: ORDER_WITHIN }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(order: Order, pod: &str) -> Ask {
+        Ask { order, pod: pod.to_owned(), ip: Some([10, 0, 0, 1].into()) }
+    }
+
+    fn address() -> SocketAddr {
+        ([10, 0, 0, 9], 8787).into()
+    }
+
+    fn answered(status: u16, body: &str) -> Told {
+        told(Ok(Answer { status, body: body.as_bytes().to_vec() }), "uid")
+    }
+
+    #[test]
+    fn orders_of_a_kind_go_together_and_wait_for_nothing() {
+        let retire = Order::Retire { seconds: 90 };
+        let asks = [ask(retire, "a"), ask(Order::Forget, "b"), ask(retire, "c")];
+        let requests = orders(address(), "secret", &asks.iter().collect::<Vec<_>>());
+        let told: Vec<_> =
+            requests.iter().map(|one| (one.path.as_str(), one.body.clone().unwrap())).collect();
+        let pod = |name: &str| json!({"name": name, "ip": "10.0.0.1"});
+        let both = json!({"pods": [pod("a"), pod("c")], "deadline": 90, "wait": 0});
+        assert_eq!(
+            told,
+            [("/dask-operator/v1/retire", both), ("/dask-operator/v1/forget", json!({"pods": [pod("b")]}))]
+        );
+        let many: Vec<_> = (0..450).map(|number| ask(Order::Uncordon, &number.to_string())).collect();
+        assert_eq!(orders(address(), "secret", &many.iter().collect::<Vec<_>>()).len(), 3);
+    }
+
+    #[test]
+    fn only_the_scheduler_in_the_pod_is_believed() {
+        let text = r#"{"schema": 1, "revision": 7, "pod_uid": "uid", "workers": [], "drains": []}"#;
+        let Told::Facts(facts) = answered(200, text) else { panic!("no facts") };
+        assert_eq!(facts.revision, 7);
+        let other = text.replace("uid\",", "another\",");
+        assert_eq!(
+            answered(200, &other),
+            Told::Failed("another scheduler answers at its address".to_owned())
+        );
+    }
+
+    #[test]
+    fn whatever_else_is_answered_is_told_in_a_sentence() {
+        assert_eq!(answered(404, ""), Told::NotThere);
+        assert_eq!(answered(302, ""), Told::Failed("it answers with the HTTP status 302".to_owned()));
+        assert_eq!(answered(401, ""), Told::Failed("it does not know the cluster's token".to_owned()));
+        assert!(matches!(answered(200, "{"), Told::Failed(why) if why.contains("none")));
+        let long = told(Err(AskError::TooLong(5)), "uid");
+        assert_eq!(long, Told::Failed("it answers with more than 5 bytes".to_owned()));
+    }
+}

@@ -1,0 +1,81 @@
+//! The sessions of all clusters that have one.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use dask_operator_plan::{Ask, Link};
+use tokio::task::JoinSet;
+
+use super::ask::Schedulers;
+use super::session::{Edges, Session};
+use crate::cache::Key;
+use crate::kubernetes::Tenure;
+use crate::triggers::Triggers;
+
+/// Where a scheduler is, and which one it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) pod_uid: String,
+    pub(crate) address: SocketAddr,
+    pub(crate) token: String,
+}
+
+/// By cluster.
+pub(crate) struct Links {
+    edges: Edges,
+    sessions: Mutex<HashMap<Key, Entry>>,
+}
+
+/// A session and what goes on in it, which ends with the entry.
+struct Entry {
+    session: Arc<Session>,
+    tasks: JoinSet<()>,
+}
+
+impl Links {
+    pub(crate) fn new(schedulers: Arc<dyn Schedulers>, triggers: Arc<Triggers>, tenure: Tenure) -> Self {
+        Self { edges: Edges { schedulers, triggers, tenure }, sessions: Mutex::default() }
+    }
+
+    /// What is known of the scheduler at this place, and the pods of which it is still to tell what came of an order.
+    pub(crate) fn look(&self, cluster: &Key, place: &Place) -> (Link, BTreeSet<String>) {
+        let sessions = self.sessions();
+        let session = sessions.get(cluster).map(|entry| &entry.session).filter(|one| one.place == *place);
+        session.map(|session| (session.link(), session.unsettled())).unwrap_or_default()
+    }
+
+    /// A group needs the facts of its scheduler, and these orders to be given.
+    pub(crate) fn need(&self, group: &Key, cluster: &Key, place: Place, asks: &[Ask]) {
+        let mut sessions = self.sessions();
+        let known = sessions.get(cluster).filter(|entry| entry.session.place == place);
+        if known.is_none_or(|entry| !entry.session.need(group)) {
+            sessions.insert(cluster.clone(), self.begin(place, group));
+        }
+        let Some(Entry { session, tasks }) = sessions.get_mut(cluster) else { return };
+        while tasks.try_join_next().is_some() {}
+        let due: Vec<_> = session.due(asks).into_iter().cloned().collect();
+        if !due.is_empty() {
+            let (session, edges) = (Arc::clone(session), self.edges.clone());
+            tasks.spawn(async move { session.order(&due.iter().collect::<Vec<_>>(), &edges).await });
+        }
+    }
+
+    /// A cluster is gone.
+    pub(crate) fn forget(&self, cluster: &Key) {
+        self.sessions().remove(cluster);
+    }
+
+    fn begin(&self, place: Place, group: &Key) -> Entry {
+        let (session, edges) = (Arc::new(Session::new(place)), self.edges.clone());
+        session.need(group);
+        let mut tasks = JoinSet::new();
+        let followed = Arc::clone(&session);
+        tasks.spawn(async move { followed.follow(&edges).await });
+        Entry { session, tasks }
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashMap<Key, Entry>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

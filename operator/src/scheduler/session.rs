@@ -1,0 +1,246 @@
+//! One scheduler, followed while somebody needs it: its facts by long-poll, orders beside them.
+
+use std::collections::{BTreeSet, HashMap};
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use dask_operator_plan::{Ask, Link, Order};
+use tokio::time::{Instant, sleep};
+
+use super::ask::{self, Schedulers, Told};
+use super::links::Place;
+use crate::cache::Key;
+use crate::kubernetes::Tenure;
+use crate::triggers::Triggers;
+
+/// Facts are followed for so long after somebody needed them last.
+const LINGER: Duration = Duration::from_mins(1);
+/// One poll waits for news for so long.
+const POLL: Duration = Duration::from_secs(30);
+/// The same is not asked again before this time.
+const AGAIN: Duration = Duration::from_millis(1500);
+/// An order is as good as lost when nothing was heard of it for so long.
+const LOST: Duration = Duration::from_secs(6);
+/// After a failure the next poll waits this long, and twice as long after each further one, up to [`LONGEST`].
+const FIRST: Duration = Duration::from_millis(500);
+const LONGEST: Duration = Duration::from_secs(8);
+/// A scheduler opens our routes some milliseconds after its others: one that lacks them is asked once more.
+const UNOPENED: Duration = Duration::from_secs(1);
+
+/// What all sessions work with.
+#[derive(Clone)]
+pub(super) struct Edges {
+    pub(super) schedulers: Arc<dyn Schedulers>,
+    pub(super) triggers: Arc<Triggers>,
+    pub(super) tenure: Tenure,
+}
+
+/// A scheduler that is followed, or was.
+pub(super) struct Session {
+    pub(super) place: Place,
+    state: Mutex<State>,
+}
+
+struct State {
+    link: Link,
+    /// The groups that need it.
+    groups: BTreeSet<Key>,
+    needed_until: Instant,
+    /// The last order of each kind about each pod.
+    given: HashMap<(String, mem::Discriminant<Order>), Given>,
+    over: bool,
+}
+
+/// How the polls of one scheduler go.
+#[derive(Default)]
+struct Course {
+    /// The facts that it told last.
+    revision: u64,
+    /// How long the next poll waits.
+    pause: Duration,
+    /// How often in a row our routes were not there.
+    lacking: u32,
+}
+
+impl Course {
+    /// What an answer means after those before it, if it means something yet.
+    fn take(&mut self, told: Told) -> Option<Link> {
+        let lacking = if told == Told::NotThere { self.lacking + 1 } else { 0 };
+        let (revision, pause, link) = match told {
+            Told::Facts(facts) => (facts.revision, Duration::ZERO, Some(Link::Preload(facts))),
+            Told::Failed(why) => (0, (self.pause * 2).clamp(FIRST, LONGEST), Some(Link::Unreachable(why))),
+            Told::NotThere if lacking == 1 => (0, UNOPENED, None),
+            Told::NotThere => (0, LONGEST, Some(Link::Stock)),
+        };
+        *self = Self { revision, pause, lacking };
+        link
+    }
+}
+
+/// An order that was given.
+struct Given {
+    at: Instant,
+    answered: bool,
+    /// Facts came after the answer, so that what it led to is among them.
+    told: bool,
+}
+
+impl Session {
+    pub(super) fn new(place: Place) -> Self {
+        let state = State {
+            link: Link::Unasked,
+            groups: BTreeSet::new(),
+            needed_until: Instant::now(),
+            given: HashMap::new(),
+            over: false,
+        };
+        Self { place, state: Mutex::new(state) }
+    }
+
+    /// What is known; nothing, once nobody follows any more.
+    pub(super) fn link(&self) -> Link {
+        self.state().link.clone()
+    }
+
+    /// A group needs it. False when it is over, and another has to be begun.
+    pub(super) fn need(&self, group: &Key) -> bool {
+        let mut state = self.state();
+        state.groups.insert(group.clone());
+        state.needed_until = Instant::now() + LINGER;
+        !state.over
+    }
+
+    /// Those of the orders that were not given a moment ago.
+    pub(super) fn due<'a>(&self, asks: &'a [Ask]) -> Vec<&'a Ask> {
+        let (mut state, now) = (self.state(), Instant::now());
+        state.given.retain(|_, given| now < given.at + LOST);
+        let mut is_new = |ask: &&Ask| {
+            let is_new = state.given.get(&key(ask)).is_none_or(|given| now >= given.at + AGAIN);
+            if is_new {
+                state.given.insert(key(ask), Given { at: now, answered: false, told: false });
+            }
+            is_new
+        };
+        asks.iter().filter(|ask| is_new(ask)).collect()
+    }
+
+    /// The pods of which the facts do not show yet what came of the last order.
+    pub(super) fn unsettled(&self) -> BTreeSet<String> {
+        let (state, now) = (self.state(), Instant::now());
+        let open = state.given.iter().filter(|(_, given)| !given.told && now < given.at + LOST);
+        open.map(|((pod, _), _)| pod.clone()).collect()
+    }
+
+    /// Follows it for as long as it is needed.
+    pub(super) async fn follow(&self, edges: &Edges) {
+        let mut course = Course::default();
+        while let Some(left) = self.left() {
+            let request = ask::facts(self.place.address, &self.place.token, course.revision, left.min(POLL));
+            let answer = tokio::select! {
+                biased;
+                () = edges.tenure.over() => return,
+                answer = edges.schedulers.ask(request) => answer,
+            };
+            if let Some(link) = course.take(ask::told(answer, &self.place.pod_uid)) {
+                self.learn(link, &edges.triggers);
+            }
+            sleep(course.pause).await;
+        }
+    }
+
+    /// Gives orders; what comes of them is told among the facts, and what fails is asked again by whoever wants it.
+    pub(super) async fn order(&self, asks: &[&Ask], edges: &Edges) {
+        for request in ask::orders(self.place.address, &self.place.token, asks) {
+            let path = request.path.clone();
+            let answer = tokio::select! {
+                biased;
+                () = edges.tenure.over() => return,
+                answer = edges.schedulers.ask(request) => answer,
+            };
+            let why = match answer {
+                Ok(answer) if answer.status == 200 => {
+                    self.answered(asks);
+                    continue;
+                }
+                Ok(answer) => format!("HTTP status {}", answer.status),
+                Err(error) => error.to_string(),
+            };
+            tracing::warn!(scheduler = self.place.pod_uid, path, why, "a scheduler did not take an order");
+        }
+    }
+
+    fn answered(&self, asks: &[&Ask]) {
+        let mut state = self.state();
+        for ask in asks {
+            if let Some(given) = state.given.get_mut(&key(ask)) {
+                given.answered = true;
+            }
+        }
+    }
+
+    fn learn(&self, link: Link, triggers: &Triggers) {
+        let mut state = self.state();
+        if matches!(link, Link::Preload(_)) {
+            state.given.values_mut().for_each(|given| given.told |= given.answered);
+        }
+        if state.link != link {
+            state.link = link;
+            state.groups.iter().for_each(|group| triggers.group(group));
+        }
+    }
+
+    /// How long it is needed still; once it is not, it is over.
+    fn left(&self) -> Option<Duration> {
+        let mut state = self.state();
+        let left = state.needed_until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero());
+        if left.is_none() {
+            state.over = true;
+            state.link = Link::Unasked;
+        }
+        left
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What an order is about; how much time it gives is no part of that.
+fn key(ask: &Ask) -> (String, mem::Discriminant<Order>) {
+    (ask.pod.clone(), mem::discriminant(&ask.order))
+}
+
+#[cfg(test)]
+mod tests {
+    use dask_operator_plan::Facts;
+
+    use super::*;
+
+    fn failed() -> Told {
+        Told::Failed("why".to_owned())
+    }
+
+    #[test]
+    fn a_scheduler_lacks_our_routes_when_it_does_so_twice() {
+        let mut course = Course::default();
+        assert_eq!(course.take(failed()), Some(Link::Unreachable("why".to_owned())));
+        assert_eq!(course.take(Told::NotThere), None);
+        assert_eq!(course.take(Told::NotThere), Some(Link::Stock));
+        assert!(course.take(failed()).is_some());
+        assert_eq!(course.take(Told::NotThere), None);
+    }
+
+    #[test]
+    fn failures_are_followed_by_ever_longer_waits_and_facts_by_none() {
+        let mut course = Course::default();
+        let waits: Vec<_> = (0..6).map(|_| (course.take(failed()), course.pause.as_millis()).1).collect();
+        assert_eq!(waits, [500, 1000, 2000, 4000, 8000, 8000]);
+        let mut facts = Facts::default();
+        facts.revision = 7;
+        course.take(Told::Facts(Arc::new(facts)));
+        assert_eq!((course.revision, course.pause), (7, Duration::ZERO));
+        course.take(failed());
+        assert_eq!(course.revision, 0);
+    }
+}
