@@ -17,14 +17,18 @@ const SOON: Duration = Duration::from_mins(1);
 
 /// Three workers of one thread that run this command, and what it says beside it.
 async fn at_work(name: &str, container: Value) -> Result<(Bed, Workload)> {
-    let bed = Bed::new(name).await?;
     let mut container = container;
     container["name"] = json!("worker");
-    let spec = json!({"containers": [container]});
-    let worker = json!({"replicas": 3, "threads": 1, "spec": spec});
+    at(name, "leaving", &json!({"containers": [container]})).await
+}
+
+/// Three such workers, and a workload that is ready for them to leave.
+async fn at(name: &str, workload: &str, pod: &Value) -> Result<(Bed, Workload)> {
+    let bed = Bed::new(name).await?;
+    let worker = json!({"replicas": 3, "threads": 1, "spec": pod});
     bed.apply(&manifests::cluster_of("demo", &json!({"worker": worker})))?;
     bed.until_registered("demo", 3, SOON).await?;
-    let mut workload = Workload::start("leaving", &bed.address("demo")?)?;
+    let mut workload = Workload::start(workload, &bed.address("demo")?)?;
     workload.until("ready")?;
     Ok((bed, workload))
 }
@@ -60,11 +64,24 @@ async fn a_worker_without_a_nanny_that_is_deleted_loses_nothing() -> Result<()> 
     assert_nothing_was_lost(workload)
 }
 
+/// The tasks take longer than a pod is given to end, so that only a deletion that waits for them loses nothing.
 #[tokio::test]
 async fn a_group_that_is_scaled_down_loses_nothing() -> Result<()> {
-    let (bed, workload) = at_work("shrunk", json!({})).await?;
+    let brief = json!({"terminationGracePeriodSeconds": 2});
+    let (bed, workload) = at("shrunk", "leaving", &brief).await?;
     bed.kubectl(&["scale", "dsk/demo", "--replicas=2"])?;
     assert_nothing_was_lost(workload)
+}
+
+#[tokio::test]
+async fn who_has_nothing_leaves_first_and_half_a_gigabyte_is_moved_before_its_worker_leaves() -> Result<()> {
+    let (bed, workload) = at("moved", "shrinking", &json!({})).await?;
+    bed.kubectl(&["scale", "dsk/demo", "--replicas=1"])?;
+    let (reported, succeeded) = workload.finish()?;
+    assert!(succeeded, "{reported}");
+    assert_eq!(reported["order"], json!(["idle", "holder"]), "{reported}");
+    assert_eq!((&reported["moved"], &reported["sum"]), (&json!(true), &json!(62_500_000.0)), "{reported}");
+    Ok(())
 }
 
 /// Which shows that a loss would be seen.

@@ -7,6 +7,8 @@ mod ending;
 mod refused;
 #[path = "troubles/starting.rs"]
 mod starting;
+#[path = "troubles/staying.rs"]
+mod staying;
 #[path = "troubles/taken.rs"]
 mod taken;
 

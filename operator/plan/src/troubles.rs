@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use crate::plan::{Event, EventKind, Failure, FailureKind, Outcome};
 
 /// The conditions that are told when they appear, when their reason changes, and when they are over.
-const TOLD: [ConditionType; 8] = [
+const TOLD: [ConditionType; 9] = [
     ConditionType::ClusterNotFound,
     ConditionType::ClusterMismatch,
     ConditionType::NameTaken,
@@ -14,6 +14,7 @@ const TOLD: [ConditionType; 8] = [
     ConditionType::Refused,
     ConditionType::WorkersFailing,
     ConditionType::WorkersCannotStart,
+    ConditionType::DrainDelayed,
     ConditionType::SchedulerOutdated,
 ];
 

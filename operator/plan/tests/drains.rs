@@ -233,7 +233,7 @@ fn a_pod_that_is_to_be_kept_goes_on_and_stays_until_the_group_changes() {
         told.extend(plan.events.into_iter().map(|event| event.reason));
     }
     assert_eq!((world.pods.len(), world.drains.len()), (2, 0));
-    assert_eq!(told.iter().filter(|reason| *reason == "WorkersKept").count(), 1);
+    assert_eq!(told.iter().filter(|reason| *reason == "WorkerStays").count(), 1);
     assert_eq!(world.pods.iter().filter(|pod| pod.mark == Some(Mark::Stays(1))).count(), 1);
 }
 

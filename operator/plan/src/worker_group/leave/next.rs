@@ -105,7 +105,7 @@ pub(super) fn stays(pod: &WorkerPod, drain: Option<&Drain>) -> Event {
     let why = drain.map_or_else(String::new, |drain| format!(": {}", holds(drain)));
     Event {
         kind: EventKind::Warning,
-        reason: Reason::WorkersKept.to_string(),
+        reason: "WorkerStays".to_owned(),
         action: "Drain",
         note: format!("pod {} stays, it could not leave in time{why}", pod.name),
     }
