@@ -54,6 +54,28 @@ pub async fn of_replacement(bed: &Bed) -> Result<Duration> {
     between(deleted, requests.iter().find(|request| is_next(request)))
 }
 
+/// From the request that scales an idle cluster of two down to the operator's deletion of one worker's pod, and to the
+/// moment when that is gone.
+pub async fn of_leaving(bed: &Bed, cluster: &str) -> Result<(Duration, Duration)> {
+    let start = Timestamp::now();
+    bed.kubectl(&["scale", &format!("dsk/{cluster}"), "--replicas=1"])?;
+    bed.until(WORKERS, "one worker is left", SOON, |pods: &[Arc<Pod>]| pods.len() == 1).await?;
+    let here = |request: &Request| {
+        request.object_ref.namespace == bed.namespace && request.request_received_timestamp >= start
+    };
+    // First the operator deletes the pod, and then its node, when it has ended.
+    let is_last = |request: &Request| request.verb == "delete" && !request.is_operators_write();
+    let requests = until_logged(bed, here, is_last).await?;
+    let scaled =
+        requests.iter().find(|request| request.object_ref.subresource == "scale" && request.is_write());
+    let scaled = scaled.context("nobody scaled")?.request_received_timestamp;
+    let gone = requests.iter().find(|request| is_last(request)).context("no pod is gone")?;
+    let let_go = requests.iter().find(|request| request.verb == "delete" && request.is_operators_write());
+    let let_go = let_go.context("the operator deleted nothing")?.request_received_timestamp;
+    let since = |at: Timestamp| Duration::try_from(at.duration_since(scaled));
+    Ok((since(let_go)?, since(gone.stage_timestamp)?))
+}
+
 /// From the request that deletes a cluster to the moment when its last pod is gone.
 pub async fn of_deletion(bed: &Bed, cluster: &str) -> Result<Duration> {
     let start = Timestamp::now();

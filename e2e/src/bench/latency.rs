@@ -29,10 +29,12 @@ pub(super) async fn bench() -> Result<()> {
     Ok(())
 }
 
-async fn measure() -> Result<[Line; 3]> {
+async fn measure() -> Result<[Line; 5]> {
     let line = |promise, seconds| Line { promise, bound: Duration::from_secs_f64(seconds), took: Vec::new() };
     let mut running = line("apply -> phase Running", 1.0);
     let mut replaced = line("worker deleted -> next worker created", 0.5);
+    let mut let_go = line("idle worker scaled away -> its pod deleted", 0.5);
+    let mut gone = line("idle worker scaled away -> its pod gone", 1.5);
     let mut deleted = line("cluster at rest deleted -> nothing left", 5.0);
     for _ in 0..RUNS {
         let bed = Bed::new("bench").await?;
@@ -41,10 +43,13 @@ async fn measure() -> Result<[Line; 3]> {
         bed.until_registered("demo", 2, SOON).await?;
         replaced.took.push(latency::of_replacement(&bed).await?);
         bed.until_registered("demo", 2, SOON).await?;
+        let (deleted_after, gone_after) = latency::of_leaving(&bed, "demo").await?;
+        let_go.took.push(deleted_after);
+        gone.took.push(gone_after);
         deleted.took.push(latency::of_deletion(&bed, "demo").await?);
         bed.kubectl(&["delete", "namespace", &bed.namespace, "--wait"])?;
     }
-    Ok([running, replaced, deleted])
+    Ok([running, replaced, let_go, gone, deleted])
 }
 
 fn row(mut line: Line) -> String {

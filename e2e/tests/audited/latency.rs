@@ -54,6 +54,17 @@ async fn a_lost_worker_is_soon_followed_by_a_new_pod() -> Result<()> {
 }
 
 #[tokio::test]
+async fn an_idle_worker_leaves_soon_when_fewer_are_wanted() -> Result<()> {
+    let bed = Bed::new("idle").await?;
+    bed.apply(&manifests::cluster("demo", 2))?;
+    bed.until_registered("demo", 2, SOON).await?;
+    let (let_go, gone) = latency::of_leaving(&bed, "demo").await?;
+    println!("idle worker scaled away -> its pod deleted: {let_go:?}, gone: {gone:?}");
+    assert!(let_go < Duration::from_secs(5) && gone < Duration::from_secs(15), "{let_go:?} {gone:?}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_cluster_at_rest_is_gone_soon_after_its_deletion() -> Result<()> {
     let bed = Bed::new("deletion").await?;
     bed.apply(&manifests::cluster("demo", 2))?;
