@@ -19,6 +19,10 @@ const SECONDS: [f64; 7] = [0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0];
 /// The same of the times that workers take to leave.
 const DRAIN_SECONDS: [f64; 7] = [0.1, 0.5, 2.0, 10.0, 30.0, 120.0, 600.0];
 
+/// What a scheduler tells is its own affair: nobody's numbers drown all others.
+const LONGEST_DRAIN: f64 = 86_400.0;
+const MOST_TOLD: u64 = 1 << 50;
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct CallLabels {
     verb: &'static str,
@@ -140,12 +144,12 @@ impl Metrics {
     pub(crate) fn drained(&self, drained: &[Drain]) {
         for drain in drained {
             let labels = DrainLabels { outcome: format!("{:?}", drain.state) };
-            self.drains.seconds.get_or_create(&labels).observe(drain.seconds);
+            self.drains.seconds.get_or_create(&labels).observe(drain.seconds.clamp(0.0, LONGEST_DRAIN));
             if drain.state == DrainState::Forgotten {
-                self.drains.interrupted.inc_by(drain.tasks);
+                self.drains.interrupted.inc_by(drain.tasks.min(MOST_TOLD));
             }
-            self.drains.moved.inc_by(drain.moved_bytes);
-            self.drains.lost.inc_by(drain.lost_bytes);
+            self.drains.moved.inc_by(drain.moved_bytes.min(MOST_TOLD));
+            self.drains.lost.inc_by(drain.lost_bytes.min(MOST_TOLD));
         }
     }
 

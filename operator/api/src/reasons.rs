@@ -195,7 +195,7 @@ reasons! {
         look: "kubectl logs POD --previous"
     }
     /// The scheduler does not answer, so nobody knows what the workers hold that are to leave. They go when their time
-    /// is over.
+    /// is over, unless `onTimeout` says that they stay.
     SchedulerUnreachable in DrainDelayed {
         cure: "See why: the scheduler hangs, serves its dashboard on another port or by TLS, or a NetworkPolicy keeps the operator away from it.",
         look: "kubectl logs deployment/NAME-scheduler"

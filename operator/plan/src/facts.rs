@@ -1,14 +1,22 @@
 //! What a scheduler tells of itself, as far as decisions read it; `operator/preload/README.md` is the contract.
 
-use std::collections::HashMap;
+mod index;
+
+use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+pub(crate) use index::{Index, Load};
 
 /// The schemas that are understood.
 const SCHEMAS: [u32; 1] = [1];
-/// No more workers are told: of those beyond, nothing is known.
-const MOST_WORKERS: usize = 10_000;
+/// No more workers are told: of those beyond, nothing is known. A longer list is meant to fill our memory.
+const MOST: usize = 10_000;
+/// Words of a scheduler are cut after so many characters: they stand in a status.
+const LONGEST_WORDS: usize = 200;
 
 /// What is known of a scheduler by asking it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,7 +40,9 @@ pub struct Facts {
     pub revision: u64,
     /// The UID of the scheduler's pod.
     pub pod_uid: String,
+    #[serde(deserialize_with = "bounded")]
     workers: Vec<Worker>,
+    #[serde(deserialize_with = "bounded")]
     drains: Vec<Drain>,
 }
 
@@ -40,8 +50,12 @@ pub struct Facts {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Worker {
-    /// The pod's name, or that and the process's number.
+    /// The pod's name, or that and the process's number; anything, if its command says so.
     pub name: String,
+    /// Where it listens, as in `tcp://10.0.0.1:1234`.
+    pub address: String,
+    /// Whether it takes work, in Dask's words.
+    pub status: String,
     /// Tasks that it executes or that wait there.
     pub processing: u64,
     /// Bytes that only this worker holds.
@@ -105,73 +119,46 @@ pub enum DrainState {
 impl Facts {
     /// Reads what a scheduler, which belongs to somebody else, has answered; or says what is wrong with it.
     pub fn read(text: &[u8]) -> Result<Self, String> {
-        let facts: Self =
-            serde_json::from_slice(text).map_err(|error| format!("its facts are none: {error}"))?;
+        let mut facts: Self =
+            serde_json::from_slice(text).map_err(|error| cut(&format!("its facts are none: {error}")))?;
+        for drain in &mut facts.drains {
+            drain.reason = cut(&drain.reason);
+        }
         if !SCHEMAS.contains(&facts.schema) {
             return Err(format!("its facts are of the unknown schema {}", facts.schema));
         }
         Ok(facts)
     }
+}
 
-    /// What is known of the drain of each pod, and of its workers.
-    pub(crate) fn index(&self) -> Index<'_> {
-        Index {
-            workers: self.workers.iter().map(|worker| (worker.name.as_str(), worker)).collect(),
-            drains: self.drains.iter().map(|drain| (drain.name.as_str(), drain)).collect(),
-            is_whole: self.workers.len() < MOST_WORKERS,
+/// A list of no more than [`MOST`].
+fn bounded<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    deserializer.deserialize_seq(Bounded(PhantomData))
+}
+
+struct Bounded<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Bounded<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a list of at most {MOST}")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            if list.len() == MOST {
+                return Err(A::Error::invalid_length(MOST + 1, &self));
+            }
+            list.push(item);
         }
+        Ok(list)
     }
 }
 
-/// Facts by the names of pods.
-pub(crate) struct Index<'a> {
-    workers: HashMap<&'a str, &'a Worker>,
-    drains: HashMap<&'a str, &'a Drain>,
-    is_whole: bool,
-}
-
-/// What would be lost with a pod, what is least first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Load {
-    /// It cannot be drained now.
-    held: bool,
-    busy: bool,
-    unique_bytes: u64,
-    tasks: u64,
-}
-
-impl<'a> Index<'a> {
-    /// How far a pod's drain has come, if one was begun.
-    pub(crate) fn drain(&self, pod: &str) -> Option<&'a Drain> {
-        self.drains.get(pod).copied()
-    }
-
-    /// What a pod's workers have; None when none has registered.
-    pub(crate) fn load(&self, pod: &str) -> Option<Load> {
-        let mut workers = self.workers_of(pod).peekable();
-        if workers.peek().is_none() {
-            return (!self.is_whole).then(Load::default);
-        }
-        Some(workers.fold(Load::default(), Load::with))
-    }
-
-    /// A pod's one worker has its name; of several, each has a number behind it.
-    fn workers_of(&self, pod: &str) -> impl Iterator<Item = &'a Worker> {
-        let numbered =
-            (0..).map_while(move |number: u32| self.workers.get(format!("{pod}-{number}").as_str()));
-        self.workers.get(pod).into_iter().chain(numbered).copied()
-    }
-}
-
-impl Load {
-    fn with(self, worker: &Worker) -> Self {
-        Self {
-            held: self.held || worker.actors > 0 || worker.long_running > 0 || worker.vetoed,
-            busy: self.busy || worker.processing > 0,
-            unique_bytes: self.unique_bytes.saturating_add(worker.unique_bytes),
-            tasks: self.tasks.saturating_add(worker.processing),
-        }
-    }
+fn cut(words: &str) -> String {
+    words.chars().take(LONGEST_WORDS).collect()
 }
 
 #[cfg(test)]
@@ -179,12 +166,6 @@ mod tests {
     use super::*;
 
     const PUBLISHED: &str = include_str!("../../preload/tests/fixtures/facts-1.json");
-
-    fn facts(workers: &str) -> Facts {
-        let text =
-            format!(r#"{{"schema": 1, "revision": 2, "pod_uid": "u", "workers": {workers}, "drains": []}}"#);
-        Facts::read(text.as_bytes()).unwrap()
-    }
 
     #[test]
     fn every_schema_ever_published_is_read() {
@@ -212,14 +193,16 @@ mod tests {
     }
 
     #[test]
-    fn what_a_pod_holds_is_the_sum_of_its_processes() {
-        let facts = facts(
-            r#"[{"name": "p-0", "unique_bytes": 3}, {"name": "p-1", "unique_bytes": 4, "processing": 1}, {"name": "q"}]"#,
-        );
-        let index = facts.index();
-        let both = index.load("p").unwrap();
-        assert_eq!((both.unique_bytes, both.busy, both.held), (7, true, false));
-        assert_eq!(index.load("q"), Some(Load::default()));
-        assert_eq!(index.load("p-worker"), None);
+    fn lists_without_an_end_and_words_without_an_end_are_refused_or_cut() {
+        let text = |workers: &str, reason: &str| {
+            let drains = format!(r#"[{{"name": "p", "state": "refused", "reason": "{reason}"}}]"#);
+            format!(
+                r#"{{"schema": 1, "revision": 1, "pod_uid": "", "workers": [{workers}], "drains": {drains}}}"#
+            )
+        };
+        let many = vec!["{}"; MOST + 1].join(",");
+        assert!(Facts::read(text(&many, "").as_bytes()).unwrap_err().contains("at most"));
+        let long = Facts::read(text(&many[..3 * MOST - 1], &"x".repeat(5000)).as_bytes()).unwrap();
+        assert_eq!((long.workers.len(), long.drains[0].reason.len()), (MOST, LONGEST_WORDS));
     }
 }

@@ -61,7 +61,8 @@ fn replacement(name: &str) -> WorkerPod {
 }
 
 fn world(pods: Vec<WorkerPod>) -> Observed {
-    let cluster = Cluster { name: "demo".to_owned(), scheduler_ready: true, ..Cluster::default() };
+    let cluster =
+        Cluster { name: "demo".to_owned(), has_scheduler: true, scheduler_ready: true, ..Cluster::default() };
     Observed { cluster: Some(cluster), pods, ..Observed::default() }
 }
 

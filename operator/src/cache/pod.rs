@@ -91,9 +91,10 @@ impl From<Pod> for PodRecord<Scheduler> {
 }
 
 impl PodRecord<Scheduler> {
-    /// Where it answers, once it is ready.
+    /// Where it answers, once it has been started. One that is busy may not be ready for a while.
     pub(crate) fn place(&self, cluster_uid: &str) -> Option<Place> {
-        let ip = self.ip.filter(|_| self.stage == Stage::Ready && !self.meta.terminating)?;
+        let ends = self.meta.terminating || matches!(self.stage, Stage::Ended(_));
+        let ip = self.ip.filter(|_| !ends)?;
         let address = SocketAddr::new(ip, self.port);
         Some(Place { pod_uid: self.meta.uid.clone(), address, token: token(cluster_uid) })
     }

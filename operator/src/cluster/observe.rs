@@ -36,7 +36,7 @@ pub(crate) fn scheduler_pods(cache: &Cache, cluster: &Key) -> Vec<SchedulerPod> 
     pods.iter().filter(|pod| pod.is_made_for(&cluster.name)).map(|pod| pod.scheduler()).collect()
 }
 
-/// Where the cluster's scheduler answers, when it is ready to.
+/// Where the cluster's scheduler answers.
 pub(crate) fn scheduler_place(cache: &Cache, cluster: &Key, uid: &str) -> Option<Place> {
     let pods = cache.schedulers.of_parent(cluster);
     pods.iter().filter(|pod| pod.is_made_for(&cluster.name)).find_map(|pod| pod.place(uid))

@@ -54,10 +54,10 @@ impl Links {
         }
         let Some(Entry { session, tasks }) = sessions.get_mut(cluster) else { return };
         while tasks.try_join_next().is_some() {}
-        let due: Vec<_> = session.due(asks).into_iter().cloned().collect();
+        let due = session.due(asks);
         if !due.is_empty() {
             let (session, edges) = (Arc::clone(session), self.edges.clone());
-            tasks.spawn(async move { session.order(&due.iter().collect::<Vec<_>>(), &edges).await });
+            tasks.spawn(async move { session.order(&due, &edges).await });
         }
     }
 

@@ -22,6 +22,10 @@ const POLL: Duration = Duration::from_secs(30);
 const AGAIN: Duration = Duration::from_millis(1500);
 /// An order is as good as lost when nothing was heard of it for so long.
 const LOST: Duration = Duration::from_secs(6);
+/// Polls begin no sooner one after the other, whatever a scheduler answers.
+const FLOOR: Duration = Duration::from_millis(100);
+/// Less than this is not worth a poll.
+const LEAST: Duration = Duration::from_secs(1);
 /// After a failure the next poll waits this long, and twice as long after each further one, up to [`LONGEST`].
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(8);
@@ -49,6 +53,8 @@ struct State {
     needed_until: Instant,
     /// The last order of each kind about each pod.
     given: HashMap<(String, mem::Discriminant<Order>), Given>,
+    /// Orders are under way; no more are given meanwhile.
+    ordering: bool,
     over: bool,
 }
 
@@ -61,19 +67,23 @@ struct Course {
     pause: Duration,
     /// How often in a row our routes were not there.
     lacking: u32,
+    /// How often in a row there was no answer with sense.
+    failed: u32,
 }
 
 impl Course {
     /// What an answer means after those before it, if it means something yet.
     fn take(&mut self, told: Told) -> Option<Link> {
         let lacking = if told == Told::NotThere { self.lacking + 1 } else { 0 };
+        let failed = if matches!(told, Told::Failed(_)) { self.failed + 1 } else { 0 };
         let (revision, pause, link) = match told {
             Told::Facts(facts) => (facts.revision, Duration::ZERO, Some(Link::Preload(facts))),
+            Told::Failed(_) if failed == 1 => (0, FIRST, None),
             Told::Failed(why) => (0, (self.pause * 2).clamp(FIRST, LONGEST), Some(Link::Unreachable(why))),
             Told::NotThere if lacking == 1 => (0, UNOPENED, None),
             Told::NotThere => (0, LONGEST, Some(Link::Stock)),
         };
-        *self = Self { revision, pause, lacking };
+        *self = Self { revision, pause, lacking, failed };
         link
     }
 }
@@ -93,6 +103,7 @@ impl Session {
             groups: BTreeSet::new(),
             needed_until: Instant::now(),
             given: HashMap::new(),
+            ordering: false,
             over: false,
         };
         Self { place, state: Mutex::new(state) }
@@ -111,9 +122,12 @@ impl Session {
         !state.over
     }
 
-    /// Those of the orders that were not given a moment ago.
-    pub(super) fn due<'a>(&self, asks: &'a [Ask]) -> Vec<&'a Ask> {
+    /// Those of the orders that were not given a moment ago; none while others are under way.
+    pub(super) fn due(&self, asks: &[Ask]) -> Vec<Ask> {
         let (mut state, now) = (self.state(), Instant::now());
+        if state.ordering {
+            return Vec::new();
+        }
         state.given.retain(|_, given| now < given.at + LOST);
         let mut is_new = |ask: &&Ask| {
             let is_new = state.given.get(&key(ask)).is_none_or(|given| now >= given.at + AGAIN);
@@ -122,7 +136,9 @@ impl Session {
             }
             is_new
         };
-        asks.iter().filter(|ask| is_new(ask)).collect()
+        let due: Vec<_> = asks.iter().filter(|ask| is_new(ask)).cloned().collect();
+        state.ordering = !due.is_empty();
+        due
     }
 
     /// The pods of which the facts do not show yet what came of the last order.
@@ -136,6 +152,7 @@ impl Session {
     pub(super) async fn follow(&self, edges: &Edges) {
         let mut course = Course::default();
         while let Some(left) = self.left() {
+            let began = Instant::now();
             let request = ask::facts(self.place.address, &self.place.token, course.revision, left.min(POLL));
             let answer = tokio::select! {
                 biased;
@@ -145,29 +162,33 @@ impl Session {
             if let Some(link) = course.take(ask::told(answer, &self.place.pod_uid)) {
                 self.learn(link, &edges.triggers);
             }
-            sleep(course.pause).await;
+            sleep(course.pause.max(FLOOR.saturating_sub(began.elapsed()))).await;
         }
     }
 
     /// Gives orders; what comes of them is told among the facts, and what fails is asked again by whoever wants it.
-    pub(super) async fn order(&self, asks: &[&Ask], edges: &Edges) {
-        for request in ask::orders(self.place.address, &self.place.token, asks) {
-            let path = request.path.clone();
-            let answer = tokio::select! {
-                biased;
-                () = edges.tenure.over() => return,
-                answer = edges.schedulers.ask(request) => answer,
-            };
-            let why = match answer {
-                Ok(answer) if answer.status == 200 => {
-                    self.answered(asks);
-                    continue;
-                }
-                Ok(answer) => format!("HTTP status {}", answer.status),
-                Err(error) => error.to_string(),
-            };
-            tracing::warn!(scheduler = self.place.pod_uid, path, why, "a scheduler did not take an order");
+    pub(super) async fn order(&self, asks: &[Ask], edges: &Edges) {
+        for batch in ask::batches(asks) {
+            if let Err(why) = self.order_batch(&batch, edges).await {
+                tracing::warn!(scheduler = self.place.pod_uid, why, "a scheduler did not take an order");
+            }
         }
+        self.state().ordering = false;
+    }
+
+    async fn order_batch(&self, asks: &[&Ask], edges: &Edges) -> Result<(), String> {
+        let Some(first) = asks.first() else { return Ok(()) };
+        let request = ask::order(self.place.address, &self.place.token, first.order, asks);
+        let answer = tokio::select! {
+            biased;
+            () = edges.tenure.over() => return Err("this replica does not lead any more".to_owned()),
+            answer = edges.schedulers.ask(request) => answer.map_err(|error| error.to_string())?,
+        };
+        if answer.status != 200 {
+            return Err(format!("{:?}: HTTP status {}", first.order, answer.status));
+        }
+        self.answered(asks);
+        Ok(())
     }
 
     fn answered(&self, asks: &[&Ask]) {
@@ -193,10 +214,12 @@ impl Session {
     /// How long it is needed still; once it is not, it is over.
     fn left(&self) -> Option<Duration> {
         let mut state = self.state();
-        let left = state.needed_until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero());
+        let left = state.needed_until.checked_duration_since(Instant::now()).filter(|left| *left >= LEAST);
         if left.is_none() {
             state.over = true;
             state.link = Link::Unasked;
+            state.given.clear();
+            state.groups.clear();
         }
         left
     }
@@ -224,11 +247,17 @@ mod tests {
     #[test]
     fn a_scheduler_lacks_our_routes_when_it_does_so_twice() {
         let mut course = Course::default();
-        assert_eq!(course.take(failed()), Some(Link::Unreachable("why".to_owned())));
         assert_eq!(course.take(Told::NotThere), None);
         assert_eq!(course.take(Told::NotThere), Some(Link::Stock));
-        assert!(course.take(failed()).is_some());
+        assert_eq!(course.take(failed()), None);
         assert_eq!(course.take(Told::NotThere), None);
+    }
+
+    #[test]
+    fn a_scheduler_is_out_of_reach_when_it_failed_twice() {
+        let mut course = Course::default();
+        assert_eq!(course.take(failed()), None);
+        assert_eq!(course.take(failed()), Some(Link::Unreachable("why".to_owned())));
     }
 
     #[test]

@@ -50,6 +50,7 @@ fn find_cluster(cache: &Cache, group: &DaskWorkerGroup, namespace: &str) -> Opti
         image: spec.image.clone().filter(|image| !image.is_empty()),
         has_config: spec.config.as_ref().is_some_and(|config| config.text() != "{}"),
         protection: spec.disruption_protection.unwrap_or_default(),
+        has_scheduler: scheduler_place(cache, &Key::new(namespace, &group.spec.cluster), "").is_some(),
         scheduler_ready: schedulers.iter().any(|pod| pod.ready && !pod.terminating),
     })
 }

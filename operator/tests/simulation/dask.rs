@@ -209,7 +209,11 @@ impl Dask {
         let known = inner.schedulers.entry(scheduler.to_owned()).or_default();
         let told_worker = |(name, uid): &(String, String)| {
             let Work { time, bytes, actors } = work(uid);
-            json!({"name": name, "processing": time.as_secs(), "unique_bytes": bytes, "actors": actors})
+            let paused = |drain: &Drain| matches!(drain.state(true), "waiting" | "ready" | "interrupted");
+            let cordoned = known.drains.get(name).is_some_and(paused);
+            let status = if cordoned { "closing_gracefully" } else { "running" };
+            json!({"name": name, "status": status, "processing": time.as_secs(), "unique_bytes": bytes,
+                "actors": actors})
         };
         let lives = |name: &String| workers.iter().any(|(known, _)| known == name);
         let drains: Vec<_> = known

@@ -13,14 +13,17 @@ use serde_json::{Value, json};
 
 use super::check::CheckedGroup;
 use super::decide::is_ours_to_decide;
+use super::desired;
 use super::observed::{Mark, Observed, Stage, WorkerPod};
-use crate::facts::{Drain, Index, Link};
+use crate::facts::{Drain, Index, Link, Load};
 use crate::plan::{Apply, Ask, Delete, Event, Kind, Order, Patch};
 use crate::sabotage::{self, Bug};
 use next::{Next, Step};
 
 /// Whatever was asked is looked at again after this time.
 const SOON: SignedDuration = SignedDuration::from_secs(2);
+/// Whatever is waited for, it is looked whether it has come.
+const LONG: SignedDuration = SignedDuration::from_secs(20);
 /// A pod that has nothing any more is given this long, in seconds, whatever it says itself.
 const BRIEF: u32 = 2;
 
@@ -43,7 +46,7 @@ pub(super) fn leave(group: &CheckedGroup, observed: &Observed, now: Timestamp) -
         return leaving;
     }
     let index = match &observed.link {
-        Link::Preload(facts) => Some(facts.index()),
+        Link::Preload(facts) => Some(Index::of(facts)),
         _ => None,
     };
     let look = Look { group, observed, index, now };
@@ -59,10 +62,10 @@ pub(super) fn leave(group: &CheckedGroup, observed: &Observed, now: Timestamp) -
     for pod in wanted_again {
         look.take_back(pod, &mut leaving);
     }
-    for pod in &staying {
+    let staying = look.choose(staying, more, &mut leaving);
+    for pod in staying {
         look.let_go_on(pod, &mut leaving);
     }
-    look.choose(staying, more, &mut leaving);
     leaving
 }
 
@@ -84,12 +87,16 @@ impl<'a> Look<'a> {
         self.index.as_ref()?.drain(&pod.name)
     }
 
+    fn load(&self, pod: &WorkerPod) -> Option<Load> {
+        self.index.as_ref()?.load(&pod.name, pod.ip)
+    }
+
     /// One step of a pod that was marked.
     fn go_on(&self, pod: &WorkerPod, leaving: &mut Leaving) {
         let next = next::next(&Step {
             link: &self.observed.link,
             drain: self.drain(pod),
-            registered: self.index.as_ref().is_some_and(|index| index.load(&pod.name).is_some()),
+            load: self.load(pod),
             deadline: next::deadline(self.group, pod),
             on_timeout: self.group.worker.drain.unwrap_or_default().on_timeout.unwrap_or_default(),
             now: self.now,
@@ -99,17 +106,21 @@ impl<'a> Look<'a> {
             Next::Delete => leaving.delete.push(delete(pod, None)),
             Next::DeleteDrained => self.delete_drained(pod, leaving),
             Next::Ask(order) => leaving.ask(order, pod, self.now),
-            Next::Wait(until) => leaving.wake_at(until),
+            // Facts are followed no longer than somebody looks.
+            Next::Wait(until) => leaving.wake_at(until.min(self.now + LONG)),
+            // First it goes on; what was noted then holds whatever becomes of us.
+            Next::Stay if self.may_be_paused(pod) => leaving.ask(Order::Uncordon, pod, self.now),
+            Next::Stay if self.is_unsettled(pod) => leaving.wake_at(self.now + SOON),
             Next::Stay => {
-                leaving.ask(Order::Uncordon, pod, self.now);
                 leaving.marks.push(mark(pod, Some(self.stays())));
-                leaving.events.push(next::stays(pod, self.drain(pod)));
+                leaving.events.push(next::stays(pod));
             }
         }
     }
 
     fn delete_drained(&self, pod: &WorkerPod, leaving: &mut Leaving) {
-        leaving.delete.push(delete(pod, Some(BRIEF)));
+        let brief = desired::leaves_as_we_say(self.group).then_some(BRIEF);
+        leaving.delete.push(delete(pod, brief));
         let Some(drain) = self.drain(pod) else { return };
         leaving.drained.push(drain.clone());
         leaving.events.extend(next::losses(drain));
@@ -117,34 +128,57 @@ impl<'a> Look<'a> {
 
     /// A pod is wanted again before it is gone: first its workers go on, then its mark goes.
     fn take_back(&self, pod: &WorkerPod, leaving: &mut Leaving) {
-        let asked = self.drain(pod).is_some() && !sabotage::is(Bug::StaysPaused);
-        let unsettled = self.observed.unsettled.contains(&pod.name);
         let unknown = self.index.is_none() && self.has_scheduler() && self.observed.link != Link::Stock;
-        if asked {
+        leaving.needs_facts = true;
+        if self.may_be_paused(pod) && !sabotage::is(Bug::StaysPaused) {
             leaving.ask(Order::Uncordon, pod, self.now);
-        } else if unknown || unsettled {
-            leaving.wake_at(self.now + SOON);
+        } else if unknown || self.is_unsettled(pod) {
+            leaving.wake_at(self.now + LONG);
+            if pod.mark != Some(Mark::Returns) {
+                leaving.marks.push(mark(pod, Some(Mark::Returns)));
+            }
         } else {
             leaving.marks.push(mark(pod, None));
         }
-        leaving.needs_facts = true;
+    }
+
+    fn may_be_paused(&self, pod: &WorkerPod) -> bool {
+        self.drain(pod).is_some() || self.load(pod).is_some_and(|load| load.is_cordoned)
+    }
+
+    fn is_unsettled(&self, pod: &WorkerPod) -> bool {
+        self.observed.unsettled.contains(&pod.name)
     }
 
     /// An order that came late may have paused a pod that nobody wants to leave any more.
     fn let_go_on(&self, pod: &WorkerPod, leaving: &mut Leaving) {
-        if self.drain(pod).is_some_and(next::is_paused) && !sabotage::is(Bug::StaysPaused) {
+        if pod.mark == Some(Mark::Returns) {
+            return self.take_back(pod, leaving);
+        }
+        let cordoned = self.load(pod).is_some_and(|load| load.is_cordoned);
+        let by_us = self.drain(pod).is_some_and(next::is_paused);
+        if cordoned && by_us && !sabotage::is(Bug::StaysPaused) {
             leaving.needs_facts = true;
             leaving.ask(Order::Uncordon, pod, self.now);
         }
     }
 
-    /// Chooses so many more pods: without a node, not ready, without a registered worker, idle, busy; the least to
+    /// Chooses so many more pods, and returns the others: without a node, not ready, without a registered worker, idle, busy; the least to
     /// lose first, then the youngest.
-    fn choose(&self, staying: Vec<&WorkerPod>, more: usize, leaving: &mut Leaving) {
+    fn choose<'p>(
+        &self,
+        staying: Vec<&'p WorkerPod>,
+        more: usize,
+        leaving: &mut Leaving,
+    ) -> Vec<&'p WorkerPod> {
+        if more == 0 {
+            return staying;
+        }
         let stays = Some(self.stays());
         let (kept, mut pods): (Vec<_>, Vec<_>) = staying.into_iter().partition(|pod| pod.mark == stays);
         pods.sort_by_cached_key(|pod| self.give_up_first(pod));
-        for pod in pods.into_iter().take(more.saturating_sub(kept.len())) {
+        let others = pods.split_off(pods.len().min(more.saturating_sub(kept.len())));
+        for pod in pods {
             if self.has_nothing(pod) {
                 leaving.delete.push(delete(pod, None));
                 continue;
@@ -157,16 +191,17 @@ impl<'a> Look<'a> {
                 }
             }
         }
+        others.into_iter().chain(kept).collect()
     }
 
     fn give_up_first(&self, pod: &WorkerPod) -> impl Ord + use<> {
-        let load = self.index.as_ref().and_then(|index| index.load(&pod.name));
+        let load = self.load(pod);
         (pod.stage.clone(), load, Reverse(pod.created), pod.name.clone())
     }
 
     /// Nothing can be lost with it, or nobody can be asked.
     fn has_nothing(&self, pod: &WorkerPod) -> bool {
-        let unregistered = self.index.as_ref().is_some_and(|index| index.load(&pod.name).is_none());
+        let unregistered = self.index.is_some() && self.load(pod).is_none();
         let nobody = !self.has_scheduler() || self.observed.link == Link::Stock;
         pod.stage == Stage::Unscheduled || unregistered || nobody
     }
@@ -177,7 +212,7 @@ impl<'a> Look<'a> {
     }
 
     fn has_scheduler(&self) -> bool {
-        self.observed.cluster.as_ref().is_some_and(|cluster| cluster.scheduler_ready)
+        self.observed.cluster.as_ref().is_some_and(|cluster| cluster.has_scheduler)
     }
 
     /// The lower, the further.

@@ -14,6 +14,9 @@ pub use crate::pod_status::{Ended, Stage};
 /// Begins the mark of a pod that stays.
 const STAYS: &str = "stays-in-generation-";
 
+/// The mark of one that returns.
+const RETURNS: &str = "returns";
+
 /// The group's cluster and its pods, as the watches show them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
@@ -30,6 +33,7 @@ pub struct Observed {
 }
 
 /// What the workers' pods take from their cluster.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cluster {
     /// Its name.
@@ -46,6 +50,8 @@ pub struct Cluster {
     pub has_config: bool,
     /// Whether its scheduler's pod is ready.
     pub scheduler_ready: bool,
+    /// Whether there is one that has been started and may be busy, ready or not.
+    pub has_scheduler: bool,
     /// When its pods are kept from eviction.
     pub protection: DisruptionProtection,
 }
@@ -80,6 +86,8 @@ pub struct WorkerPod {
 pub enum Mark {
     /// It is to leave. The time is that since when this replica has known: clocks differ between replicas.
     Leaves(Timestamp),
+    /// It was to leave and is wanted again, and nobody could be asked yet whether it takes work.
+    Returns,
     /// It could not in time, and stays in this generation of its group.
     Stays(i64),
 }
@@ -89,6 +97,7 @@ impl Mark {
     pub fn parse(text: &str) -> Option<Self> {
         match text.strip_prefix(STAYS) {
             Some(generation) => generation.parse().ok().map(Self::Stays),
+            None if text == RETURNS => Some(Self::Returns),
             None => text.parse().ok().map(Self::Leaves),
         }
     }
@@ -98,6 +107,7 @@ impl fmt::Display for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Leaves(since) => write!(f, "{since}"),
+            Self::Returns => f.write_str(RETURNS),
             Self::Stays(generation) => write!(f, "{STAYS}{generation}"),
         }
     }
@@ -113,7 +123,7 @@ impl WorkerPod {
     pub(crate) fn leaves_since(&self) -> Option<Timestamp> {
         match self.mark {
             Some(Mark::Leaves(since)) => Some(since),
-            Some(Mark::Stays(_)) | None => None,
+            Some(Mark::Returns | Mark::Stays(_)) | None => None,
         }
     }
 }

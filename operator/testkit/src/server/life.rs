@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::verbs::{self, has_ended};
-use super::world::{Change, Id, World, identify};
+use super::world::{Change, Id, World, address, identify};
 use super::{ApiServer, Shared, resource};
 
 /// Who it acts as.
@@ -164,13 +164,10 @@ fn schedule(pod: &mut Value) {
     pod["status"]["conditions"] = json!([{"type": "PodScheduled", "status": "True"}]);
 }
 
-/// Every pod has an address of its own, made from the number in its UID.
 fn start(pod: &mut Value) {
-    let number: u32 = uid(pod).rsplit('-').next().and_then(|text| text.parse().ok()).unwrap_or(0);
-    pod["status"]["podIP"] = std::net::Ipv4Addr::from_bits(0x0a00_0000 | number).to_string().into();
     let condition = |type_: &str| json!({"type": type_, "status": "True"});
-    pod["status"]["phase"] = "Running".into();
-    pod["status"]["conditions"] = json!([condition("PodScheduled"), condition("Ready")]);
+    let conditions = [condition("PodScheduled"), condition("Ready")];
+    pod["status"] = json!({"phase": "Running", "podIP": address(&uid(pod)), "conditions": conditions});
 }
 
 fn remove(world: &mut World, id: &Id) {

@@ -180,3 +180,9 @@ pub(super) fn identify(object: &mut Value, resource: &Resource, id: &Id) {
     object["metadata"]["name"] = id.name.clone().into();
     object["metadata"]["namespace"] = id.namespace.clone().into();
 }
+
+/// Every pod has an address of its own, made from the number in its UID.
+pub(super) fn address(uid: &str) -> String {
+    let number: u32 = uid.rsplit('-').next().and_then(|text| text.parse().ok()).unwrap_or(0);
+    std::net::Ipv4Addr::from_bits(0x0a00_0000 | number).to_string()
+}

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::check::CheckedGroup;
 use crate::container::{self, Container};
 use crate::link::{self, TOKEN_VARIABLE};
 use crate::pod_spec::PodSpec;
@@ -37,6 +38,11 @@ pub(super) fn inject(pod: &mut PodSpec, cluster_uid: &str) {
     let grace = pod.grace_seconds().unwrap_or(GRACE);
     let drain = grace.saturating_sub(AFTERWARDS).max(grace / 2);
     container::append_env(pod.main_mut(), "OPERATOR_DRAIN_SECONDS", &drain.to_string());
+}
+
+/// Whether nothing in the group's template says how its pods are to end.
+pub(in crate::worker_group) fn leaves_as_we_say(group: &CheckedGroup) -> bool {
+    !has_hook(group.pod.main()) && group.pod.grace_seconds().is_none()
 }
 
 fn has_hook(container: &Container) -> bool {

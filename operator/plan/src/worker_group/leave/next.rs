@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::check::CheckedGroup;
 use super::super::observed::{Mark, Observed, WorkerPod};
-use crate::facts::{Drain, DrainState, Link};
+use crate::facts::{Drain, DrainState, Index, Link, Load};
 use crate::plan::{Event, EventKind, Order};
 use crate::sabotage::{self, Bug};
 use crate::troubles;
@@ -20,7 +20,8 @@ const LATE: SignedDuration = SignedDuration::from_secs(10);
 pub(super) struct Step<'a> {
     pub(super) link: &'a Link,
     pub(super) drain: Option<&'a Drain>,
-    pub(super) registered: bool,
+    /// What its workers have; None when none has registered.
+    pub(super) load: Option<Load>,
     pub(super) deadline: Timestamp,
     pub(super) on_timeout: OnTimeout,
     pub(super) now: Timestamp,
@@ -39,22 +40,36 @@ pub(super) enum Next {
     Stay,
 }
 
-/// The decision. Nothing is lost before the deadline, unless the scheduler itself has lost it.
+/// The decision. Where the scheduler can be asked, nothing is deleted that it has not let go before the deadline.
 pub(super) fn next(step: &Step) -> Next {
+    match step.link {
+        Link::Stock => Next::Delete,
+        Link::Preload(_) => by_facts(step),
+        Link::Unasked | Link::Unreachable(_) => unknowing(step),
+    }
+}
+
+fn unknowing(step: &Step) -> Next {
+    if step.now < step.deadline {
+        Next::Wait(step.deadline)
+    } else if *step.link == Link::Unasked && step.now < step.deadline + LATE {
+        // Whoever has just begun to ask waits for the first answer.
+        Next::Wait(step.deadline + LATE)
+    } else if step.on_timeout == OnTimeout::Keep {
+        Next::Wait(step.now + LATE)
+    } else {
+        Next::Delete
+    }
+}
+
+fn by_facts(step: &Step) -> Next {
     let over = step.now >= step.deadline;
-    if *step.link == Link::Stock {
-        return Next::Delete;
-    }
-    if !matches!(step.link, Link::Preload(_)) {
-        return match step.on_timeout {
-            OnTimeout::Delete if over => Next::Delete,
-            OnTimeout::Keep if over => Next::Wait(step.now + LATE),
-            _ => Next::Wait(step.deadline),
-        };
-    }
+    // A record may be about a worker that was in the pod before.
+    let runs = step.load.is_some_and(|load| load.runs);
     match step.drain.map(|drain| drain.state) {
-        Some(DrainState::Ready | DrainState::Lost | DrainState::Forgotten) => Next::DeleteDrained,
-        None if !step.registered => Next::Delete,
+        Some(DrainState::Ready | DrainState::Lost) if !runs => Next::DeleteDrained,
+        Some(DrainState::Forgotten) if over || !runs => Next::DeleteDrained,
+        None if step.load.is_none() => Next::Delete,
         Some(DrainState::Waiting) if sabotage::is(Bug::NotWaitedFor) => Next::DeleteDrained,
         Some(DrainState::Waiting) if step.now < step.deadline + LATE => Next::Wait(step.deadline + LATE),
         _ if !over => Next::Ask(Order::Retire { seconds: seconds_until(step.deadline, step.now) }),
@@ -101,22 +116,13 @@ pub(super) fn losses(drain: &Drain) -> Option<Event> {
 }
 
 /// Told when a pod stays that was to leave.
-pub(super) fn stays(pod: &WorkerPod, drain: Option<&Drain>) -> Event {
-    let why = drain.map_or_else(String::new, |drain| format!(": {}", holds(drain)));
+pub(super) fn stays(pod: &WorkerPod) -> Event {
     Event {
         kind: EventKind::Warning,
         reason: "WorkerStays".to_owned(),
         action: "Drain",
-        note: format!("pod {} stays, it could not leave in time{why}", pod.name),
+        note: format!("pod {} stays: it could not leave in time without a loss", pod.name),
     }
-}
-
-fn holds(drain: &Drain) -> String {
-    let reason = if drain.reason.is_empty() { String::new() } else { format!("{}, ", drain.reason) };
-    format!(
-        "{reason}{} unfinished tasks, {} results ({} bytes) that it alone has",
-        drain.tasks, drain.keys, drain.bytes
-    )
 }
 
 /// What keeps workers from leaving.
@@ -130,7 +136,7 @@ pub(in crate::worker_group) fn trouble(group: &CheckedGroup, observed: &Observed
         return told(Reason::SchedulerUnreachable, message);
     }
     if let Link::Preload(facts) = &observed.link {
-        let index = facts.index();
+        let index = Index::of(facts);
         let refused =
             |pod: &&WorkerPod| index.drain(&pod.name).is_some_and(|one| one.state == DrainState::Refused);
         let first = leaving().filter(refused).min_by_key(|pod| &pod.name);
@@ -163,7 +169,7 @@ mod tests {
     fn at(seconds: i64, link: &Link, state: Option<DrainState>, on_timeout: OnTimeout) -> Next {
         let drain = state.map(drain);
         let (deadline, now) = (after(100), after(seconds));
-        next(&Step { link, drain: drain.as_ref(), registered: true, deadline, on_timeout, now })
+        next(&Step { link, drain: drain.as_ref(), load: Some(Load::default()), deadline, on_timeout, now })
     }
 
     fn answering() -> Link {
@@ -215,12 +221,27 @@ mod tests {
         let step = Step {
             link: &link,
             drain: None,
-            registered: false,
+            load: None,
             deadline: after(100),
             on_timeout: OnTimeout::Keep,
             now: after(1),
         };
         assert_eq!(next(&step), Next::Delete);
+    }
+
+    #[test]
+    fn a_pod_with_a_worker_that_takes_work_is_asked_again_whatever_was_said_before() {
+        let (link, ready) = (answering(), drain(DrainState::Ready));
+        let load = Some(Load { runs: true, ..Load::default() });
+        let (deadline, on_timeout, now) = (after(100), OnTimeout::Delete, after(10));
+        let step = Step { link: &link, drain: Some(&ready), load, deadline, on_timeout, now };
+        assert_eq!(next(&step), Next::Ask(Order::Retire { seconds: 90 }));
+    }
+
+    #[test]
+    fn whoever_asks_anew_when_time_is_over_waits_for_the_first_answer() {
+        assert_eq!(at(105, &Link::Unasked, None, OnTimeout::Delete), Next::Wait(after(110)));
+        assert_eq!(at(110, &Link::Unasked, None, OnTimeout::Delete), Next::Delete);
     }
 
     #[test]
