@@ -13,7 +13,7 @@ def test_the_operator_may_do_what_it_does_and_no_more():
         (f"{dask}/daskworkergroups/status", ("patch",), ()),
         (f"{dask}/daskclusters/finalizers", ("update",), ()),
         (f"{dask}/daskworkergroups/finalizers", ("update",), ()),
-        ("/pods", (*read, "create", "delete"), ()),
+        ("/pods", (*read, "create", "patch", "delete"), ()),
         ("/services", (*read, "create", "patch"), ()),
         ("/configmaps", (*read, "create", "patch"), ()),
         ("apps/deployments", (*read, "create", "patch"), ()),
