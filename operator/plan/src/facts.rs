@@ -13,8 +13,10 @@ pub(crate) use index::{Index, Load};
 
 /// The schemas that are understood.
 const SCHEMAS: [u32; 1] = [1];
-/// No more workers are told: of those beyond, nothing is known. A longer list is meant to fill our memory.
-const MOST: usize = 10_000;
+/// No more workers are told: of those beyond, nothing is known.
+const MOST_WORKERS: usize = 10_000;
+/// Nor is any list of theirs longer than this; one that is is meant to fill our memory.
+const LONGEST_LIST: usize = 2 * MOST_WORKERS;
 /// Words of a scheduler are cut after so many characters: they stand in a status.
 const LONGEST_WORDS: usize = 200;
 
@@ -131,7 +133,7 @@ impl Facts {
     }
 }
 
-/// A list of no more than [`MOST`].
+/// A list of no more than [`LONGEST_LIST`].
 fn bounded<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     deserializer.deserialize_seq(Bounded(PhantomData))
 }
@@ -142,14 +144,14 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Bounded<T> {
     type Value = Vec<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a list of at most {MOST}")
+        write!(f, "a list of at most {LONGEST_LIST}")
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
         let mut list = Vec::new();
         while let Some(item) = items.next_element()? {
-            if list.len() == MOST {
-                return Err(A::Error::invalid_length(MOST + 1, &self));
+            if list.len() == LONGEST_LIST {
+                return Err(A::Error::invalid_length(LONGEST_LIST + 1, &self));
             }
             list.push(item);
         }
@@ -200,9 +202,9 @@ mod tests {
                 r#"{{"schema": 1, "revision": 1, "pod_uid": "", "workers": [{workers}], "drains": {drains}}}"#
             )
         };
-        let many = vec!["{}"; MOST + 1].join(",");
+        let many = vec!["{}"; LONGEST_LIST + 1].join(",");
         assert!(Facts::read(text(&many, "").as_bytes()).unwrap_err().contains("at most"));
-        let long = Facts::read(text(&many[..3 * MOST - 1], &"x".repeat(5000)).as_bytes()).unwrap();
-        assert_eq!((long.workers.len(), long.drains[0].reason.len()), (MOST, LONGEST_WORDS));
+        let long = Facts::read(text(&many[..3 * LONGEST_LIST - 1], &"x".repeat(5000)).as_bytes()).unwrap();
+        assert_eq!((long.workers.len(), long.drains[0].reason.len()), (LONGEST_LIST, LONGEST_WORDS));
     }
 }

@@ -23,6 +23,8 @@ pub struct PodStatus {
     message: String,
     #[serde(rename = "podIP")]
     pod_ip: String,
+    #[serde(rename = "hostIP")]
+    host_ip: String,
     conditions: Vec<PodCondition>,
     init_container_statuses: Vec<ContainerStatus>,
     container_statuses: Vec<ContainerStatus>,
@@ -99,6 +101,11 @@ impl PodStatus {
     /// The pod's address, once it has one.
     pub fn ip(&self) -> Option<IpAddr> {
         self.pod_ip.parse().ok()
+    }
+
+    /// Whether the address is its node's, and so that of others, too.
+    pub fn shares_ip(&self) -> bool {
+        self.pod_ip == self.host_ip
     }
 
     fn containers(&self) -> impl Iterator<Item = &ContainerStatus> {

@@ -202,10 +202,27 @@ fn a_pod_that_is_wanted_again_goes_on_before_its_mark_goes() {
     assert_eq!(world.drains.values().collect::<Vec<_>>(), [&"refused"]);
     world.wanted = 2;
     let first = world.step();
-    assert_eq!((first.asks[0].order, first.apply.len()), (Order::Uncordon, 0));
+    assert_eq!(
+        (first.asks[0].order, world.pods.iter().filter(|pod| pod.mark == Some(Mark::Returns)).count()),
+        (Order::Uncordon, 1)
+    );
     let second = world.step();
     assert_eq!((second.asks.len(), second.apply.len(), world.marked().len()), (0, 1, 0));
     assert!(world.plan().is_empty());
+}
+
+#[test]
+fn a_pod_that_is_to_leave_once_more_has_all_its_time_again() {
+    let mut world = World { scheduler: Scheduler::Unwilling, ..World::new(2, 1) };
+    for _ in 0..40 {
+        world.step();
+    }
+    assert!(world.at > since_the_beginning(60) && world.pods.len() == 2);
+    world.wanted = 2;
+    world.step();
+    world.wanted = 1;
+    world.step();
+    assert_eq!(world.plan().asks[0].order, Order::Retire { seconds: 120 });
 }
 
 #[test]

@@ -68,6 +68,7 @@ pub(crate) struct PodRecord<Role = Worker> {
     crashes: u32,
     trouble: Option<Trouble>,
     ip: Option<IpAddr>,
+    shares_ip: bool,
     mark: Option<Mark>,
     /// Where its HTTP server listens, if it is a scheduler.
     port: u16,
@@ -135,6 +136,7 @@ impl<Role> PodRecord<Role> {
             crashes: crashes.unwrap_or(0),
             trouble: pod.status.trouble(),
             ip: pod.status.ip(),
+            shares_ip: pod.status.shares_ip(),
             mark: note(labels::DRAINING).and_then(|text| Mark::parse(text)),
             port: pod.spec.http_port(),
             role: PhantomData,
@@ -177,7 +179,7 @@ impl<Role> PodRecord<Role> {
             template: self.template.clone(),
             crashes: self.crashes,
             trouble: self.trouble.clone(),
-            ip: self.ip,
+            ip: self.ip.filter(|_| !self.shares_ip),
             mark: self.mark,
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use super::{Drain, Facts, MOST, Worker};
+use super::{Drain, Facts, MOST_WORKERS, Worker};
 
 /// What Dask calls a worker that is cordoned, and one that takes work.
 const CORDONED: &str = "closing_gracefully";
@@ -13,7 +13,7 @@ const RUNNING: &str = "running";
 pub(crate) struct Index<'a> {
     /// A pod's one worker has its name; of several, each has a number behind it.
     by_name: HashMap<&'a str, Load>,
-    /// Workers may have any name, if their command says so.
+    /// Workers may have any name, if their command says so; that of a pod makes them its own, wherever they are.
     by_host: HashMap<&'a str, Load>,
     drains: HashMap<&'a str, &'a Drain>,
     is_whole: bool,
@@ -53,12 +53,12 @@ impl<'a> Index<'a> {
             if let Some(pod) = without_number(&worker.name) {
                 add(&mut by_name, pod, worker);
             }
-            if let Some(host) = host(&worker.address) {
+            if let Some(host) = host(&worker.address).filter(|_| !is_ours(&worker.name)) {
                 add(&mut by_host, host, worker);
             }
         }
         let drains = facts.drains.iter().map(|drain| (drain.name.as_str(), drain)).collect();
-        Self { by_name, by_host, drains, is_whole: facts.workers.len() < MOST }
+        Self { by_name, by_host, drains, is_whole: facts.workers.len() < MOST_WORKERS }
     }
 
     /// How far a pod's drain has come, if one was begun.
@@ -103,6 +103,15 @@ fn without_number(name: &str) -> Option<&str> {
     number.bytes().all(|byte| byte.is_ascii_digit()).then_some(pod)
 }
 
+/// Whether it is the name of one of our pods, or of a process of one.
+fn is_ours(name: &str) -> bool {
+    let is_pod = |name: &str| {
+        let suffix = name.rsplit_once("-worker-").map(|(_, suffix)| suffix);
+        suffix.is_some_and(|suffix| suffix.len() == 10 && suffix.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    is_pod(name) || without_number(name).is_some_and(is_pod)
+}
+
 /// Of `tcp://10.0.0.1:1234` or `tls://[fd00::1]:1234`.
 fn host(address: &str) -> Option<&str> {
     let (_, place) = address.split_once("://")?;
@@ -143,5 +152,11 @@ mod tests {
             (at("10.0.0.1"), at("fd00::1"), at("10.0.0.2")),
             (Some(Hold::Busy), Some(Hold::Idle), None)
         );
+    }
+
+    #[test]
+    fn a_worker_of_another_pod_that_had_the_address_before_is_not_taken_for_this_ones() {
+        let facts = facts(r#"[{"name": "demo-default-worker-0123456789-1", "address": "tcp://10.0.0.1:1"}]"#);
+        assert_eq!(Index::of(&facts).load("pod", Some([10, 0, 0, 1].into())), None);
     }
 }

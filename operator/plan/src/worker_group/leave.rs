@@ -134,11 +134,12 @@ impl<'a> Look<'a> {
             leaving.ask(Order::Uncordon, pod, self.now);
         } else if unknown || self.is_unsettled(pod) {
             leaving.wake_at(self.now + LONG);
-            if pod.mark != Some(Mark::Returns) {
-                leaving.marks.push(mark(pod, Some(Mark::Returns)));
-            }
         } else {
-            leaving.marks.push(mark(pod, None));
+            return leaving.marks.push(mark(pod, None));
+        }
+        // Whoever is to leave once more has all its time again.
+        if pod.mark != Some(Mark::Returns) {
+            leaving.marks.push(mark(pod, Some(Mark::Returns)));
         }
     }
 

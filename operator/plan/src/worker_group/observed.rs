@@ -75,7 +75,7 @@ pub struct WorkerPod {
     pub crashes: u32,
     /// What keeps it from being ready, if it has not ended.
     pub trouble: Option<Trouble>,
-    /// Its address.
+    /// Its address, if nobody else has that.
     pub ip: Option<IpAddr>,
     /// Whether it is to leave.
     pub mark: Option<Mark>,
