@@ -20,11 +20,13 @@ use crate::plan::{Apply, Ask, Delete, Event, Kind, Order, Patch};
 use crate::sabotage::{self, Bug};
 use next::{Next, Step};
 
+pub(super) use next::trouble;
+
 /// Whatever was asked is looked at again after this time.
 const SOON: SignedDuration = SignedDuration::from_secs(2);
 /// Whatever is waited for, it is looked whether it has come.
 const LONG: SignedDuration = SignedDuration::from_secs(20);
-/// A pod that has nothing any more is given this long, in seconds, whatever it says itself.
+/// A pod that has nothing any more is given this long, in seconds, unless its template says how it is to end.
 const BRIEF: u32 = 2;
 
 /// What becomes of the pods that are too many.
@@ -164,8 +166,8 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Chooses so many more pods, and returns the others: without a node, not ready, without a registered worker, idle, busy; the least to
-    /// lose first, then the youngest.
+    /// Chooses so many more pods, and returns the others. First those without a node, then not ready, without a
+    /// registered worker, idle, busy; who has least to lose first, then the youngest.
     fn choose<'p>(
         &self,
         staying: Vec<&'p WorkerPod>,
@@ -243,5 +245,3 @@ fn mark(pod: &WorkerPod, mark: Option<Mark>) -> Apply {
     let body = json!({"metadata": {"uid": pod.uid, "annotations": {labels::DRAINING: text}}});
     Apply::Patch(Patch { kind: Kind::Pod, name: pod.name.clone(), body })
 }
-
-pub(super) use next::trouble;
