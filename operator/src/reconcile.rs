@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dask_operator_plan::sabotage::{self, Bug};
-use dask_operator_plan::{Event, Outcome, Plan, Problem};
+use dask_operator_plan::{Event, Outcome, Plan, Problem, worker_group};
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
@@ -154,7 +154,9 @@ impl<'a, K: Reconcile> Look<'a, K> {
         let held = held.filter(|_| !plan.apply.is_empty());
         if held.is_some() {
             // What is deleted beside a create is what that was to replace.
-            plan = Plan { wake: plan.wake, ..Plan::default() };
+            let creates = plan.apply.iter().any(|apply| apply.create().is_some());
+            let delete = if creates { Vec::new() } else { plan.delete };
+            plan = Plan { delete, wake: plan.wake, ..Plan::default() };
         }
         let mut outcome = self.context.writer.apply(self.by, &plan, &self.context.ledger).await;
         if let Some((wait, failures)) = held {
@@ -172,10 +174,9 @@ impl<'a, K: Reconcile> Look<'a, K> {
         if matches!(written, Ok(Report::Written)) {
             reporter.events(&about, &K::events(&previous, next)).await;
         }
-        reporter.events(&about, &plan.events).await;
-        if outcome.failures.is_empty() {
-            self.context.writer.caller.metrics.drained(&plan.drained);
-        }
+        let losses: Vec<_> = outcome.drained.iter().filter_map(worker_group::losses).collect();
+        reporter.events(&about, &[plan.events.as_slice(), &losses].concat()).await;
+        self.context.writer.caller.metrics.drained(&outcome.drained);
         self.next(plan, outcome, &written)
     }
 

@@ -32,6 +32,8 @@ pub enum ConditionType {
     WorkersCannotStart,
     /// Workers that are to leave cannot yet, or stay.
     DrainDelayed,
+    /// Some workers were made from an earlier version of the group's template.
+    WorkersOutdated,
     /// The scheduler or its Service is not what the spec says by now; it goes on until a restart is asked for.
     SchedulerOutdated,
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -77,9 +78,13 @@ pub struct WorkerSpec {
     /// A volume for data that does not fit into memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spill: Option<Spill>,
-    /// How workers leave when fewer are wanted.
+    /// How workers leave when fewer are wanted, or when others take their places.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain: Option<Drain>,
+    /// How workers that were made from an earlier version of this template are replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-validations" = schema::not_both_none()))]
+    pub update_strategy: Option<UpdateStrategy>,
 }
 
 impl Default for WorkerSpec {
@@ -94,6 +99,7 @@ impl Default for WorkerSpec {
             dask_resources: None,
             spill: None,
             drain: None,
+            update_strategy: None,
         }
     }
 }
@@ -117,6 +123,35 @@ pub struct Drain {
     /// What becomes of a worker that is not done by then: it is deleted all the same, by default, or it stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_timeout: Option<OnTimeout>,
+}
+
+/// Workers are replaced a few at a time; each leaves as a worker does when fewer are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UpdateStrategy {
+    /// Whether the operator replaces them, by default, or whoever deletes them.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub type_: Option<UpdateType>,
+    /// How many workers may be there beyond those that are wanted, as a number or a percentage of them, rounded up; 1
+    /// by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::count_or_percentage")]
+    pub max_surge: Option<IntOrString>,
+    /// How many of those that are wanted may be missing, as a number or a percentage of them, rounded down; none by
+    /// default, or 1 where `maxSurge` is 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::count_or_percentage")]
+    pub max_unavailable: Option<IntOrString>,
+}
+
+/// Who replaces workers that were made from an earlier template.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum UpdateType {
+    /// The operator, as soon as the new ones work.
+    #[default]
+    RollingUpdate,
+    /// Whoever deletes their pods.
+    OnDelete,
 }
 
 /// What becomes of a worker that cannot leave in time without a loss.

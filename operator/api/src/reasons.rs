@@ -72,6 +72,10 @@ reasons! {
     WorkersNotReady in Ready,
     /// More workers than wanted are there, and the surplus is leaving.
     WorkersLeaving in Ready,
+    /// Workers of an earlier template are being replaced, a few at a time.
+    RollingUpdate in WorkersOutdated,
+    /// Workers of an earlier template stay until somebody deletes their pods, as `updateStrategy` says.
+    ReplacedOnDelete in WorkersOutdated,
     /// The object is being deleted.
     Deleting in Ready,
     /// A container sets `DASK_CONFIG` itself.
@@ -161,7 +165,7 @@ reasons! {
     }
     /// The image does not exist, or its registry wants credentials or cannot be reached.
     ImageCannotBePulled in WorkersCannotStart {
-        cure: "Correct `image`, or set `imagePullSecrets`. A pod that exists keeps its image: delete it to have a worker made anew; for a scheduler delete its Deployment.",
+        cure: "Correct `image`, or set `imagePullSecrets`: workers are made anew. For a scheduler delete its Deployment.",
         look: "kubectl describe pod POD"
     }
     /// The kubelet cannot make a container: a ConfigMap or a Secret is missing, a mount is impossible, a user not allowed.
@@ -209,6 +213,12 @@ reasons! {
     /// A worker could not leave in time without a loss, and `worker.drain.onTimeout` says that it stays.
     WorkersKept in DrainDelayed {
         cure: "Scale again when its work is done, or set `onTimeout: Delete`.",
+        look: "kubectl describe daskworkergroup NAME"
+    }
+    /// Workers made from the changed template do not start, or the scheduler cannot be asked what the old ones hold. Those
+    /// stay, as far as `updateStrategy` allows.
+    UpdateStalled in WorkersOutdated {
+        cure: "Correct the template, or put it back: either is followed at once. Where a quota has no room for one more, set `maxSurge: 0`.",
         look: "kubectl describe daskworkergroup NAME"
     }
     /// The spec of the scheduler, or of its Service, changed after it was made. A running scheduler is never restarted

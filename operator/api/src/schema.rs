@@ -5,6 +5,9 @@ mod open;
 mod pod;
 mod service;
 
-pub(crate) use fields::{cluster_status, conditions, dask_resources, free_object, quantity, resources};
+pub(crate) use fields::{
+    cluster_status, conditions, count_or_percentage, dask_resources, free_object, not_both_none, quantity,
+    resources,
+};
 pub(crate) use pod::{job_pod_spec, scheduler_pod_spec, worker_pod_spec};
 pub(crate) use service::service_spec;

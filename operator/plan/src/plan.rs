@@ -20,8 +20,6 @@ pub struct Plan {
     pub asks: Vec<Ask>,
     /// Whether the scheduler's facts are needed for what comes next.
     pub needs_facts: bool,
-    /// How those left that are deleted.
-    pub drained: Vec<Drain>,
     /// What people are told.
     pub events: Vec<Event>,
     /// When to look again although nothing changed.
@@ -63,6 +61,24 @@ pub enum Apply {
     Patch(Patch),
 }
 
+impl Apply {
+    /// The object that should exist, if that is what it is about.
+    pub fn create(&self) -> Option<&Create> {
+        match self {
+            Self::Create(create) => Some(create),
+            Self::Patch(_) => None,
+        }
+    }
+
+    /// The change, if that is what it is about.
+    pub fn patch(&self) -> Option<&Patch> {
+        match self {
+            Self::Patch(patch) => Some(patch),
+            Self::Create(_) => None,
+        }
+    }
+}
+
 /// A POST. `AlreadyExists` is success only when the owner is ours.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Create {
@@ -87,7 +103,7 @@ pub struct Patch {
 }
 
 /// A DELETE of exactly the object that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Delete {
     /// The object's kind.
     pub kind: Kind,
@@ -97,6 +113,8 @@ pub struct Delete {
     pub uid: String,
     /// How long the object may take to end, in seconds; by default what it says itself.
     pub grace: Option<u32>,
+    /// How it left, if it is a worker's pod that its scheduler has let go.
+    pub drained: Option<Drain>,
 }
 
 /// One thing to ask of a scheduler; what comes of it is among its facts.
@@ -147,7 +165,7 @@ pub enum EventKind {
 }
 
 /// What came of a plan's writes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
     /// The writes that failed.
     pub failures: Vec<Failure>,
@@ -155,6 +173,8 @@ pub struct Outcome {
     pub unknown_fields: Option<String>,
     /// The kinds of which an object now exists for sure.
     pub created: Vec<Kind>,
+    /// How those left that are deleted now.
+    pub drained: Vec<Drain>,
     /// Failures are those of an earlier try; the next is this far off.
     pub held: Option<std::time::Duration>,
 }

@@ -57,6 +57,8 @@ bugs! {
     NotWaitedFor,
     /// A worker that is wanted again stays paused.
     StaysPaused,
+    /// All workers of an earlier template leave at once.
+    RollsAtOnce,
     /// How long a worker has been leaving is judged by the clock of whoever told it to.
     MarkOfAnotherClock,
 }

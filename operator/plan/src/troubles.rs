@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use crate::plan::{Event, EventKind, Failure, FailureKind, Outcome};
 
 /// The conditions that are told when they appear, when their reason changes, and when they are over.
-const TOLD: [ConditionType; 9] = [
+const TOLD: [ConditionType; 10] = [
     ConditionType::ClusterNotFound,
     ConditionType::ClusterMismatch,
     ConditionType::NameTaken,
@@ -15,6 +15,7 @@ const TOLD: [ConditionType; 9] = [
     ConditionType::WorkersFailing,
     ConditionType::WorkersCannotStart,
     ConditionType::DrainDelayed,
+    ConditionType::WorkersOutdated,
     ConditionType::SchedulerOutdated,
 ];
 
@@ -62,12 +63,12 @@ pub(crate) fn still(previous: &[Condition], type_: ConditionType) -> Option<Verd
     Some(Verdict { type_, status: true, reason: Reason::named(&old.reason)?, message: old.message.clone() })
 }
 
-/// A Warning for each trouble that is new or has another reason than before, a word for each that is over.
+/// An Event for each that is new or has another reason than before, a word for each that is over.
 pub(crate) fn news(previous: &[Condition], next: &[Condition]) -> Vec<Event> {
     let pairs = TOLD.iter().map(|type_| (find(previous, *type_), find(next, *type_)));
     let told = pairs.filter_map(|pair| match pair {
         (Some(before), Some(now)) if before.reason == now.reason => None,
-        (_, Some(now)) => Some(warning(&now.reason, &now.message)),
+        (_, Some(now)) => Some(told(&now.reason, &now.message)),
         (Some(before), None) if is_followed(next) => Some(recovered(before)),
         (_, None) => None,
     });
@@ -96,6 +97,13 @@ pub(crate) fn invalid(previous: &[Condition], next: &[Condition]) -> Option<Even
     let before = find(previous, ConditionType::Ready);
     let news = before.is_none_or(|before| (&before.reason, &before.message) != (&now.reason, &now.message));
     news.then(|| warning(&now.reason, &now.message))
+}
+
+/// A Warning, unless it is as it should be.
+fn told(reason: &str, note: &str) -> Event {
+    let trouble = Reason::named(reason).is_none_or(Reason::is_trouble);
+    let kind = if trouble { EventKind::Warning } else { EventKind::Normal };
+    Event { kind, ..warning(reason, note) }
 }
 
 /// A Warning.

@@ -9,6 +9,7 @@ mod events;
 mod leave;
 mod observed;
 mod pods;
+mod roll;
 mod status;
 
 use jiff::Timestamp;
@@ -18,7 +19,7 @@ use crate::sabotage::{self, Bug};
 use crate::{Settings, Suffixes};
 
 pub use check::{CheckedGroup, check};
-pub use events::events;
+pub use events::{events, losses};
 pub use observed::{Cluster, Ended, Mark, Observed, Stage, WorkerPod};
 pub use status::{invalid, status};
 
@@ -49,11 +50,10 @@ pub fn plan(
         delete: decision.delete.into_iter().map(delete).chain(leaving.delete).collect(),
         asks: leaving.asks,
         needs_facts: leaving.needs_facts,
-        drained: leaving.drained,
         wake: wakes.into_iter().flatten().filter(|_| !sabotage::is(Bug::NoWake)).min(),
     }
 }
 
 fn delete(pod: &WorkerPod) -> Delete {
-    Delete { kind: Kind::Pod, name: pod.name.clone(), uid: pod.uid.clone(), grace: None }
+    Delete { kind: Kind::Pod, name: pod.name.clone(), uid: pod.uid.clone(), grace: None, drained: None }
 }

@@ -94,10 +94,14 @@ impl From<Pod> for PodRecord<Scheduler> {
 impl PodRecord<Scheduler> {
     /// Where it answers, once it has been started. One that is busy may not be ready for a while.
     pub(crate) fn place(&self, cluster_uid: &str) -> Option<Place> {
-        let ends = self.meta.terminating || matches!(self.stage, Stage::Ended(_));
-        let ip = self.ip.filter(|_| !ends)?;
-        let address = SocketAddr::new(ip, self.port);
+        let address = self.address()?;
         Some(Place { pod_uid: self.meta.uid.clone(), address, token: token(cluster_uid) })
+    }
+
+    /// The same without the right to ask.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        let ends = self.meta.terminating || matches!(self.stage, Stage::Ended(_));
+        Some(SocketAddr::new(self.ip.filter(|_| !ends)?, self.port))
     }
 
     /// Whether a `ReplicaSet` of the cluster's Deployment made it: anybody may put our labels on a pod.

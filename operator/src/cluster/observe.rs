@@ -36,6 +36,12 @@ pub(crate) fn scheduler_pods(cache: &Cache, cluster: &Key) -> Vec<SchedulerPod> 
     pods.iter().filter(|pod| pod.is_made_for(&cluster.name)).map(|pod| pod.scheduler()).collect()
 }
 
+/// Whether the cluster has a scheduler that was started.
+pub(crate) fn has_scheduler(cache: &Cache, cluster: &Key) -> bool {
+    let pods = cache.schedulers.of_parent(cluster);
+    pods.iter().any(|pod| pod.is_made_for(&cluster.name) && pod.address().is_some())
+}
+
 /// Where the cluster's scheduler answers.
 pub(crate) fn scheduler_place(cache: &Cache, cluster: &Key, uid: &str) -> Option<Place> {
     let pods = cache.schedulers.of_parent(cluster);

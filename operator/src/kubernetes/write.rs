@@ -8,7 +8,7 @@ use dask_operator_plan::sabotage::{self, Bug};
 use dask_operator_plan::{Apply, Create, Delete, Failure, FailureKind, Kind, Outcome, Patch, Plan};
 use dask_operator_plan::{WORKER_POD, refusal};
 use futures::FutureExt;
-use futures::future::{BoxFuture, join_all};
+use futures::future::{BoxFuture, join, join_all};
 use tokio::time::Instant;
 
 use super::call::{CallError, Caller, Written, component};
@@ -30,25 +30,22 @@ pub(crate) struct Writer {
 impl Writer {
     /// Writes what a plan says, in parallel, in the name of the reconciled object. What is deleted beside something new
     /// was to be replaced by it, and stays, readable, when that failed or is still to come; unless it takes the place
-    /// in a quota that the new one needs.
+    /// in a quota that the new one needs. A change that fails holds nothing else up.
     pub(crate) async fn apply(&self, by: &Reconciled, plan: &Plan, ledger: &Ledger) -> Outcome {
-        let mut applied = plan.apply.iter().map(|apply| self.write(by, apply, ledger).boxed());
-        let outcome = in_turns(&mut applied).await;
+        let applied = plan.apply.iter();
+        let mut new =
+            applied.clone().filter_map(Apply::create).map(|one| self.create(by, one, ledger).boxed());
+        let mut patches = applied.filter_map(Apply::patch).map(|one| self.patch(by, one, ledger).boxed());
+        let (created, changed) = join(in_turns(&mut new), in_turns(&mut patches)).await;
         let full = |failure: &Failure| failure.kind == FailureKind::Refused(Reason::QuotaExceeded);
-        let is_whole = outcome.failures.is_empty() && applied.next().is_none();
-        let needs_places = !outcome.failures.is_empty() && outcome.failures.iter().all(full);
+        let is_whole = created.failures.is_empty() && new.next().is_none();
+        let needs_places = !created.failures.is_empty() && created.failures.iter().all(full);
+        let outcome = merged(created, changed);
         if !is_whole && !needs_places {
             return outcome;
         }
         let mut deleted = plan.delete.iter().map(|delete| self.delete(by, delete, ledger).boxed());
         merged(outcome, in_turns(&mut deleted).await)
-    }
-
-    async fn write(&self, by: &Reconciled, apply: &Apply, ledger: &Ledger) -> Outcome {
-        match apply {
-            Apply::Create(create) => self.create(by, create, ledger).await,
-            Apply::Patch(patch) => self.patch(by, patch, ledger).await,
-        }
     }
 
     async fn create(&self, by: &Reconciled, create: &Create, ledger: &Ledger) -> Outcome {
@@ -109,6 +106,10 @@ impl Writer {
         note_change(by, patch.kind, key, &answer, ledger);
         match answer {
             Ok(_) => Outcome { unknown_fields, ..Outcome::default() },
+            // It is gone, or another one of that name: there is nothing to note on it any more.
+            Err(CallError::Answer(status)) if patch.kind == Kind::Pod && matches!(status.code, 404 | 409) => {
+                Outcome::default()
+            }
             Err(error) => failed(patch.kind, &patch.name, &error),
         }
     }
@@ -133,9 +134,9 @@ impl Writer {
         ledger.note(by, delete.kind, key.clone(), Awaited::Deleted(delete.uid.clone()));
         let request = request::delete(delete.kind, &key, delete);
         match self.caller.send("delete", delete.kind, &key, request).await {
-            Ok(_) => Outcome::default(),
+            Ok(_) => Outcome { drained: delete.drained.clone().into_iter().collect(), ..Outcome::default() },
             // Gone, or another object of that name: what was to go has gone.
-            Err(CallError::Answer(status)) if status.code == 404 || status.code == 409 => Outcome::default(),
+            Err(CallError::Answer(status)) if matches!(status.code, 404 | 409) => Outcome::default(),
             Err(error) => {
                 if matches!(error, CallError::Answer(_)) || sabotage::is(Bug::LostDeleteForgotten) {
                     ledger.strike(by, delete.kind, &key);
@@ -219,8 +220,9 @@ async fn in_turns<'a>(calls: &mut impl Iterator<Item = BoxFuture<'a, Outcome>>) 
 }
 
 fn merged(mut all: Outcome, one: Outcome) -> Outcome {
-    let Outcome { failures, unknown_fields, created, held: _ } = one;
+    let Outcome { failures, unknown_fields, created, drained, held: _ } = one;
     all.failures.extend(failures);
+    all.drained.extend(drained);
     all.unknown_fields = all.unknown_fields.or(unknown_fields);
     all.created.extend(created);
     all
@@ -228,19 +230,20 @@ fn merged(mut all: Outcome, one: Outcome) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use dask_operator_testkit::server::{ApiServer, Call, Fate, Faults, Id, Verb};
+    use dask_operator_testkit::server::{ApiServer, Call, End, Fate, Faults, Id, Verb};
     use serde_json::{Value, json};
 
     use super::*;
     use crate::kubernetes::{gate::Gate, tenure::Tenure};
     use crate::metrics::Metrics;
 
-    /// Every call takes this long to arrive.
+    /// Every call takes this long to arrive, and a change is refused.
     struct Slow(Duration);
 
     impl Faults for Slow {
-        fn fate(&mut self, _: &Call) -> Fate {
-            Fate { way: self.0, ..Fate::default() }
+        fn fate(&mut self, call: &Call) -> Fate {
+            let end = if call.verb == Verb::Patch { End::Refused(403) } else { End::Answered };
+            Fate { way: self.0, end, ..Fate::default() }
         }
 
         fn lag(&mut self, _: &str) -> Duration {
@@ -256,24 +259,18 @@ mod tests {
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "team"}, "spec": {}})
     }
 
-    /// Creates so many pods beside one that has ended, each call taking so long; whether the ended one is still there.
-    async fn is_ended_pod_kept(creates: usize, call: Duration) -> bool {
+    /// Writes this beside the deletion of a pod that has ended, each call taking so long; whether that is still there.
+    async fn is_ended_pod_kept(apply: Vec<Apply>, call: Duration) -> bool {
         let server = ApiServer::new(Box::new(Slow(call)));
         let ended = server.person(Verb::Create, &Id::new("pods", "team", "ended"), pod("ended")).unwrap();
         let tenure = Tenure::default();
         tenure.extend(Instant::now() + Duration::from_mins(1));
         let caller =
             Caller { client: server.client("operator"), gate: Gate::new(), metrics: Metrics::new(), tenure };
-        let create = |number| {
-            let name = format!("new-{number}");
-            Apply::Create(Create { kind: Kind::Pod, object: pod(&name), name })
-        };
         let uid = ended["metadata"]["uid"].as_str().unwrap().to_owned();
-        let plan = Plan {
-            apply: (0..creates).map(create).collect(),
-            delete: vec![Delete { kind: Kind::Pod, name: "ended".to_owned(), uid, grace: None }],
-            ..Plan::default()
-        };
+        let name = "ended".to_owned();
+        let delete = Delete { kind: Kind::Pod, name, uid, grace: None, drained: None };
+        let plan = Plan { apply, delete: vec![delete], ..Plan::default() };
         let by =
             Reconciled { kind: Kind::DaskWorkerGroup, key: Key::new("team", "group"), uid: "g".to_owned() };
         let _ = Writer { caller }.apply(&by, &plan, &Ledger::default()).await;
@@ -282,9 +279,20 @@ mod tests {
             .is_some_and(|pod| pod["metadata"]["deletionTimestamp"].is_null())
     }
 
+    fn creates(count: usize) -> Vec<Apply> {
+        let names = (0..count).map(|number| format!("new-{number}"));
+        names.map(|name| Apply::Create(Create { kind: Kind::Pod, object: pod(&name), name })).collect()
+    }
+
     #[tokio::test(start_paused = true)]
     async fn an_ended_pod_stays_until_all_that_replace_it_were_tried() {
-        assert!(is_ended_pod_kept(PARALLEL * 3, TURN).await);
-        assert!(!is_ended_pod_kept(PARALLEL * 3, Duration::from_millis(10)).await);
+        assert!(is_ended_pod_kept(creates(PARALLEL * 3), TURN).await);
+        assert!(!is_ended_pod_kept(creates(PARALLEL * 3), Duration::from_millis(10)).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_that_is_refused_keeps_nobody() {
+        let mark = Patch { kind: Kind::Pod, name: "other".to_owned(), body: json!({}) };
+        assert!(!is_ended_pod_kept(vec![Apply::Patch(mark)], Duration::ZERO).await);
     }
 }

@@ -20,8 +20,6 @@ const LINGER: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_secs(30);
 /// The same is not asked again before this time.
 const AGAIN: Duration = Duration::from_millis(1500);
-/// An order is as good as lost when nothing was heard of it for so long.
-const LOST: Duration = Duration::from_secs(6);
 /// Polls begin no sooner one after the other, whatever a scheduler answers.
 const FLOOR: Duration = Duration::from_millis(100);
 /// Less than this is not worth a poll.
@@ -91,8 +89,10 @@ impl Course {
 /// An order that was given.
 struct Given {
     at: Instant,
-    answered: bool,
-    /// Facts came after the answer, so that what it led to is among them.
+    /// It was answered, or there is no answer to wait for any more.
+    over: bool,
+    /// Facts came after that, so that what it led to is among them. Nothing else tells: one without an answer may lie
+    /// with a scheduler that stands still.
     told: bool,
 }
 
@@ -128,11 +128,11 @@ impl Session {
         if state.ordering {
             return Vec::new();
         }
-        state.given.retain(|_, given| now < given.at + LOST);
+        state.given.retain(|_, given| !given.told || now < given.at + AGAIN);
         let mut is_new = |ask: &&Ask| {
             let is_new = state.given.get(&key(ask)).is_none_or(|given| now >= given.at + AGAIN);
             if is_new {
-                state.given.insert(key(ask), Given { at: now, answered: false, told: false });
+                state.given.insert(key(ask), Given { at: now, over: false, told: false });
             }
             is_new
         };
@@ -143,8 +143,8 @@ impl Session {
 
     /// The pods of which the facts do not show yet what came of the last order.
     pub(super) fn unsettled(&self) -> BTreeSet<String> {
-        let (state, now) = (self.state(), Instant::now());
-        let open = state.given.iter().filter(|(_, given)| !given.told && now < given.at + LOST);
+        let state = self.state();
+        let open = state.given.iter().filter(|(_, given)| !given.told);
         open.map(|((pod, _), _)| pod.clone()).collect()
     }
 
@@ -153,7 +153,9 @@ impl Session {
         let mut course = Course::default();
         while let Some(left) = self.left() {
             let began = Instant::now();
-            let request = ask::facts(self.place.address, &self.place.token, course.revision, left.min(POLL));
+            // Whoever knows nothing is answered at once, or not at all.
+            let wait = if course.revision == 0 { Duration::ZERO } else { left.min(POLL) };
+            let request = ask::facts(self.place.address, &self.place.token, course.revision, wait);
             let answer = tokio::select! {
                 biased;
                 () = edges.tenure.over() => return,
@@ -172,6 +174,7 @@ impl Session {
             if let Err(why) = self.order_batch(&batch, edges).await {
                 tracing::warn!(scheduler = self.place.pod_uid, why, "a scheduler did not take an order");
             }
+            self.is_over(&batch);
         }
         self.state().ordering = false;
     }
@@ -187,15 +190,14 @@ impl Session {
         if answer.status != 200 {
             return Err(format!("{:?}: HTTP status {}", first.order, answer.status));
         }
-        self.answered(asks);
         Ok(())
     }
 
-    fn answered(&self, asks: &[&Ask]) {
+    fn is_over(&self, asks: &[&Ask]) {
         let mut state = self.state();
         for ask in asks {
             if let Some(given) = state.given.get_mut(&key(ask)) {
-                given.answered = true;
+                given.over = true;
             }
         }
     }
@@ -203,7 +205,7 @@ impl Session {
     fn learn(&self, link: Link, triggers: &Triggers) {
         let mut state = self.state();
         if matches!(link, Link::Preload(_)) {
-            state.given.values_mut().for_each(|given| given.told |= given.answered);
+            state.given.values_mut().for_each(|given| given.told |= given.over);
         }
         if state.link != link {
             state.link = link;

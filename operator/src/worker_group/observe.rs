@@ -9,7 +9,7 @@ use dask_operator_plan::worker_group::{Cluster, Observed};
 use kube::{Resource, ResourceExt};
 
 use crate::cache::{Cache, Guarded, Key, Meta, Record};
-use crate::cluster::{scheduler_place, scheduler_pods};
+use crate::cluster::{has_scheduler, scheduler_place, scheduler_pods};
 use crate::context::Context;
 
 /// Reads caches only. None when the group's own cluster is gone: garbage collection is about to take the group.
@@ -41,7 +41,7 @@ fn find_cluster(cache: &Cache, group: &DaskWorkerGroup, namespace: &str) -> Opti
     // A cluster of another trouble may run; one whose name breaks the rule never does.
     ClusterName::parse(&group.spec.cluster).ok()?;
     let Guarded::Good(DaskCluster { metadata, spec, .. }) = &*object else { return None };
-    let schedulers = scheduler_pods(cache, &Key::new(namespace, &group.spec.cluster));
+    let key = Key::new(namespace, &group.spec.cluster);
     Some(Cluster {
         name: group.spec.cluster.clone(),
         uid: metadata.uid.clone().unwrap_or_default(),
@@ -50,7 +50,7 @@ fn find_cluster(cache: &Cache, group: &DaskWorkerGroup, namespace: &str) -> Opti
         image: spec.image.clone().filter(|image| !image.is_empty()),
         has_config: spec.config.as_ref().is_some_and(|config| config.text() != "{}"),
         protection: spec.disruption_protection.unwrap_or_default(),
-        has_scheduler: scheduler_place(cache, &Key::new(namespace, &group.spec.cluster), "").is_some(),
-        scheduler_ready: schedulers.iter().any(|pod| pod.ready && !pod.terminating),
+        has_scheduler: has_scheduler(cache, &key),
+        scheduler_ready: scheduler_pods(cache, &key).iter().any(|pod| pod.ready && !pod.terminating),
     })
 }

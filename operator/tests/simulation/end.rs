@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::dask::Dask;
 use crate::history::History;
-use crate::invariants::{is_live, uid};
+use crate::invariants::{is_live, is_outdated, uid};
 
 /// Everything that is left, without what is different each time.
 #[derive(Debug, PartialEq, Eq)]
@@ -112,6 +112,11 @@ pub(crate) fn check(server: &ApiServer, dask: &Dask, history: &History) -> Resul
         if !mark.is_null() || dask.is_paused(&world, &id.name) {
             return Err(format!("{} is paused or to leave ({mark}), and there", id.name));
         }
+    }
+    let worker = |pod: &Value| pod["metadata"]["labels"][labels::COMPONENT] == labels::component::WORKER;
+    let mut workers = world.all("pods", "").filter(|(id, pod)| worker(pod) && history.watches(&id.namespace));
+    if let Some((id, _)) = workers.find(|(id, pod)| is_outdated(&world, id, pod)) {
+        return Err(format!("{} has an earlier image", id.name));
     }
     let pods = world.all("pods", "").map(|(_, pod)| pod);
     let left: Vec<_> =

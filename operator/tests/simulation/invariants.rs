@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dask_operator_api::labels;
-use dask_operator_testkit::server::{ApiServer, Change, World};
+use dask_operator_testkit::server::{ApiServer, Change, Id, World};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -27,6 +27,8 @@ pub(crate) struct Invariants {
     wanted: HashMap<String, Vec<(Instant, u64)>>,
     /// Every UID of a cluster or group that ever was.
     parents: HashSet<String>,
+    /// When the image of each cluster, by UID, changed last.
+    changed: HashMap<String, Instant>,
     holder: Option<String>,
     dask: Dask,
     /// When each scheduler's pod became ready, by UID.
@@ -49,6 +51,7 @@ impl Invariants {
             broken: Arc::clone(&broken),
             wanted: HashMap::new(),
             parents: HashSet::new(),
+            changed: HashMap::new(),
             holder: None,
             lost: HashMap::new(),
         };
@@ -63,6 +66,7 @@ impl Invariants {
             self.never_more_than_wanted(world, change),
             self.only_surplus_is_deleted(world, change),
             self.no_work_is_lost(world, change),
+            self.others_are_at_work(world, change),
             self.owners_are_ours(change),
             others_are_left_alone(change),
             status_goes_forward(change),
@@ -85,7 +89,13 @@ impl Invariants {
         let Some(after) = &change.after else { return };
         match change.id.plural {
             "leases" => self.holder = after["spec"]["holderIdentity"].as_str().map(str::to_owned),
-            "daskclusters" => drop(self.parents.insert(uid(after))),
+            "daskclusters" => {
+                self.parents.insert(uid(after));
+                let before = change.before.as_ref().filter(|before| uid(before) == uid(after));
+                if before.is_some_and(|before| before["spec"]["image"] != after["spec"]["image"]) {
+                    self.changed.insert(uid(after), change.at);
+                }
+            }
             "daskworkergroups" => {
                 self.parents.insert(uid(after));
                 let replicas = after["spec"]["worker"]["replicas"].as_u64().unwrap_or(1);
@@ -109,8 +119,7 @@ impl Invariants {
         worker_of(change, before)?;
         let gone = change.after.as_ref().is_none_or(|after| !is_live(after));
         let since = self.leaving.get(&uid(before));
-        let worked = self.ready.get(&uid(before)).is_some_and(|ready| ready.elapsed() > STALE);
-        if !gone || !worked || since.is_some_and(|since| since.elapsed() >= DRAIN) {
+        if !gone || !self.has_worked(before) || since.is_some_and(|since| since.elapsed() >= DRAIN) {
             return None;
         }
         let of_cluster = |pod: &Value| {
@@ -118,10 +127,32 @@ impl Invariants {
                 && pod["metadata"]["labels"][labels::CLUSTER_NAME]
                     == before["metadata"]["labels"][labels::CLUSTER_NAME]
         };
-        let known = |pod: &Value| self.ready.get(&uid(pod)).is_some_and(|ready| ready.elapsed() > STALE);
         let mut pods = world.all("pods", &change.id.namespace).map(|(_, pod)| pod);
-        let scheduler = pods.find(|pod| of_cluster(pod) && is_live(pod) && known(pod))?;
+        let scheduler = pods.find(|pod| of_cluster(pod) && is_live(pod) && self.has_worked(pod))?;
         (!self.dask.may_go(&uid(scheduler), before)).then(|| "a worker with work is deleted".to_owned())
+    }
+
+    /// A worker is told to leave only while as many as are wanted are at work without it.
+    fn others_are_at_work(&self, world: &World, change: &Change) -> Option<String> {
+        let (before, after) = (change.before.as_ref()?, change.after.as_ref()?);
+        let group = worker_of(change, after).filter(|_| is_operator(change))?;
+        if !leaves(after) || leaves(before) {
+            return None;
+        }
+        let at_work = |(_, pod): &(&Id, &Arc<Value>)| pod["status"]["phase"] == "Running" && !leaves(pod);
+        let working =
+            workers(world, change, &group).filter(at_work).count() as u64 + self.lost_lately(&group);
+        let least = self.wanted(&group).min().unwrap_or(0);
+        (working < least).then(|| format!("is to leave while {working} are at work of {least} wanted"))
+    }
+
+    fn has_worked(&self, pod: &Value) -> bool {
+        self.ready.get(&uid(pod)).is_some_and(|ready| ready.elapsed() > STALE)
+    }
+
+    fn lost_lately(&self, group: &str) -> u64 {
+        let lost = self.lost.get(group).map(Vec::as_slice).unwrap_or_default();
+        lost.iter().filter(|at| at.elapsed() < STALE).count() as u64
     }
 
     /// Replicas that somebody may have seen last.
@@ -135,7 +166,7 @@ impl Invariants {
         let (None, Some(pod)) = (&change.before, &change.after) else { return None };
         let group = worker_of(change, pod)?;
         let live = live_workers(world, change, &group);
-        let most = self.wanted(&group).max().unwrap_or(0);
+        let most = self.wanted(&group).max().unwrap_or(0) + u64::from(self.rolls(world, change, &group));
         (live > most).then(|| format!("{live} workers where {most} are wanted"))
     }
 
@@ -145,11 +176,26 @@ impl Invariants {
         if change.after.as_ref().is_some_and(|after| is_live(after)) {
             return None;
         }
-        let lost =
-            self.lost.get(&group).map_or(0, |all| all.iter().filter(|at| at.elapsed() < STALE).count());
-        let live = live_workers(world, change, &group) + 1 + lost as u64;
+        // That it has started may not be known yet.
+        let started = self.has_worked(before);
+        if !started && (is_outdated(world, &change.id, before) || self.has_changed(world, &change.id, before))
+        {
+            return None;
+        }
+        let live = live_workers(world, change, &group) + 1 + self.lost_lately(&group);
         let least = self.wanted(&group).min().unwrap_or(0);
         (live <= least).then(|| format!("one of {live} workers deleted where {least} are wanted"))
+    }
+
+    /// Whether workers of the group are being replaced, or the operator may still think so.
+    fn rolls(&self, world: &World, change: &Change, group: &str) -> bool {
+        workers(world, change, group)
+            .any(|(id, pod)| is_outdated(world, id, pod) || self.has_changed(world, id, pod))
+    }
+
+    fn has_changed(&self, world: &World, id: &Id, pod: &Value) -> bool {
+        let cluster = cluster_of(world, id, pod).map(|cluster| uid(cluster));
+        cluster.and_then(|uid| self.changed.get(&uid)).is_some_and(|at| at.elapsed() < STALE)
     }
 
     /// What we make has one of ours as its owner, and what others made never gets one, but a group its cluster.
@@ -203,8 +249,33 @@ fn worker_of(change: &Change, pod: &Value) -> Option<String> {
 }
 
 fn live_workers(world: &World, change: &Change, group: &str) -> u64 {
-    let mine = |pod: &Value| pod["metadata"]["ownerReferences"][0]["uid"] == *group && is_live(pod);
-    world.all("pods", &change.id.namespace).filter(|(_, pod)| mine(pod)).count() as u64
+    workers(world, change, group).count() as u64
+}
+
+fn workers<'a>(
+    world: &'a World,
+    change: &'a Change,
+    group: &'a str,
+) -> impl Iterator<Item = (&'a Id, &'a Arc<Value>)> {
+    let mine = move |pod: &Value| pod["metadata"]["ownerReferences"][0]["uid"] == *group && is_live(pod);
+    world.all("pods", &change.id.namespace).filter(move |(_, pod)| mine(pod))
+}
+
+fn cluster_of<'a>(world: &'a World, id: &Id, pod: &Value) -> Option<&'a Arc<Value>> {
+    let name = pod["metadata"]["labels"][labels::CLUSTER_NAME].as_str()?;
+    world.get(&Id::new("daskclusters", &id.namespace, name))
+}
+
+/// Whether it is to leave; nobody takes back a time.
+fn leaves(pod: &Value) -> bool {
+    let mark = pod["metadata"]["annotations"][labels::DRAINING].as_str();
+    mark.is_some_and(|mark| mark.starts_with(|first: char| first.is_ascii_digit()))
+}
+
+/// Whether its cluster wants another image by now.
+pub(crate) fn is_outdated(world: &World, id: &Id, pod: &Value) -> bool {
+    let image = cluster_of(world, id, pod).and_then(|cluster| cluster["spec"]["image"].as_str());
+    image.is_some_and(|image| pod["spec"]["containers"][0]["image"] != image)
 }
 
 fn one_scheduler(world: &World, change: &Change) -> Option<String> {

@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
 
 use super::open::open;
 
@@ -31,6 +32,28 @@ pub(crate) fn dask_resources(_: &mut SchemaGenerator) -> Schema {
             "message": "names in daskResources hold neither spaces nor '='",
         }],
     })
+}
+
+/// As in a Deployment's strategy.
+pub(crate) fn count_or_percentage(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "anyOf": [{"type": "integer"}, {"type": "string"}],
+        "x-kubernetes-int-or-string": true,
+        "maxLength": 5,
+        "x-kubernetes-validations": [{
+            "rule": "type(self) == int ? self >= 0 : self.matches('^[0-9]+%$')",
+            "message": "must be a number of workers, or a percentage of them such as 25%",
+        }],
+    })
+}
+
+/// Nobody could be replaced.
+pub(crate) fn not_both_none() -> Value {
+    let is_none = |field: &str| format!("(has(self.{field}) && string(self.{field}) in ['0', '0%'])");
+    json!([{
+        "rule": format!("!({} && {})", is_none("maxSurge"), is_none("maxUnavailable")),
+        "message": "maxSurge and maxUnavailable cannot both be 0",
+    }])
 }
 
 /// An amount of bytes.

@@ -99,7 +99,13 @@ pub(super) fn budget_no_more(cluster: &CheckedCluster, observed: &Observed) -> O
         return None;
     }
     let name = cluster.name.scheduler();
-    Some(Delete { kind: Kind::PodDisruptionBudget, name, uid: budget.uid.clone(), grace: None })
+    Some(Delete {
+        kind: Kind::PodDisruptionBudget,
+        name,
+        uid: budget.uid.clone(),
+        grace: None,
+        drained: None,
+    })
 }
 
 /// Until the scheduler itself says whether it has work, it counts as busy for as long as there are workers or are to

@@ -1,7 +1,5 @@
 //! How many workers to make, and which ended pods to give up.
 
-use std::cell::LazyCell;
-
 use dask_operator_api::names::default_group_name;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -11,6 +9,7 @@ use super::check::CheckedGroup;
 use super::crashes::{crashes, due};
 use super::desired;
 use super::observed::{Cluster, Ended, Observed, Stage, WorkerPod};
+use super::roll::{Roll, is_outdated};
 use crate::plan::{Apply, Kind, Patch};
 use crate::sabotage::{self, Bug};
 
@@ -36,13 +35,22 @@ pub(super) fn decide<'a>(group: &CheckedGroup, observed: &'a Observed, now: Time
     if !may_create(group, observed) {
         return Decision::default();
     }
-    let live = observed.pods.iter().filter(|pod| pod.is_live()).count();
     let mut decision = Decision::default();
-    let missing = group.wanted.saturating_sub(live);
+    let missing = missing(group, observed);
     let held = replace_ended(&mut decision, group, observed, missing, now);
     let fresh = missing - decision.create.len() - held;
     decision.create.extend(std::iter::repeat_n(0, fresh.min(AT_ONCE)));
     decision
+}
+
+/// How many workers are to be made: as many as are not there, and those that are to take the places of others.
+fn missing(group: &CheckedGroup, observed: &Observed) -> usize {
+    let roll = Roll::of(group, observed);
+    let live = || observed.pods.iter().filter(|pod| pod.is_live());
+    let outdated = live().filter(|pod| roll.is_outdated(pod)).count();
+    let stay = live().filter(|pod| pod.leaves_since().is_none() && !roll.is_outdated(pod)).count();
+    let room = (group.wanted + roll.surge(outdated)).saturating_sub(live().count());
+    room.min(group.wanted.saturating_sub(stay))
 }
 
 /// Not while the group or its cluster is on its way out, or is another's.
@@ -79,12 +87,6 @@ fn replace_ended<'a>(
         }
     }
     held
-}
-
-/// Tells whether a pod was made from something else than what the group says now.
-pub(super) fn is_outdated(group: &CheckedGroup, observed: &Observed) -> impl Fn(&WorkerPod) -> bool {
-    let now = LazyCell::new(|| observed.cluster.as_ref().map(|cluster| desired::template(group, cluster)));
-    move |pod| pod.template.is_some() && pod.template != *now
 }
 
 fn pod_end(pod: &WorkerPod) -> Option<&Ended> {

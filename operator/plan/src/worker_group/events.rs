@@ -5,7 +5,8 @@ use dask_operator_api::worker_group::DaskWorkerGroupStatus;
 use super::check::CheckedGroup;
 use super::decide::Decision;
 use super::leave::Leaving;
-use super::observed::Observed;
+use super::observed::{Observed, WorkerPod};
+use crate::facts::{Drain, DrainState};
 use crate::plan::{Event, EventKind};
 use crate::troubles;
 
@@ -33,4 +34,49 @@ pub(super) fn of_decision(
 pub fn events(previous: &DaskWorkerGroupStatus, next: &DaskWorkerGroupStatus) -> Vec<Event> {
     let (previous, next) = (&previous.conditions, &next.conditions);
     troubles::invalid(previous, next).into_iter().chain(troubles::news(previous, next)).collect()
+}
+
+/// Told when a pod has gone with something that nobody else has.
+pub fn losses(drain: &Drain) -> Option<Event> {
+    let lost = matches!(drain.state, DrainState::Forgotten | DrainState::Lost);
+    (lost && (drain.tasks, drain.lost_keys) != (0, 0)).then(|| Event {
+        kind: EventKind::Warning,
+        reason: "WorkInterrupted".to_owned(),
+        action: "Drain",
+        note: format!(
+            "pod {} left after {:.0} s: {} tasks interrupted, {} results ({} bytes) lost",
+            drain.name, drain.seconds, drain.tasks, drain.lost_keys, drain.lost_bytes
+        ),
+    })
+}
+
+/// Told when a pod stays that was to leave.
+pub(super) fn stays(pod: &WorkerPod) -> Event {
+    Event {
+        kind: EventKind::Warning,
+        reason: "WorkerStays".to_owned(),
+        action: "Drain",
+        note: format!("pod {} stays: it could not leave in time without a loss", pod.name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_lost_is_told() {
+        let lost = Drain {
+            name: "p".to_owned(),
+            tasks: 1,
+            lost_keys: 2,
+            lost_bytes: 30,
+            seconds: 1.2,
+            state: DrainState::Forgotten,
+            ..Drain::default()
+        };
+        let told = losses(&lost).unwrap();
+        assert_eq!(told.note, "pod p left after 1 s: 1 tasks interrupted, 2 results (30 bytes) lost");
+        assert_eq!(losses(&Drain { tasks: 0, lost_keys: 0, ..lost }), None);
+    }
 }

@@ -1,11 +1,10 @@
-//! Which workers leave when fewer are wanted, and what is next for each of them.
+//! Which workers leave, since fewer are wanted or others take their places, and what is next for each of them.
 //!
 //! A pod that is to leave is marked first; only then is its scheduler asked to let it go, and deleted it is when that
 //! says that nothing would be lost. Marks and the scheduler's own records are all the memory there is.
 
+mod choose;
 mod next;
-
-use std::cmp::Reverse;
 
 use dask_operator_api::labels;
 use jiff::{SignedDuration, Timestamp};
@@ -13,14 +12,13 @@ use serde_json::{Value, json};
 
 use super::check::CheckedGroup;
 use super::decide::is_ours_to_decide;
-use super::desired;
-use super::observed::{Mark, Observed, Stage, WorkerPod};
+use super::observed::{Mark, Observed, WorkerPod};
+use super::roll::Roll;
+use super::{desired, events};
 use crate::facts::{Drain, Index, Link, Load};
 use crate::plan::{Apply, Ask, Delete, Event, Kind, Order, Patch};
 use crate::sabotage::{self, Bug};
 use next::{Next, Step};
-
-pub(super) use next::trouble;
 
 /// Whatever was asked is looked at again after this time.
 const SOON: SignedDuration = SignedDuration::from_secs(2);
@@ -35,7 +33,6 @@ pub(super) struct Leaving {
     pub(super) marks: Vec<Apply>,
     pub(super) delete: Vec<Delete>,
     pub(super) asks: Vec<Ask>,
-    pub(super) drained: Vec<Drain>,
     pub(super) events: Vec<Event>,
     pub(super) needs_facts: bool,
     pub(super) wake: Option<Timestamp>,
@@ -51,40 +48,46 @@ pub(super) fn leave(group: &CheckedGroup, observed: &Observed, now: Timestamp) -
         Link::Preload(facts) => Some(Index::of(facts)),
         _ => None,
     };
-    let look = Look { group, observed, index, now };
-    let (mut marked, staying): (Vec<_>, Vec<_>) =
-        observed.pods.iter().filter(|pod| pod.is_live()).partition(|pod| pod.leaves_since().is_some());
-    let surplus = surplus(group, marked.len() + staying.len());
+    let roll = Roll::of(group, observed);
+    let look = Look { group, observed, roll, index, now };
+    let live = observed.pods.iter().filter(|pod| pod.is_live());
+    let (marked, staying): (Vec<_>, Vec<_>) = live.partition(|pod| pod.leaves_since().is_some());
+    let (replaced, mut marked): (Vec<_>, Vec<_>) =
+        marked.into_iter().partition(|pod| look.roll.is_outdated(pod));
+    let surplus = look.surplus(&marked, &staying);
     marked.sort_by_key(|pod| (look.far(pod), pod.leaves_since(), &pod.name));
     let wanted_again = marked.split_off(marked.len().min(surplus));
     let more = surplus - marked.len();
-    for pod in marked {
+    for pod in replaced.into_iter().chain(marked) {
         look.go_on(pod, &mut leaving);
     }
     for pod in wanted_again {
         look.take_back(pod, &mut leaving);
     }
     let staying = look.choose(staying, more, &mut leaving);
-    for pod in staying {
+    for pod in look.replace(staying, &mut leaving) {
         look.let_go_on(pod, &mut leaving);
     }
     leaving
 }
 
-/// How many live workers are too many.
-fn surplus(group: &CheckedGroup, live: usize) -> usize {
-    live.saturating_sub(group.wanted + usize::from(sabotage::is(Bug::OneTooMany)))
-}
-
 struct Look<'a> {
     group: &'a CheckedGroup,
     observed: &'a Observed,
+    roll: Roll<'a>,
     /// None while the scheduler has told nothing.
     index: Option<Index<'a>>,
     now: Timestamp,
 }
 
 impl<'a> Look<'a> {
+    /// How many of these are too many. Those that others replace are no part of it.
+    fn surplus(&self, marked: &[&WorkerPod], staying: &[&WorkerPod]) -> usize {
+        let outdated = staying.iter().filter(|pod| self.roll.is_outdated(pod)).count();
+        let most = self.group.wanted + self.roll.surge(outdated) + usize::from(sabotage::is(Bug::OneTooMany));
+        (marked.len() + staying.len()).saturating_sub(most)
+    }
+
     fn drain(&self, pod: &WorkerPod) -> Option<&'a Drain> {
         self.index.as_ref()?.drain(&pod.name)
     }
@@ -115,17 +118,14 @@ impl<'a> Look<'a> {
             Next::Stay if self.is_unsettled(pod) => leaving.wake_at(self.now + SOON),
             Next::Stay => {
                 leaving.marks.push(mark(pod, Some(self.stays())));
-                leaving.events.push(next::stays(pod));
+                leaving.events.push(events::stays(pod));
             }
         }
     }
 
     fn delete_drained(&self, pod: &WorkerPod, leaving: &mut Leaving) {
-        let brief = desired::leaves_as_we_say(self.group).then_some(BRIEF);
-        leaving.delete.push(delete(pod, brief));
-        let Some(drain) = self.drain(pod) else { return };
-        leaving.drained.push(drain.clone());
-        leaving.events.extend(next::losses(drain));
+        let grace = desired::leaves_as_we_say(self.group).then_some(BRIEF);
+        leaving.delete.push(Delete { drained: self.drain(pod).cloned(), ..delete(pod, grace) });
     }
 
     /// A pod is wanted again before it is gone: first its workers go on, then its mark goes.
@@ -166,49 +166,6 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Chooses so many more pods, and returns the others. First those without a node, then not ready, without a
-    /// registered worker, idle, busy; who has least to lose first, then the youngest.
-    fn choose<'p>(
-        &self,
-        staying: Vec<&'p WorkerPod>,
-        more: usize,
-        leaving: &mut Leaving,
-    ) -> Vec<&'p WorkerPod> {
-        if more == 0 {
-            return staying;
-        }
-        let stays = Some(self.stays());
-        let (kept, mut pods): (Vec<_>, Vec<_>) = staying.into_iter().partition(|pod| pod.mark == stays);
-        pods.sort_by_cached_key(|pod| self.give_up_first(pod));
-        let others = pods.split_off(pods.len().min(more.saturating_sub(kept.len())));
-        for pod in pods {
-            if self.has_nothing(pod) {
-                leaving.delete.push(delete(pod, None));
-                continue;
-            }
-            leaving.needs_facts = true;
-            match self.observed.link {
-                Link::Unasked => leaving.wake_at(self.now + SOON),
-                Link::Stock | Link::Preload(_) | Link::Unreachable(_) => {
-                    leaving.marks.push(mark(pod, Some(Mark::Leaves(self.now))));
-                }
-            }
-        }
-        others.into_iter().chain(kept).collect()
-    }
-
-    fn give_up_first(&self, pod: &WorkerPod) -> impl Ord + use<> {
-        let load = self.load(pod);
-        (pod.stage.clone(), load, Reverse(pod.created), pod.name.clone())
-    }
-
-    /// Nothing can be lost with it, or nobody can be asked.
-    fn has_nothing(&self, pod: &WorkerPod) -> bool {
-        let unregistered = self.index.is_some() && self.load(pod).is_none();
-        let nobody = !self.has_scheduler() || self.observed.link == Link::Stock;
-        pod.stage == Stage::Unscheduled || unregistered || nobody
-    }
-
     /// The mark of a pod that stays as long as the group is what it is.
     fn stays(&self) -> Mark {
         Mark::Stays(self.group.generation.unwrap_or(0))
@@ -236,7 +193,7 @@ impl Leaving {
 }
 
 fn delete(pod: &WorkerPod, grace: Option<u32>) -> Delete {
-    Delete { kind: Kind::Pod, name: pod.name.clone(), uid: pod.uid.clone(), grace }
+    Delete { kind: Kind::Pod, name: pod.name.clone(), uid: pod.uid.clone(), grace, drained: None }
 }
 
 /// The UID alone says which pod is meant: its version changes with each word of its node.

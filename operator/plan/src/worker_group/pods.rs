@@ -7,15 +7,16 @@ use jiff::Timestamp;
 
 use super::check::CheckedGroup;
 use super::crashes::HEALTHY_AFTER;
-use super::decide;
-use super::observed::{Observed, Stage, WorkerPod};
+use super::observed::{Mark, Observed, Stage, WorkerPod};
+use super::roll::is_outdated;
+use crate::facts::{DrainState, Index, Link};
 use crate::pod_status::Trouble;
 use crate::troubles;
 
 /// Workers that ended on their own, or keep doing so. It stays until those that took their places have run for long,
 /// so that it does not come and go with each crash.
 pub(super) fn failing(group: &CheckedGroup, observed: &Observed, now: Timestamp) -> Option<Verdict> {
-    let outdated = decide::is_outdated(group, observed);
+    let outdated = is_outdated(group, observed);
     let ended = observed.pods.iter().filter_map(|pod| match &pod.stage {
         Stage::Ended(end) if end.failed && !pod.terminating => Some((end.at, pod, &end.trouble)),
         _ => None,
@@ -37,7 +38,7 @@ pub(super) fn failing(group: &CheckedGroup, observed: &Observed, now: Timestamp)
 /// failure is told.
 pub(super) fn proven(group: &CheckedGroup, observed: &Observed, now: Timestamp) -> Option<Timestamp> {
     troubles::find(&group.status.conditions, ConditionType::WorkersFailing)?;
-    let outdated = decide::is_outdated(group, observed);
+    let outdated = is_outdated(group, observed);
     let after_crash = observed.pods.iter().filter(|pod| pod.is_live() && pod.crashes > 0 && !outdated(pod));
     let youngest = after_crash.map(|pod| pod.created).max()?;
     youngest.checked_add(HEALTHY_AFTER).ok().filter(|proven| *proven > now)
@@ -52,6 +53,34 @@ pub(super) fn cannot_start(group: &CheckedGroup, observed: &Observed) -> Option<
     let message =
         format!("{count} of {} workers cannot start; pod {}: {}", group.wanted, pod.name, trouble.words);
     Some(troubles::trouble(trouble.reason, message))
+}
+
+/// What keeps workers from leaving.
+pub(super) fn kept_from_leaving(group: &CheckedGroup, observed: &Observed) -> Option<Verdict> {
+    let live = || observed.pods.iter().filter(|pod| pod.is_live());
+    let leaving = || live().filter(|pod| pod.leaves_since().is_some());
+    let told = |reason, message| Some(troubles::trouble(reason, message));
+    let count = leaving().count();
+    if let (Link::Unreachable(why), 1..) = (&observed.link, count) {
+        let message = format!("{count} workers are to leave, and the scheduler cannot be asked: {why}");
+        return told(Reason::SchedulerUnreachable, message);
+    }
+    if let Link::Preload(facts) = &observed.link {
+        let index = Index::of(facts);
+        let refused =
+            |pod: &&WorkerPod| index.drain(&pod.name).is_some_and(|one| one.state == DrainState::Refused);
+        let first = leaving().filter(refused).min_by_key(|pod| &pod.name);
+        if let Some(drain) = first.and_then(|pod| index.drain(&pod.name)) {
+            return told(Reason::DrainRefused, format!("pod {} cannot leave: {}", drain.name, drain.reason));
+        }
+    }
+    let stays = Some(Mark::Stays(group.generation.unwrap_or(0)));
+    let kept: Vec<_> = live().filter(|pod| pod.mark == stays).map(|pod| pod.name.as_str()).collect();
+    let first = kept.iter().min().filter(|_| live().count() > group.wanted)?;
+    told(
+        Reason::WorkersKept,
+        format!("{} workers stay that could not leave in time; the first is {first}", kept.len()),
+    )
 }
 
 /// Whether a reason is one of these.

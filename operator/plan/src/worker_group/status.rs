@@ -6,9 +6,9 @@ use dask_operator_api::worker_group::DaskWorkerGroupStatus;
 use jiff::Timestamp;
 
 use super::check::CheckedGroup;
-use super::leave;
 use super::observed::{Observed, Stage};
 use super::pods;
+use super::roll;
 use crate::plan::{Failure, Kind, Outcome, WORKER_POD};
 use crate::problem::Problem;
 use crate::sabotage::{self, Bug};
@@ -62,8 +62,10 @@ fn verdict(group: &CheckedGroup, (ready, existing): (usize, usize), troubles: &[
     if let Some(trouble) = troubles.iter().find(|trouble| blocking.contains(&trouble.type_)) {
         return not(trouble.reason, trouble.message.clone());
     }
-    if ready != group.wanted || existing != group.wanted {
-        let of_pods = troubles.iter().find(|trouble| pods::is_of_pods(trouble.reason));
+    let rolls = |one: &&Verdict| matches!(one.reason, Reason::RollingUpdate | Reason::UpdateStalled);
+    let roll = troubles.iter().find(rolls);
+    if ready != group.wanted || existing != group.wanted || roll.is_some() {
+        let of_pods = troubles.iter().find(|trouble| pods::is_of_pods(trouble.reason)).or(roll);
         let (reason, message) = if existing > group.wanted {
             (Reason::WorkersLeaving, format!("{} of {existing} workers are leaving", existing - group.wanted))
         } else {
@@ -96,7 +98,8 @@ fn troubles(group: &CheckedGroup, observed: &Observed, outcome: &Outcome, now: T
     }
     troubles.extend(pods::failing(group, observed, now));
     troubles.extend(pods::cannot_start(group, observed));
-    troubles.extend(leave::trouble(group, observed));
+    troubles.extend(pods::kept_from_leaving(group, observed));
+    troubles.extend(roll::told(group, observed));
     troubles.sort_by_key(|trouble| trouble.type_);
     troubles
 }

@@ -50,8 +50,9 @@ fn pod_labels(group: &CheckedGroup, cluster: &Cluster) -> StringMap {
 /// The hash of what users wrote that a pod is made from; what the operator itself adds is no part of it.
 pub(in crate::worker_group) fn template(group: &CheckedGroup, cluster: &Cluster) -> String {
     let mut worker = serde_json::to_value(&group.worker).unwrap_or_default();
-    worker["replicas"] = Value::Null;
-    worker["drain"] = Value::Null;
+    for of_the_group in ["replicas", "drain", "updateStrategy"] {
+        worker[of_the_group] = Value::Null;
+    }
     hash(&json!([worker, cluster.image, group.keep_command]))
 }
 

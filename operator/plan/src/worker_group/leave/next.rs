@@ -1,15 +1,13 @@
-//! What is next for one pod that is to leave, and what people are told of it.
+//! What is next for one pod that is to leave.
 
-use dask_operator_api::conditions::{Reason, Verdict};
 use dask_operator_api::parts::OnTimeout;
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::check::CheckedGroup;
-use super::super::observed::{Mark, Observed, WorkerPod};
-use crate::facts::{Drain, DrainState, Index, Link, Load};
-use crate::plan::{Event, EventKind, Order};
+use super::super::observed::WorkerPod;
+use crate::facts::{Drain, DrainState, Link, Load};
+use crate::plan::Order;
 use crate::sabotage::{self, Bug};
-use crate::troubles;
 
 /// How long a worker may take to leave unless its group says otherwise, in seconds.
 const TIMEOUT: u32 = 120;
@@ -101,58 +99,6 @@ pub(super) fn is_done(drain: &Drain) -> bool {
     matches!(drain.state, DrainState::Ready | DrainState::Lost)
 }
 
-/// Told when a pod has gone with something that nobody else has.
-pub(super) fn losses(drain: &Drain) -> Option<Event> {
-    let lost = matches!(drain.state, DrainState::Forgotten | DrainState::Lost);
-    (lost && (drain.tasks, drain.lost_keys) != (0, 0)).then(|| Event {
-        kind: EventKind::Warning,
-        reason: "WorkInterrupted".to_owned(),
-        action: "Drain",
-        note: format!(
-            "pod {} left after {:.0} s: {} tasks interrupted, {} results ({} bytes) lost",
-            drain.name, drain.seconds, drain.tasks, drain.lost_keys, drain.lost_bytes
-        ),
-    })
-}
-
-/// Told when a pod stays that was to leave.
-pub(super) fn stays(pod: &WorkerPod) -> Event {
-    Event {
-        kind: EventKind::Warning,
-        reason: "WorkerStays".to_owned(),
-        action: "Drain",
-        note: format!("pod {} stays: it could not leave in time without a loss", pod.name),
-    }
-}
-
-/// What keeps workers from leaving.
-pub(in crate::worker_group) fn trouble(group: &CheckedGroup, observed: &Observed) -> Option<Verdict> {
-    let live = || observed.pods.iter().filter(|pod| pod.is_live());
-    let leaving = || live().filter(|pod| pod.leaves_since().is_some());
-    let told = |reason, message| Some(troubles::trouble(reason, message));
-    let count = leaving().count();
-    if let (Link::Unreachable(why), 1..) = (&observed.link, count) {
-        let message = format!("{count} workers are to leave, and the scheduler cannot be asked: {why}");
-        return told(Reason::SchedulerUnreachable, message);
-    }
-    if let Link::Preload(facts) = &observed.link {
-        let index = Index::of(facts);
-        let refused =
-            |pod: &&WorkerPod| index.drain(&pod.name).is_some_and(|one| one.state == DrainState::Refused);
-        let first = leaving().filter(refused).min_by_key(|pod| &pod.name);
-        if let Some(drain) = first.and_then(|pod| index.drain(&pod.name)) {
-            return told(Reason::DrainRefused, format!("pod {} cannot leave: {}", drain.name, drain.reason));
-        }
-    }
-    let stays = Some(Mark::Stays(group.generation.unwrap_or(0)));
-    let kept: Vec<_> = live().filter(|pod| pod.mark == stays).map(|pod| pod.name.as_str()).collect();
-    let first = kept.iter().min().filter(|_| live().count() > group.wanted)?;
-    told(
-        Reason::WorkersKept,
-        format!("{} workers stay that could not leave in time; the first is {first}", kept.len()),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,20 +188,5 @@ mod tests {
     fn whoever_asks_anew_when_time_is_over_waits_for_the_first_answer() {
         assert_eq!(at(105, &Link::Unasked, None, OnTimeout::Delete), Next::Wait(after(110)));
         assert_eq!(at(110, &Link::Unasked, None, OnTimeout::Delete), Next::Delete);
-    }
-
-    #[test]
-    fn what_was_lost_is_told() {
-        let lost = Drain {
-            name: "p".to_owned(),
-            tasks: 1,
-            lost_keys: 2,
-            lost_bytes: 30,
-            seconds: 1.2,
-            ..drain(DrainState::Forgotten)
-        };
-        let told = losses(&lost).unwrap();
-        assert_eq!(told.note, "pod p left after 1 s: 1 tasks interrupted, 2 results (30 bytes) lost");
-        assert_eq!(losses(&Drain { tasks: 0, lost_keys: 0, ..lost }), None);
     }
 }
