@@ -8,17 +8,19 @@
 //!   programs of the host; what they make is kept in the [`cache`].
 //! - [`operator`] installs what is tested, [`helm`] a second one by the chart; [`bed`] is where a test lies,
 //!   [`manifests`] what it applies, [`audit`] what it can count, [`latency`] what is promised, [`python`] what a
-//!   client on the host runs in, [`workload`] what it runs meanwhile, [`route`] how it reaches a scheduler.
+//!   client on the host runs in, [`workload`] what it runs meanwhile, [`route`] how it reaches a scheduler; [`drains`] has workers leave by [`chance`].
 //! - [`progress`] says what is going on, [`commands`] runs other programs, and [`mounts`] undoes mounts.
 
 pub mod audit;
 pub mod bed;
 pub mod binaries;
 pub mod cache;
+pub mod chance;
 pub mod cluster;
 pub mod commands;
 pub mod control_plane;
 pub mod down;
+pub mod drains;
 pub mod helm;
 pub mod images;
 pub mod latency;

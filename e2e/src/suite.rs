@@ -16,10 +16,14 @@ use crate::args::TestOptions;
 const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// Tests that read the audit log, which only the embedded cluster lets us.
 const AUDITED: &str = "audited";
+/// Tests that count what is lost, in a folder that the embedded cluster shares with this machine.
+const DRAINS: &str = "drains";
 /// Tests that stop the operator, which all others need, or that compare times.
 const EXCLUSIVE: &str = "exclusive";
 const SHARED: &str = "shared";
-const SUITES: [&str; 3] = [SHARED, EXCLUSIVE, AUDITED];
+const SUITES: [&str; 4] = [SHARED, DRAINS, EXCLUSIVE, AUDITED];
+/// Those for which only the embedded cluster will do.
+const EMBEDDED_ONLY: [&str; 2] = [DRAINS, AUDITED];
 
 /// One kind of test.
 struct Stage {
@@ -52,12 +56,14 @@ pub(crate) fn run(options: &TestOptions, progress: &mut Progress) -> Result<()> 
         SUITES.iter().any(|suite| has_test(suite, filter)),
         "no test on a cluster has \"{filter}\" in its name"
     );
-    done.push(timed("tests on a cluster", || on_cluster(&cluster, SHARED, filter))?);
-    done.push(timed("tests that run alone", || on_cluster(&cluster, EXCLUSIVE, filter))?);
-    if cluster.is_embedded() {
-        done.push(timed("tests that read the audit log", || on_cluster(&cluster, AUDITED, filter))?);
-    } else {
-        say("NOT RUN: the tests that read the audit log, for which only the embedded cluster will do");
+    for suite in SUITES {
+        if cluster.is_embedded() || !EMBEDDED_ONLY.contains(&suite) {
+            done.push(timed(&format!("tests on a cluster, {suite}"), || {
+                on_cluster(&cluster, suite, filter)
+            })?);
+        } else {
+            say(&format!("NOT RUN: the {suite} tests, for which only the embedded cluster will do"));
+        }
     }
     say(&format!("\n{}\nAll passed.", done.join("\n")));
     Ok(())
@@ -145,7 +151,7 @@ fn has_test(suite: &str, filter: &str) -> bool {
 fn on_cluster(cluster: &Cluster, suite: &str, filter: &str) -> Result<()> {
     let mut command = cluster_test(suite);
     // Two at once keep two cores busy; more would time each other out.
-    let threads = if suite == SHARED { "2" } else { "1" };
+    let threads = if [SHARED, DRAINS].contains(&suite) { "2" } else { "1" };
     command.args(["--", filter, "--test-threads", threads]);
     // An error of a test says what was awaited; where in a library it arose helps nobody.
     command.env("RUST_BACKTRACE", "0");

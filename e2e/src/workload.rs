@@ -1,6 +1,6 @@
 //! A script of `e2e/workloads` that goes on while a test acts.
 
-use std::io::{BufRead, BufReader, Lines};
+use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -11,20 +11,52 @@ use crate::python;
 
 const WORKLOADS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/workloads");
 
+/// One that is to be started.
+pub struct Start {
+    name: String,
+    environment: Vec<(&'static str, String)>,
+}
+
 /// A running one. It ends with its owner.
 pub struct Workload {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
+impl Start {
+    /// Against a scheduler.
+    pub fn new(name: &str, scheduler: &str) -> Self {
+        Self { name: name.to_owned(), environment: Vec::new() }.with("DASK_SCHEDULER_ADDRESS", scheduler)
+    }
+
+    /// With this variable.
+    #[must_use]
+    pub fn with(mut self, variable: &'static str, value: &str) -> Self {
+        self.environment.push((variable, value.to_owned()));
+        self
+    }
+
+    /// Starts it.
+    pub fn start(self) -> Result<Workload> {
+        let mut command = Command::new(python::client(&mut Progress::new())?);
+        command.arg(format!("{WORKLOADS}/{}.py", self.name)).envs(self.environment);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().with_context(|| format!("starting {}", self.name))?;
+        let output = child.stdout.take().context("its output")?;
+        Ok(Workload { child, lines: BufReader::new(output).lines() })
+    }
+}
+
 impl Workload {
     /// Starts it against a scheduler.
     pub fn start(name: &str, scheduler: &str) -> Result<Self> {
-        let mut command = Command::new(python::client(&mut Progress::new())?);
-        command.arg(format!("{WORKLOADS}/{name}.py")).env("DASK_SCHEDULER_ADDRESS", scheduler);
-        let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("starting {name}"))?;
-        let output = child.stdout.take().context("its output")?;
-        Ok(Self { child, lines: BufReader::new(output).lines() })
+        Start::new(name, scheduler).start()
+    }
+
+    /// Has it read this line.
+    pub fn say(&mut self, line: &str) -> Result<()> {
+        let input = self.child.stdin.as_mut().context("its input")?;
+        writeln!(input, "{line}").context("it does not listen")
     }
 
     /// Waits until it prints this line.

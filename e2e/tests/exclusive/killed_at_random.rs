@@ -10,9 +10,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use dask_operator_api::{DaskCluster, DaskWorkerGroup};
 use e2e::bed::Bed;
+use e2e::chance::{self, Chance};
 use e2e::progress::tell;
 use e2e::{manifests, operator};
-use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Pod, Service};
@@ -25,19 +25,6 @@ const WORKERS: &str = "dask.org/component=worker";
 /// As many as an ordinary run can wait for; fifty are for `E2E_KILLS=50 cargo e2e test killed_at_random`.
 const FEW: u64 = 10;
 const NAMES: [&str; 3] = ["one", "two", "three"];
-
-/// Chance that can be repeated (`SplitMix64`).
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, bound: u32) -> u32 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        u32::try_from((bits ^ (bits >> 31)) % u64::from(bound)).unwrap_or_default()
-    }
-}
 
 /// The clusters that are to be there, and how many workers each.
 type Wanted = BTreeMap<&'static str, u32>;
@@ -126,11 +113,10 @@ async fn assert_exact(bed: &Bed, wanted: &Wanted) -> Result<()> {
 
 #[tokio::test]
 async fn killed_at_random_it_ends_with_exactly_what_was_asked_for() -> Result<()> {
-    let number = |name: &str| env::var(name).ok().and_then(|text| text.parse().ok());
-    let kills = number("E2E_KILLS").unwrap_or(FEW);
-    let seed = number("E2E_SEED").unwrap_or_else(|| Timestamp::now().as_microsecond().unsigned_abs());
+    let kills = env::var("E2E_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(FEW);
+    let seed = chance::seed();
     tell(&format!("{kills} kills; to repeat them: E2E_KILLS={kills} E2E_SEED={seed}"));
-    let (bed, mut chance, mut wanted) = (Bed::new("random").await?, Chance(seed), Wanted::new());
+    let (bed, mut chance, mut wanted) = (Bed::new("random").await?, Chance::from_seed(seed), Wanted::new());
     let mut history = Vec::new();
     for _ in 0..kills {
         history.push(one_life(&bed, &mut wanted, &mut chance).await?);

@@ -50,7 +50,6 @@ async fn an_image_that_cannot_be_pulled_is_told_of_workers() -> Result<()> {
     assert_eq!(super::count_events(&bed, Reason::ImageCannotBePulled).await?, 1, "told once");
 
     bed.apply(&a_cluster(&worker(manifests::DASK_IMAGE)))?;
-    bed.kubectl(&["delete", "pods", "--selector", WORKERS])?;
     bed.until_registered("demo", 1, SOON).await?;
     trouble.until_over::<DaskWorkerGroup>(&bed).await
 }

@@ -1,0 +1,66 @@
+//! Workers that leave at random under load lose nothing, and what would be lost otherwise is seen.
+//! `E2E_SEED` repeats a run, and `cargo e2e drains` plays a hundred.
+#![cfg(feature = "cluster")]
+
+use anyhow::Result;
+use e2e::chance::{self, Chance};
+use e2e::drains::{self, Drains, Shape, Way};
+use e2e::progress::tell;
+
+/// As many as an ordinary run can wait for.
+const FEW: u32 = 5;
+
+#[tokio::test]
+async fn workers_that_leave_at_random_lose_nothing_and_begin_nothing_twice() -> Result<()> {
+    let seed = chance::seed();
+    let shape = *Chance::from_seed(seed).one_of(&Shape::ALL).unwrap_or(&Shape::Nanny);
+    let run = Drains { name: "drains", shape, ways: &Way::ALL, count: FEW, seed, protected: true };
+    tell(&format!("{run}"));
+    let counted = run.run().await?;
+    tell(&counted.to_string());
+    assert_eq!(drains::losses(&counted), 0, "{run}: {counted}");
+    assert!(counted["bodies"].as_u64() > Some(100) && counted["bodies"] == counted["tasks"], "{counted}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn workers_that_are_scaled_away_restart_no_shuffle() -> Result<()> {
+    let seed = chance::seed();
+    let run = Drains {
+        name: "shuffles",
+        shape: Shape::Nanny,
+        ways: &[Way::ScaleDown],
+        count: FEW,
+        seed,
+        protected: true,
+    };
+    let counted = run.run().await?;
+    tell(&format!("{run}: {counted}"));
+    assert_eq!(
+        (drains::losses(&counted), counted["shuffle_restarts"].as_u64()),
+        (0, Some(0)),
+        "{run}: {counted}"
+    );
+    assert!(counted["shuffles"].as_u64() > Some(0), "{counted}");
+    Ok(())
+}
+
+/// Which shows that each loss would be seen.
+#[tokio::test]
+async fn workers_that_do_not_ask_before_they_leave_lose_and_begin_twice() -> Result<()> {
+    let ways = &[Way::Evict, Way::Delete];
+    let run = Drains {
+        name: "unasked-drains",
+        shape: Shape::Nanny,
+        ways,
+        count: FEW,
+        seed: chance::seed(),
+        protected: false,
+    };
+    let counted = run.run().await?;
+    tell(&format!("{run}: {counted}"));
+    for kind in ["begun_twice", "recomputed", "unreadable", "suspicious"] {
+        assert!(counted[kind].as_u64() > Some(0), "{kind}: {counted}");
+    }
+    Ok(())
+}

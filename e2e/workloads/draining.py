@@ -1,0 +1,211 @@
+"""Keep workers busy while any of them leave, and count whatever is lost or done twice.
+
+All that is done follows from SEED. It waits for WORKERS workers (3). In the directory BODIES, which workers
+see as BODIES_THERE, the start of each task is logged. It prints `ready` when workers may leave, works in
+rounds until it reads `enough` or the end of its input, and finishes what is under way. Losses are counted and
+are no problem of its own; anything else that goes wrong is one, and so are more than ten minutes.
+"""
+
+import hashlib
+import os
+import random
+import threading
+import time
+import traceback
+from contextlib import suppress
+
+import cloudpickle
+import dask
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+
+import draining_plan as plan
+import draining_watch as watch
+from draining_data import Data
+from draining_losses import Losses, new_log
+from session import report, session
+
+# Seconds from the start: no round begins after this; nothing is waited for; it ends all the same.
+LAST_ROUND, LAST_READ, LAST = 480, 570, 595
+# How many tasks of a round take scattered data.
+WEIGHED = 3
+# How many results of a round are kept, and for how many rounds.
+KEPT = 6
+KEPT_FOR = 2, 4, 8, 1000
+# One round of so many has a shuffle.
+SHUFFLE_EVERY = 3
+ROWS = 2000
+GROUPS = 500
+
+
+def begin(log, name):
+    """Log that a body starts, in one write, so that all processes can share the file."""
+    file = os.open(log, os.O_WRONLY | os.O_APPEND)
+    try:
+        os.write(file, f"{name}\n".encode())
+    finally:
+        os.close(file)
+
+
+def value(name, copies, inputs):
+    digest = hashlib.blake2b(name.encode())
+    for given in inputs:
+        digest.update(given)
+    return digest.digest() * copies
+
+
+def mix(log, name, seconds, copies, inputs):
+    begin(log, name)
+    time.sleep(seconds)
+    return value(name, copies, inputs)
+
+
+def weigh(log, name, seconds, data):
+    begin(log, name)
+    time.sleep(seconds)
+    return value(name, 1, [data])
+
+
+def piece(number, seed, seconds):
+    """Return one part of a table; part and seed say what is in it."""
+    time.sleep(seconds)
+    numbers = np.random.default_rng([seed, number])
+    group, amount = numbers.integers(GROUPS, size=ROWS), numbers.integers(1000, size=ROWS)
+    return pd.DataFrame({"group": group, "amount": amount})
+
+
+def sums(part):
+    return part.groupby("group", as_index=False).amount.sum()
+
+
+class Load:
+    """The rounds under way, and the results that are kept for longer."""
+
+    def __init__(self, client, losses, seed, log):
+        self.client = client
+        self.losses = losses
+        self.figures = losses.figures
+        self.random = random.Random(seed)
+        self.data = Data(client, losses, seed)
+        self.log = log
+        self.rounds = []
+        self.kept = []
+
+    def submit(self):
+        """Submit one more round."""
+        number = self.figures["submitted"]
+        self.figures["submitted"] += 1
+        wanted = self.submit_graph(number) + self.submit_weighing(number)
+        if number % SHUFFLE_EVERY == 0:
+            wanted.append(self.submit_shuffle())
+        self.rounds.append((number, wanted))
+
+    def submit_graph(self, number):
+        tasks = plan.graph(self.random, number)
+        self.figures["tasks"] += len(tasks)
+        made = {}
+        for name, task in tasks.items():
+            inputs = [made[given] for given in task.inputs]
+            given = self.log, name, task.seconds, task.copies, inputs
+            made[name] = dask.delayed(mix)(*given, dask_key_name=name)
+        kept = self.random.sample(list(tasks), KEPT)
+        names = list(dict.fromkeys(kept + plan.ends(tasks)))
+        futures = self.client.compute([made[name] for name in names], optimize_graph=False)
+        expected = plan.values(tasks, value)
+        wanted = [(future, expected[name]) for name, future in zip(names, futures, strict=True)]
+        self.kept += [(number + self.random.choice(KEPT_FOR), *item) for item in wanted[:KEPT]]
+        return wanted
+
+    def submit_weighing(self, number):
+        self.figures["tasks"] += WEIGHED
+        wanted = []
+        for index, (future, data) in enumerate(self.random.sample(self.data.items, WEIGHED)):
+            name = f"weigh-{number}-{index}"
+            task = self.client.submit(weigh, self.log, name, plan.seconds(self.random), future, key=name)
+            wanted.append((task, value(name, 1, [data])))
+        return wanted
+
+    def submit_shuffle(self):
+        self.figures["shuffles"] += 1
+        seed, count, seconds = plan.table(self.random)
+        expected = sums(pd.concat(piece(part, seed, 0) for part in range(count)))
+        # Each of them is a group of its own, so that they are not queued until the workers have nothing else.
+        pieces = [dask.delayed(piece, pure=True)(part, seed, seconds) for part in range(count)]
+        table = dd.from_delayed(pieces, meta=piece(0, seed, 0).head(0))
+        shuffled = table.shuffle("group", shuffle_method="p2p")
+        result = shuffled.map_partitions(sums, meta=expected.head(0))
+        # Before the rest, which would draw it out: while it goes on, hardly any drain is allowed.
+        return self.client.compute(result, priority=1), expected
+
+    def finish(self):
+        """Wait for the oldest round; read what is kept no longer; replace some of the data."""
+        number, wanted = self.rounds.pop(0)
+        over = [item for until, *item in self.kept if until <= number]
+        self.kept = [kept for kept in self.kept if kept[0] > number]
+        for item in wanted + over:
+            self.losses.check(*item)
+        self.data.replace()
+        self.figures["rounds"] += 1
+
+    def finish_all(self):
+        while self.rounds:
+            self.finish()
+        for item in [item for _, *item in self.kept] + self.data.items:
+            self.losses.check(*item)
+
+
+def work(load, until, enough):
+    """Keep two rounds under way, so that workers always have something to do."""
+    load.data.fill()
+    load.submit()
+    load.submit()
+    _, first, _ = load.kept[0]
+    first.result(timeout=60)
+    print("ready", flush=True)
+    while not enough.is_set() and time.monotonic() < until:
+        load.finish()
+        load.submit()
+    load.finish_all()
+    return "" if enough.is_set() else "nobody said enough"
+
+
+def listen(enough):
+    """Read until it is enough; without a buffer, which a thread would hold until the process ends."""
+    with open(0, "rb", buffering=0, closefd=False) as lines:
+        next((line for line in lines if line.strip() == b"enough"), None)
+    enough.set()
+
+
+def end_anyway():
+    with suppress(SystemExit):
+        report("draining", "it did not end", why="it did not end")
+    os._exit(1)
+
+
+def main():
+    started = time.monotonic()
+    enough, guard = threading.Event(), threading.Timer(LAST, end_anyway)
+    guard.daemon = True
+    guard.start()
+    threading.Thread(target=listen, args=[enough], daemon=True).start()
+    log, log_there = new_log()
+    with session(workers=int(os.environ.get("WORKERS", "3"))) as client:
+        # Neither the scheduler nor the workers have this file.
+        cloudpickle.register_pickle_by_value(watch)
+        for plugin in watch.Watch(), watch.Import():
+            client.register_plugin(plugin, name=watch.NAME)
+        losses = Losses(client, started + LAST_READ)
+        try:
+            load = Load(client, losses, int(os.environ["SEED"]), log_there)
+            problem = work(load, started + LAST_ROUND, enough)
+        except Exception as error:
+            # Told together with what was counted until then.
+            traceback.print_exc()
+            problem = f"{type(error).__name__}: {error}"
+        figures = losses.counted(log)
+    report("draining", problem, why=problem, **figures, seconds=round(time.monotonic() - started, 1))
+
+
+if __name__ == "__main__":
+    main()
