@@ -44,6 +44,8 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 0)]
         seed: u64,
     },
+    /// Have workers leave at random under load, on the embedded Kubernetes, and count what is lost
+    Drains(DrainOptions),
     /// Run kubectl against the embedded Kubernetes
     #[command(disable_help_flag = true)]
     Kubectl {
@@ -65,6 +67,19 @@ pub(crate) struct TestOptions {
     /// Run the tests of a cluster on this one instead of the embedded one; those that read its audit log are left out
     #[arg(long)]
     pub(crate) kubeconfig: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DrainOptions {
+    /// How many, shared among all shapes of a worker's processes
+    #[arg(default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) count: u32,
+    /// The first run's seed
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Whether workers leave without asking, which shows what is lost otherwise
+    #[arg(long)]
+    pub(crate) unasked: bool,
 }
 
 #[derive(Debug, Subcommand)]

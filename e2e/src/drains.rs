@@ -44,10 +44,10 @@ pub enum Way {
 }
 
 /// One run: a cluster, a workload, and so many workers that leave one after the other.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Drains {
     /// The beginning of its namespace's name.
-    pub name: &'static str,
+    pub name: String,
     pub shape: Shape,
     pub ways: &'static [Way],
     pub count: u32,
@@ -134,7 +134,7 @@ impl Drains {
         let bodies = tempfile::tempdir()?;
         // Workers are other users.
         fs::set_permissions(bodies.path(), Permissions::from_mode(0o777))?;
-        let bed = Bed::new(self.name).await?;
+        let bed = Bed::new(&self.name).await?;
         bed.apply(&self.cluster(&bodies.path().to_string_lossy()))?;
         let all = u64::from(WORKERS * self.shape.processes());
         bed.until_registered("demo", all, SOON).await?;

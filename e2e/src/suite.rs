@@ -14,16 +14,29 @@ use e2e::{binaries, commands, operator, python};
 use crate::args::TestOptions;
 
 const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-/// Tests that read the audit log, which only the embedded cluster lets us.
-const AUDITED: &str = "audited";
-/// Tests that count what is lost, in a folder that the embedded cluster shares with this machine.
-const DRAINS: &str = "drains";
-/// Tests that stop the operator, which all others need, or that compare times.
-const EXCLUSIVE: &str = "exclusive";
-const SHARED: &str = "shared";
-const SUITES: [&str; 4] = [SHARED, DRAINS, EXCLUSIVE, AUDITED];
-/// Those for which only the embedded cluster will do.
-const EMBEDDED_ONLY: [&str; 2] = [DRAINS, AUDITED];
+/// Tests on a cluster, some of a binary.
+struct Suite {
+    name: &'static str,
+    binary: &'static str,
+    /// The names of its tests begin so.
+    module: &'static str,
+    /// Two at once keep two cores busy; more would time each other out.
+    threads: &'static str,
+    embedded_only: bool,
+}
+
+const SUITES: [Suite; 4] = [
+    Suite { name: "on any cluster", binary: "shared", module: "", threads: "2", embedded_only: false },
+    Suite { name: "one by one", binary: "exclusive", module: "", threads: "1", embedded_only: false },
+    Suite { name: "audited", binary: "audited", module: "together::", threads: "2", embedded_only: true },
+    Suite {
+        name: "audited, one by one",
+        binary: "audited",
+        module: "alone::",
+        threads: "1",
+        embedded_only: true,
+    },
+];
 
 /// One kind of test.
 struct Stage {
@@ -52,17 +65,21 @@ pub(crate) fn run(options: &TestOptions, progress: &mut Progress) -> Result<()> 
     operator::install(&cluster, progress)?;
     python::client(progress)?;
     let filter = options.filter.as_deref().unwrap_or_default();
+    let suites = SUITES.map(|suite| suite.tests(filter).map(|tests| (suite, tests)));
+    let suites = suites.into_iter().collect::<Result<Vec<_>>>()?;
     ensure!(
-        SUITES.iter().any(|suite| has_test(suite, filter)),
+        suites.iter().any(|(_, tests)| !tests.is_empty()),
         "no test on a cluster has \"{filter}\" in its name"
     );
-    for suite in SUITES {
-        if cluster.is_embedded() || !EMBEDDED_ONLY.contains(&suite) {
-            done.push(timed(&format!("tests on a cluster, {suite}"), || {
-                on_cluster(&cluster, suite, filter)
-            })?);
+    for (suite, tests) in suites.iter().filter(|(_, tests)| !tests.is_empty()) {
+        if suite.embedded_only && !cluster.is_embedded() {
+            say(&format!(
+                "NOT RUN: the tests \"{}\", for which only the embedded cluster will do",
+                suite.name
+            ));
         } else {
-            say(&format!("NOT RUN: the {suite} tests, for which only the embedded cluster will do"));
+            let name = format!("{} tests on a cluster, {}", tests.len(), suite.name);
+            done.push(timed(&name, || suite.run(&cluster, tests))?);
         }
     }
     say(&format!("\n{}\nAll passed.", done.join("\n")));
@@ -143,30 +160,32 @@ fn chart(progress: &mut Progress) -> Result<()> {
     pytest(&python, "charts/tests", &[("HELM", &helm.to_string_lossy())])
 }
 
-fn has_test(suite: &str, filter: &str) -> bool {
-    let listed = commands::output(cluster_test(suite).args(["--", filter, "--list"]));
-    listed.is_ok_and(|tests| tests.contains(": test"))
-}
-
-fn on_cluster(cluster: &Cluster, suite: &str, filter: &str) -> Result<()> {
-    let mut command = cluster_test(suite);
-    // Two at once keep two cores busy; more would time each other out.
-    let threads = if [SHARED, DRAINS].contains(&suite) { "2" } else { "1" };
-    command.args(["--", filter, "--test-threads", threads]);
-    // An error of a test says what was awaited; where in a library it arose helps nobody.
-    command.env("RUST_BACKTRACE", "0");
-    if !cluster.is_embedded() {
-        command.env(KUBECONFIG_VARIABLE, &cluster.kubeconfig);
+impl Suite {
+    /// The names of its tests that have this in them.
+    fn tests(&self, filter: &str) -> Result<Vec<String>> {
+        let listed = commands::output(self.command().args(["--", "--list"]))?;
+        let names = listed.lines().filter_map(|line| line.strip_suffix(": test"));
+        let ours = names.filter(|name| name.starts_with(self.module) && name.contains(filter));
+        Ok(ours.map(str::to_owned).collect())
     }
-    succeed(&mut command)
-}
 
-fn cluster_test(suite: &str) -> Command {
-    let mut command = cargo_command();
-    let of_cluster =
-        ["test", "--release", "--quiet", "--package", "e2e", "--features", "cluster", "--test", suite];
-    command.args(of_cluster);
-    command
+    fn run(&self, cluster: &Cluster, tests: &[String]) -> Result<()> {
+        let mut command = self.command();
+        command.args(["--", "--test-threads", self.threads, "--exact"]).args(tests);
+        // An error of a test says what was awaited; where in a library it arose helps nobody.
+        command.env("RUST_BACKTRACE", "0");
+        if !cluster.is_embedded() {
+            command.env(KUBECONFIG_VARIABLE, &cluster.kubeconfig);
+        }
+        succeed(&mut command)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = cargo_command();
+        command.args(["test", "--release", "--quiet", "--package", "e2e", "--features", "cluster"]);
+        command.args(["--test", self.binary]);
+        command
+    }
 }
 
 fn pytest(python: &Path, folder: &str, environment: &[(&str, &str)]) -> Result<()> {

@@ -1,17 +1,64 @@
-//! Tests that read requests in the audit log of the embedded cluster, one after the other.
+//! Tests for which only the embedded cluster will do: they read its audit log, or a folder that its pods share with us.
 #![cfg(feature = "cluster")]
 
-#[path = "audited/beside_troubles.rs"]
-mod beside_troubles;
-#[path = "audited/latency.rs"]
-mod latency;
-#[path = "audited/namespaced.rs"]
-mod namespaced;
-#[path = "audited/replicas.rs"]
-mod replicas;
-#[path = "audited/rest.rs"]
-mod rest;
-#[path = "audited/rights.rs"]
-mod rights;
-#[path = "audited/writes.rs"]
-mod writes;
+use std::time::Duration;
+
+use anyhow::Result;
+use e2e::bed::Bed;
+use e2e::manifests;
+use serde_json::json;
+
+/// Tests that need all of it, one after the other.
+#[path = "audited"]
+mod alone {
+    #[path = "alone/beside_troubles.rs"]
+    mod beside_troubles;
+    #[path = "alone/namespaced.rs"]
+    mod namespaced;
+    #[path = "alone/replicas.rs"]
+    mod replicas;
+    #[path = "alone/rest.rs"]
+    mod rest;
+    #[path = "alone/rights.rs"]
+    mod rights;
+    #[path = "alone/without_the_operator.rs"]
+    mod without_the_operator;
+}
+
+/// Tests that look at their own namespaces alone.
+#[path = "audited"]
+mod together {
+    #[path = "together/drains.rs"]
+    mod drains;
+    #[path = "together/going.rs"]
+    mod going;
+    #[path = "together/latency.rs"]
+    mod latency;
+    #[path = "together/writes.rs"]
+    mod writes;
+}
+
+const SOON: Duration = Duration::from_mins(1);
+/// Less than the tasks would still run; Dask's own patience alone is longer.
+const WITHOUT_WAITING: Duration = Duration::from_secs(30);
+/// Starts a minute's task on every worker that outlives its client, and returns once each is running.
+const MINUTES_OF_WORK: &str = "
+import time
+from dask.distributed import fire_and_forget
+for worker in client.scheduler_info()['workers']:
+    fire_and_forget(client.submit(time.sleep, 60, workers=[worker], pure=False))
+while not all(client.run(lambda dask_worker: dask_worker.state.executing_count).values()):
+    time.sleep(0.05)
+";
+
+/// One worker under a nanny and one without, each with a task that runs for a minute.
+async fn busy(name: &str) -> Result<Bed> {
+    let bed = Bed::new(name).await?;
+    bed.apply(&manifests::cluster("demo", 1))?;
+    let plain = json!([{"name": "worker", "args": ["dask", "worker", "--no-nanny", "--name", "$(DASK_WORKER_NAME)"]}]);
+    let worker = json!({"replicas": 1, "threads": 1, "spec": {"containers": plain}});
+    bed.apply(&manifests::group_of("plain", &json!({"cluster": "demo", "worker": worker})))?;
+    bed.until_registered("demo", 2, SOON).await?;
+    bed.client("demo", MINUTES_OF_WORK)?;
+    Ok(bed)
+}

@@ -19,6 +19,7 @@ import dask
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
+from dask.distributed import futures_of
 
 import draining_plan as plan
 import draining_watch as watch
@@ -67,15 +68,15 @@ def weigh(log, name, seconds, data):
     return value(name, 1, [data])
 
 
-def piece(number, seed, seconds):
+def piece(number, seed):
     """Return one part of a table; part and seed say what is in it."""
-    time.sleep(seconds)
     numbers = np.random.default_rng([seed, number])
     group, amount = numbers.integers(GROUPS, size=ROWS), numbers.integers(1000, size=ROWS)
     return pd.DataFrame({"group": group, "amount": amount})
 
 
-def sums(part):
+def sums(part, seconds=0):
+    time.sleep(seconds)
     return part.groupby("group", as_index=False).amount.sum()
 
 
@@ -91,14 +92,18 @@ class Load:
         self.log = log
         self.rounds = []
         self.kept = []
+        self.table = None
 
     def submit(self):
         """Submit one more round."""
         number = self.figures["submitted"]
         self.figures["submitted"] += 1
         wanted = self.submit_graph(number) + self.submit_weighing(number)
+        # Two rounds are under way: that of the table has ended when it is shuffled.
         if number % SHUFFLE_EVERY == 0:
-            wanted.append(self.submit_shuffle())
+            wanted += self.submit_table()
+        elif number % SHUFFLE_EVERY == 2:
+            wanted += self.submit_shuffle()
         self.rounds.append((number, wanted))
 
     def submit_graph(self, number):
@@ -126,17 +131,22 @@ class Load:
             wanted.append((task, value(name, 1, [data])))
         return wanted
 
-    def submit_shuffle(self):
-        self.figures["shuffles"] += 1
+    def submit_table(self):
+        """Make a table that stays in memory, for a shuffle that must not wait for it."""
         seed, count, seconds = plan.table(self.random)
-        expected = sums(pd.concat(piece(part, seed, 0) for part in range(count)))
-        # Each of them is a group of its own, so that they are not queued until the workers have nothing else.
-        pieces = [dask.delayed(piece, pure=True)(part, seed, seconds) for part in range(count)]
-        table = dd.from_delayed(pieces, meta=piece(0, seed, 0).head(0))
+        parts = [piece(part, seed) for part in range(count)]
+        table = self.client.persist(dd.from_map(piece, range(count), seed=seed, meta=parts[0].head(0)))
+        self.table = table, sums(pd.concat(parts)), seconds
+        return list(zip(futures_of(table), parts, strict=True))
+
+    def submit_shuffle(self):
+        """Shuffle the table, before all else: until that is over, hardly any drain is allowed."""
+        self.figures["shuffles"] += 1
+        table, expected, seconds = self.table
+        self.table = None
         shuffled = table.shuffle("group", shuffle_method="p2p")
-        result = shuffled.map_partitions(sums, meta=expected.head(0))
-        # Before the rest, which would draw it out: while it goes on, hardly any drain is allowed.
-        return self.client.compute(result, priority=1), expected
+        result = shuffled.map_partitions(sums, seconds=seconds, meta=expected.head(0))
+        return [(self.client.compute(result, priority=1), expected)]
 
     def finish(self):
         """Wait for the oldest round; read what is kept no longer; replace some of the data."""

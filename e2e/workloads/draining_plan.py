@@ -10,7 +10,7 @@ ROOTS = 0.25
 NEAR = 40
 # How many digests a value is made of: 64 bytes each.
 SMALL, LARGE = 1, 3000
-# The parts of a table, and the seconds that each of them takes.
+# The parts of a table, and the seconds that each of them takes when it is shuffled.
 PIECES = 20, 40
 PIECE_SECONDS = 0.1, 0.3
 
@@ -43,7 +43,7 @@ def graph(random, number):
 
 
 def table(random):
-    """Return what a table is made from: a seed, the number of its parts, and the seconds of each."""
+    """Return the seed of a table, the number of its parts, and the seconds of each."""
     return random.getrandbits(32), random.randint(*PIECES), random.uniform(*PIECE_SECONDS)
 
 

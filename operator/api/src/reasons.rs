@@ -235,6 +235,11 @@ impl Reason {
         Self::ALL.iter().copied().find(|reason| reason.to_string() == name)
     }
 
+    /// Whether it says that workers are being replaced, or are to be.
+    pub fn is_of_a_roll(self) -> bool {
+        matches!(self, Self::RollingUpdate | Self::UpdateStalled)
+    }
+
     /// Whether somebody may want to do something about it.
     pub fn is_trouble(self) -> bool {
         self.advice().is_some()

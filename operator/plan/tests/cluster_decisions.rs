@@ -48,6 +48,7 @@ fn complete(cluster: &DaskCluster) -> Observed {
             replicas: 0,
             ready_replicas: 0,
             status_is_current: true,
+            roll: None,
         }),
         ..Observed::default()
     }
@@ -146,6 +147,8 @@ fn ready_needs_the_scheduler_and_every_worker() {
     assert_eq!(ready(&world), is("False", "WorkersNotReady"));
     world.group.as_mut().unwrap().ready_replicas = 2;
     assert_eq!(ready(&world), is("True", "AllReady"));
+    world.group.as_mut().unwrap().roll = Some(Reason::RollingUpdate);
+    assert_eq!(ready(&world), is("False", "RollingUpdate"));
     world.scheduler_pods[0].terminating = true;
     assert_eq!(ready(&world), is("False", "SchedulerMissing"));
 }

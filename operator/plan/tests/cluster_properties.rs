@@ -34,6 +34,7 @@ fn group() -> impl Strategy<Value = Option<DefaultGroup>> {
             replicas,
             ready_replicas: ready,
             status_is_current: current,
+            roll: None,
         },
     ))
 }

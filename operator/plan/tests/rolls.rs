@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use dask_operator_api::RawJson;
 use dask_operator_api::conditions::Reason;
 use dask_operator_api::labels;
 use dask_operator_api::parts::{UpdateStrategy, UpdateType};
@@ -26,6 +27,9 @@ struct World {
     cordoned: BTreeSet<String>,
     wanted: i32,
     threads: u32,
+    /// The cluster's.
+    image: Option<String>,
+    pod: Option<Value>,
     strategy: UpdateStrategy,
     /// Whether workers of so many threads start at all.
     starts: fn(u32) -> bool,
@@ -47,6 +51,8 @@ impl World {
             cordoned: BTreeSet::new(),
             wanted: workers,
             threads: 1,
+            image: None,
+            pod: None,
             strategy,
             starts: |_| true,
             silent: false,
@@ -62,6 +68,7 @@ impl World {
     fn group(&self) -> CheckedGroup {
         let group = a_group().replicas(self.wanted).worker(|worker| {
             worker.threads = Some(self.threads);
+            worker.spec = self.pod.clone().map(RawJson::from);
             worker.update_strategy = Some(self.strategy.clone());
         });
         worker_group::check(&group.build()).unwrap()
@@ -70,6 +77,7 @@ impl World {
     fn observed(&self) -> Observed {
         let cluster = Cluster {
             name: "demo".to_owned(),
+            image: self.image.clone(),
             has_scheduler: true,
             scheduler_ready: true,
             ..Cluster::default()
@@ -313,6 +321,20 @@ fn fewer_workers_are_wanted_meanwhile_and_those_of_the_earlier_template_leave_fi
     }
     assert!(names(&world).is_superset(&new));
     assert_eq!((world.pods.len(), world.templates().len()), (3, 1));
+}
+
+#[test]
+fn the_image_of_the_cluster_matters_to_those_alone_who_name_none() {
+    let mut world = World::changed(2, 1, 0);
+    world.threads = 1;
+    world.image = Some("dask:2".to_owned());
+    assert_eq!(world.told().unwrap().0, Reason::RollingUpdate);
+    let own = json!({"containers": [{"name": "worker", "image": "own", "args": ["dask", "worker"]}]});
+    let mut world = World { pod: Some(own), ..world };
+    world.pods.clear();
+    world.step();
+    world.image = Some("dask:3".to_owned());
+    assert_eq!((world.pods.len(), world.told()), (2, None));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What the caches know of one cluster's world.
 
+use dask_operator_api::conditions::Reason;
+use dask_operator_api::worker_group::DaskWorkerGroupStatus;
 use dask_operator_api::{DaskCluster, labels, names};
 use dask_operator_plan::cluster::{DefaultGroup, Observed, Ownership, SchedulerPod, Service};
 use kube::{Resource, ResourceExt};
@@ -81,5 +83,11 @@ fn default_group(cache: &Cache, key: &Key, uid: &str) -> Option<DefaultGroup> {
         replicas: i64::from(status.replicas.unwrap_or(0)),
         ready_replicas: i64::from(status.ready_replicas.unwrap_or(0)),
         status_is_current: status.observed_generation == group.metadata.generation,
+        roll: roll(&status),
     })
+}
+
+fn roll(status: &DaskWorkerGroupStatus) -> Option<Reason> {
+    let mut reasons = status.conditions.iter().filter_map(|condition| Reason::named(&condition.reason));
+    reasons.find(|reason| reason.is_of_a_roll())
 }

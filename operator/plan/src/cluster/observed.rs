@@ -1,5 +1,6 @@
 //! What may be known of the world when planning for a cluster.
 
+use dask_operator_api::conditions::Reason;
 use serde_json::Value;
 
 use crate::pod_status::Trouble;
@@ -95,6 +96,8 @@ pub struct DefaultGroup {
     pub ready_replicas: i64,
     /// Whether its status tells of its present spec.
     pub status_is_current: bool,
+    /// What it tells of workers that are being replaced.
+    pub roll: Option<Reason>,
 }
 
 /// One pod of the scheduler's Deployment.

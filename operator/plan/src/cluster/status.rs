@@ -116,6 +116,10 @@ fn ready(
         let message = format!("{ready} of {wanted} workers are ready; the group {group} says more");
         return not(Reason::WorkersNotReady, message);
     }
+    if let Some(reason) = observed.group.as_ref().and_then(|group| group.roll) {
+        let group = cluster.name.default_group();
+        return not(reason, format!("workers are being replaced; the group {group} says more"));
+    }
     let message = "the scheduler and all workers are ready".to_owned();
     Verdict { type_: ConditionType::Ready, status: true, reason: Reason::AllReady, message }
 }

@@ -62,8 +62,7 @@ fn verdict(group: &CheckedGroup, (ready, existing): (usize, usize), troubles: &[
     if let Some(trouble) = troubles.iter().find(|trouble| blocking.contains(&trouble.type_)) {
         return not(trouble.reason, trouble.message.clone());
     }
-    let rolls = |one: &&Verdict| matches!(one.reason, Reason::RollingUpdate | Reason::UpdateStalled);
-    let roll = troubles.iter().find(rolls);
+    let roll = troubles.iter().find(|trouble| trouble.reason.is_of_a_roll());
     if ready != group.wanted || existing != group.wanted || roll.is_some() {
         let of_pods = troubles.iter().find(|trouble| pods::is_of_pods(trouble.reason)).or(roll);
         let (reason, message) = if existing > group.wanted {

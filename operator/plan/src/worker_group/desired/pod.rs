@@ -53,7 +53,8 @@ pub(in crate::worker_group) fn template(group: &CheckedGroup, cluster: &Cluster)
     for of_the_group in ["replicas", "drain", "updateStrategy"] {
         worker[of_the_group] = Value::Null;
     }
-    hash(&json!([worker, cluster.image, group.keep_command]))
+    let image = cluster.image.as_ref().filter(|_| group.pod.lacks_an_image());
+    hash(&json!([worker, image, group.keep_command]))
 }
 
 fn annotations(group: &CheckedGroup, cluster: &Cluster, crashes: u32) -> StringMap {

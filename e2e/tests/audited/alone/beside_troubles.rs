@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use anyhow::Result;
 use dask_operator_api::{DaskCluster, DaskWorkerGroup};
-use e2e::audit::Request;
 use e2e::bed::Bed;
 use e2e::{latency, manifests};
 use jiff::Timestamp;
@@ -164,34 +163,4 @@ async fn a_healthy_cluster_beside_all_troubles_keeps_its_reaction_times() -> Res
     // So many pods that go keep the node busy for the next test.
     drop(beds);
     bed.until_alone()
-}
-
-#[tokio::test]
-async fn a_namespace_that_goes_takes_its_clusters_along_and_is_hardly_asked_for_more() -> Result<()> {
-    let bed = Bed::new("going").await?;
-    bed.apply(&manifests::cluster("demo", 3))?;
-    bed.until_registered("demo", 3, SOON).await?;
-    let start = Timestamp::now();
-    bed.cluster.kubectl(&["delete", "namespace", &bed.namespace, "--wait=false"])?;
-    // Pods go first; for as long as they take, their group cannot have new ones. Events are refused there, too.
-    let told = |groups: &[Arc<DaskWorkerGroup>]| {
-        let conditions = groups.iter().filter_map(|one| one.status.as_ref()).flat_map(|one| &one.conditions);
-        let words = "because it is being terminated";
-        conditions.into_iter().any(|one| {
-            one.type_ == "Refused" && one.reason == "NamespaceTerminating" && one.message.contains(words)
-        })
-    };
-    bed.until("", "NamespaceTerminating", SOON, told).await?;
-    let gone = format!("namespace/{}", bed.namespace);
-    bed.cluster.kubectl(&["wait", &gone, "--for=delete", "--timeout=100s"])?;
-    let tries = |request: &Request| {
-        request.is_operators_write()
-            && request.object_ref.namespace == bed.namespace
-            && request.request_received_timestamp >= start
-            && request.response_status.code >= 400
-    };
-    let refused: Vec<_> = bed.audit()?.requests(tries)?.iter().map(Request::summary).collect();
-    println!("refused in a namespace that goes: {refused:?}");
-    assert!(refused.len() <= 20, "{refused:?}");
-    Ok(())
 }
