@@ -3,29 +3,33 @@ from dask import config
 from distributed.preloading import logger,process_preloads
 from distributed.comm import get_address_host_port
 preloads=globals().get('preloads',[])
-def load(r):
- if not preloads:i='distributed.'+r+'.preload';u={l:m for l,m in os.environ.items()if not l.endswith('__PRELOAD')and m!='[]'};j=config.collect(env=u);preloads.extend(process_preloads(None,config.get(i,[],j),config.get(i+'-argv',[],j)))
-async def e(s,t,a):
- for c in t:
-  c.dask_object=a
-  try:await getattr(c,s)()
-  except Exception:logger.exception(c.name)
-b=threading.Event()
+def load(s):
+ if not preloads:j='distributed.'+s+'.preload';w={m:n for m,n in os.environ.items()if not m.endswith('__PRELOAD')and n!='[]'};l=config.collect(env=w);preloads.extend(process_preloads(None,config.get(j,[],l),config.get(j+'-argv',[],l)))
+async def f(t,u,a):
+ for d in u:
+  d.dask_object=a
+  try:await getattr(d,t)()
+  except Exception:logger.exception(d.name)
+c=threading.Event()
 async def dask_setup(a):
- await e('start',preloads,a)
- f=getattr(a,'nanny',0)
- if not f:await n(a.scheduler.address)
- if f is None:o()
-async def dask_teardown(a):await e('teardown',preloads[::-1],a);b.set()
-async def n(g):
- if g.startswith(('tcp:','tls:','ws')):
-  x,y=get_address_host_port(g)
-  d=0.05
+ await f('start',preloads,a)
+ g=getattr(a,'nanny',0)
+ if not g:await o(a.scheduler.address)
+ if g is None:p()
+async def dask_teardown(a):await f('teardown',preloads[::-1],a);c.set()
+async def o(h):
+ if h.startswith(('tcp:','tls:','ws')):
+  y,z=get_address_host_port(h)
+  e=0.05
   while True:
-   try:return(await asyncio.wait_for(asyncio.open_connection(x,y),1))[1].close()
-   except Exception:await asyncio.sleep(d);d=min(d*1.005,0.5)
-def o():
- h=signal.getsignal(signal.SIGTERM)
- def p():b.wait();time.sleep(8);os._exit(0)
- def q(*w):b.set();h(*w)
- if callable(h):threading.Thread(target=p,daemon=True).start();signal.signal(signal.SIGTERM,q)
+   b=asyncio.ensure_future(asyncio.open_connection(y,z))
+   await asyncio.wait([b],timeout=1)
+   if b.done()and(not b.exception()):return b.result()[1].close()
+   b.cancel()
+   await asyncio.sleep(e)
+   e=min(e*1.005,0.5)
+def p():
+ i=signal.getsignal(signal.SIGTERM)
+ def q():c.wait();time.sleep(8);os._exit(0)
+ def r(*x):c.set();i(*x)
+ if callable(i):threading.Thread(target=q,daemon=True).start();signal.signal(signal.SIGTERM,r)

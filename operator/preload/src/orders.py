@@ -26,21 +26,29 @@ async def uncordon_all(scheduler, pods, *_):
     answers = []
     for pod, ip in pods:
         drain = drains.get(pod) or remember(pod, ip)
-        if not drain.leaving:
+        # What is over is about workers that stay paused: those that are not were started in the pod since.
+        leaves = drain.leaving and (not drain.told or is_paused(scheduler, drain))
+        if not leaves:
             await stop(drain)
             drains.pop(pod, None)
             uncordon(scheduler, drain)
             await told_to_go_on(scheduler, drain)
-        states = {state.status.name for state in look(scheduler, drain)}
-        state = "running" if CORDONED not in states else "leaving" if drain.leaving else "waiting"
-        answers.append({"name": pod, "state": state if states else "unknown", "workers": drain.here})
+            changed()
+        paused = is_paused(scheduler, drain)
+        state = "leaving" if leaves else "waiting" if paused else "running"
+        answers.append({"name": pod, "state": state if drain.here else "unknown", "workers": drain.here})
     return answers
+
+
+def is_paused(scheduler, drain):
+    """Whether any worker of the pod is paused at this moment."""
+    return any(state.status.name == CORDONED for state in look(scheduler, drain))
 
 
 async def told_to_go_on(scheduler, drain):
     """Wait a moment for the workers to say that they go on, so that no later order can overtake this one."""
     for _ in range(50):
-        if all(state.status.name != CORDONED for state in look(scheduler, drain)):
+        if not is_paused(scheduler, drain):
             break
         await asyncio.sleep(0.02)
 

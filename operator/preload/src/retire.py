@@ -72,7 +72,7 @@ async def give_up(scheduler, drain):
 
 
 async def until_over(scheduler, drain):
-    pause, verdict = 0.01, ""
+    pause, verdict, copied = 0.01, "", 0
     while True:
         began = time.monotonic()
         # A connection may have broken that the scheduler still believes in.
@@ -82,8 +82,12 @@ async def until_over(scheduler, drain):
             break
         # Long lists of keys are not looked at so often.
         pause = max(min(pause * 1.5, 0.2), 20 * (time.monotonic() - began))
-        if drain.left and (not drain.unfinished or began > drain.until - drain.reserve):
-            await copy_away(scheduler, drain)
+        if drain.left and drain.why in ("", "actors"):
+            if not drain.unfinished or began > drain.until - drain.reserve:
+                await copy_away(scheduler, drain)
+            elif drain.leaving and not drain.why and len(drain.seen) > copied:
+                copied = len(drain.seen)
+                begin_copying(scheduler, drain)
         await asyncio.sleep(pause)
     if drain.leaving and verdict != "ready" and drain.why != "closing":
         # The pod goes, whatever is on it: its tasks are not to be blamed for that.
@@ -155,6 +159,18 @@ def send(scheduler, state, status):
     order = {"op": "worker-status-change", "status": status, "stimulus_id": PREFIX + status}
     with contextlib.suppress(OSError):
         scheduler.stream_comms[state.address].send(order)
+
+
+def begin_copying(scheduler, drain):
+    """Have copied away what is there while tasks execute: the pod may have less time than was said.
+
+    Nothing waits for it and it may fail: what is not copied then is copied in the end.
+    """
+    with contextlib.suppress(Exception):
+        from distributed.active_memory_manager import ActiveMemoryManagerExtension, RetireWorker
+
+        policies = {RetireWorker(address) for address in drain.addresses.intersection(scheduler.workers)}
+        ActiveMemoryManagerExtension(scheduler, policies, register=False, start=False).run_once()
 
 
 async def copy_away(scheduler, drain):

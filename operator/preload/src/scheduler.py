@@ -80,7 +80,7 @@ class Link(RequestHandler):
         await change_after(after, min(wait, LONGEST_WAIT), lambda: self.gone)
         began = time.monotonic()
         self.answer(facts(self.scheduler, changes.revision, changes.waiting))
-        if wait:
+        if wait and changes.revision != after:
             spent(time.monotonic() - began)
 
     async def post(self, name):

@@ -48,13 +48,16 @@ async def scheduler_listens(address):
         host, port = get_address_host_port(address)
         pause = 0.05
         while True:
-            try:
-                # Resolves the name each time, because a Service may appear or change meanwhile.
-                return (await asyncio.wait_for(asyncio.open_connection(host, port), 1))[1].close()
-            except Exception:
-                # The pause grows with the wait: many workers that wait long must be light on the DNS server.
-                await asyncio.sleep(pause)
-                pause = min(pause * 1.005, 0.5)
+            # Resolves the name each time, because a Service may appear or change meanwhile. Until Python 3.12
+            # `wait_for` would lose the order to stop if that came together with a refusal.
+            attempt = asyncio.ensure_future(asyncio.open_connection(host, port))
+            await asyncio.wait([attempt], timeout=1)
+            if attempt.done() and not attempt.exception():
+                return attempt.result()[1].close()
+            attempt.cancel()
+            # The pause grows with the wait: many workers that wait long must be light on the DNS server.
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.005, 0.5)
 
 
 def exit_soon():

@@ -14,6 +14,8 @@ from facts import idle_since
 
 # How often to look for what no hook tells, in seconds.
 LOOK = 0.25
+# How long after an answer about a change the next one comes at the earliest, in seconds.
+SPACING = 0.1
 MOST_WAITING = 8
 
 changes = SimpleNamespace(revision=1, waiting=0, not_before=0.0, happened=asyncio.Event())
@@ -44,8 +46,8 @@ async def change_after(revision, seconds, gave_up):
 
 
 def spent(seconds):
-    """Note what an answer took: the next change is told twenty times that later, or a tenth of a second."""
-    changes.not_before = time.monotonic() + max(0.1, 20 * seconds)
+    """Note what an answer about a change took: the next one comes twenty times that later, or more."""
+    changes.not_before = time.monotonic() + max(SPACING, 20 * seconds)
 
 
 class Watch(SchedulerPlugin):

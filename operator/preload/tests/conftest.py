@@ -56,6 +56,11 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("lab", pythons, indirect=True, ids=names)
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with what takes longest, so that no process is left alone with it."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture
 def lab(request, tmp_path):
     lab = Lab(request.param, tmp_path)
@@ -89,7 +94,7 @@ class Lab:
         arguments = [address or self.address, "--nthreads", 1, "--no-dashboard", *arguments]
         if "--no-nanny" not in arguments:
             arguments += ["--preload-nanny", TEXTS["preload-nanny.txt"]]
-        return self.start("-m", "dask", "worker", *arguments, **INJECTED, **environ)
+        return self.start("-m", "dask", "worker", *arguments, **{**INJECTED, **environ})
 
     def script(self, source, *arguments, **environ):
         """Run a Python script of several lines with the tested interpreter."""
@@ -108,6 +113,8 @@ class Process:
     def __init__(self, command, folder, environ):
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("DASK_")}
         own = {"HOME": folder, "DASK_TEMPORARY_DIRECTORY": folder, "PYTHONUNBUFFERED": "1"}
+        # Nobody calculates, and NumPy's threads take a tenth of the time in which a process starts.
+        own["OPENBLAS_NUM_THREADS"] = "1"
         self.popen = subprocess.Popen(
             command,
             cwd=folder,

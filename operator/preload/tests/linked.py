@@ -2,10 +2,14 @@
 
 import http.client
 import json
+import re
+import socket
 import threading
 import time
 
+import watch
 from conftest import INTO_SCHEDULER, PATIENCE, TEXTS, TOKEN, free_port, wait_until
+from generate import SCHEDULER_VARIABLE, pack
 
 # Runs what it is sent and answers with the value of an expression; its functions travel by value.
 CLIENT = """
@@ -23,6 +27,10 @@ for line in sys.stdin:
     except BaseException as error:
         print("FAILED", repr(error), flush=True)
 """
+
+
+# One in which nothing runs.
+POD = {"name": "pod", "ip": "127.0.0.2"}, None
 
 
 class Cluster:
@@ -54,7 +62,7 @@ class Cluster:
         """A port at which a scheduler might be, and one pod."""
         cluster = cls.__new__(cls)
         cluster.prepare(lab)
-        cluster.pods["pod"] = {"name": "pod", "ip": "127.0.0.2"}, None
+        cluster.pods["pod"] = POD
         return cluster
 
     def open(self):
@@ -125,6 +133,13 @@ class Cluster:
         wait_until(lambda: told.extend(self.get("facts")[1]["drains"]) or told, 10)
         return told[-1]
 
+    def begin_poll(self, revision):
+        """Send a poll; return the connection on which its answer will come."""
+        link = socket.create_connection(("127.0.0.1", self.http_port), 5)
+        head = f"GET /dask-operator/v1/facts?after={revision}&wait=60 HTTP/1.1\r\nHost: x\r\n"
+        link.sendall((head + f"Authorization: Bearer {self.token}\r\n\r\n").encode())
+        return link
+
     def poll_waits(self, count=1):
         """Wait until the scheduler has polls that wait."""
         wait_until(lambda: self.get("facts")[1]["polls"] >= count, 10)
@@ -176,6 +191,15 @@ class Remote:
         return json.loads(text)
 
 
+def with_times(**seconds):
+    """Return the variable of a scheduler in which these constants of `watch.py` have other values."""
+    text = TEXTS["scheduler.py"]
+    for name, value in seconds.items():
+        text, count = re.subn(rf"^(\w+)={getattr(watch, name)}$", rf"\1={value}", text, flags=re.MULTILINE)
+        assert count == 1, f"{name} is not to be found"
+    return {SCHEDULER_VARIABLE: pack(text)}
+
+
 class Later:
     """A call that runs beside the test."""
 
@@ -189,6 +213,7 @@ class Later:
 
     def result(self, within=30):
         self.thread.join(within * PATIENCE)
+        assert self.done, f"not within {within} s"
         return self.answer
 
 

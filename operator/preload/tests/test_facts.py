@@ -4,8 +4,8 @@ import json
 import time
 from pathlib import Path
 
-from conftest import PATIENCE
-from linked import Cluster, Later
+from conftest import PATIENCE, wait_until
+from linked import Cluster, Later, with_times
 
 HERE = Path(__file__).parent
 FIXTURES = HERE / "fixtures"
@@ -147,11 +147,14 @@ def test_an_idle_scheduler_and_an_idle_worker_tell_since_when(lab):
     assert abs(told["workers"][0]["idle_since"] - done) < PATIENCE
 
 
+# So long that whatever happens once in this time does not happen in a test.
+AN_HOUR = 3600
+
+
 def test_a_poll_is_answered_when_somebody_submits_a_task(lab):
-    cluster = Cluster(lab, "--no-dashboard").open()
-    cluster.with_pods(1, "--no-nanny")
+    # It hardly looks round, so only the submit itself can end the poll.
+    cluster = Cluster(lab, "--no-dashboard", **with_times(LOOK=AN_HOUR)).open()
     client = cluster.client()
-    client.run("client.submit(int).result()")
     took = [answered_after_a_submit(cluster, client) for _ in range(3)]
     print(f"answered {min(took) * 1000:.1f} to {max(took) * 1000:.1f} ms after the submit")
     # Promised are ten milliseconds; others on the machine can only make it longer.
@@ -159,15 +162,38 @@ def test_a_poll_is_answered_when_somebody_submits_a_task(lab):
 
 
 def answered_after_a_submit(cluster, client):
-    revision = cluster.quiet()
+    revision = ended_without_a_change(cluster, wait=0.2)
     poll = Later(lambda: (cluster.get(f"facts?after={revision}&wait=30"), time.time()))
     cluster.poll_waits()
-    submitted = client.run("now = time.time(); future = client.submit(time.sleep, 0.2, pure=False)", "now")
+    submitted = client.run("now = time.time(); future = client.submit(int, pure=False)", "now")
     (status, told), answered = poll.result()
     assert status == 200
     assert told["revision"] > revision
-    client.run("future.result()")
     return answered - submitted
+
+
+def ended_without_a_change(cluster, wait):
+    """Let a poll's time be over; return the revision."""
+    revision = cluster.get("facts")[1]["revision"]
+    assert cluster.get(f"facts?after={revision}&wait={wait}")[1]["revision"] == revision
+    return revision
+
+
+def test_a_change_after_a_poll_without_one_is_told_at_once_and_the_next_change_later(lab):
+    cluster = Cluster(lab, "--no-dashboard", **with_times(LOOK=AN_HOUR, SPACING=AN_HOUR)).open()
+    client = cluster.client()
+    submit = "futures = globals().get('futures', []) + [client.submit(int, pure=False)]"
+    revision = ended_without_a_change(cluster, wait=0.1)
+    poll = Later(lambda: cluster.get(f"facts?after={revision}&wait=30")[1])
+    cluster.poll_waits()
+    client.run(submit)
+    told = poll.result()
+    assert told["revision"] > revision
+    with cluster.begin_poll(told["revision"]):
+        cluster.poll_waits()
+        client.run(submit)
+        wait_until(lambda: cluster.get("facts")[1]["revision"] > told["revision"], 10)
+        assert cluster.get("facts")[1]["polls"] == 1, "it waits although there is something to tell"
 
 
 def test_a_poll_ends_when_its_time_is_over_and_when_another_scheduler_counts_from_one(lab):

@@ -80,13 +80,8 @@ def test_a_body_of_more_than_64_kib_is_refused_before_it_is_sent(lab):
 
 def test_a_ninth_waiting_poll_is_refused_and_those_who_hang_up_make_room(lab):
     cluster = Cluster(lab, "--no-dashboard").open()
-    cluster.with_pods(1, "--no-nanny")
     revision = cluster.quiet()
-    poll = f"GET /dask-operator/v1/facts?after={revision}&wait=60 HTTP/1.1\r\nHost: x\r\n"
-    poll += f"Authorization: Bearer {cluster.token}\r\n\r\n"
-    links = [socket.create_connection(("127.0.0.1", cluster.http_port), 5) for _ in range(8)]
-    for link in links:
-        link.sendall(poll.encode())
+    links = [cluster.begin_poll(revision) for _ in range(8)]
     # Polls are counted in the order in which they arrive, and these are still on their way.
     wait_until(lambda: cluster.get("facts")[0] == 429, 10)
     links.pop().close()

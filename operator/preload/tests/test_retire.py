@@ -257,7 +257,7 @@ client.register_plugin(Veto())
 
 def test_a_pod_is_refused_while_a_plugin_forbids_it(lab):
     cluster, [first, second], client = held(lab)
-    client.run(f"pod = {first!r}" + VETO)
+    client.run(f"kept = keep({first!r}, 1); pod = {first!r}" + VETO)
     answer = cluster.retire(first)
     assert (answer["state"], answer["reason"]) == ("refused", "vetoed")
     told = {worker["name"]: worker.get("vetoed", False) for worker in cluster.get("facts")[1]["workers"]}
@@ -303,6 +303,27 @@ def test_what_is_uncordoned_takes_its_share_again(lab):
     assert cluster.get("facts")[1]["drains"] == []
 
 
+def test_a_pod_whose_worker_was_started_again_after_it_had_left_can_be_uncordoned(lab):
+    cluster = Cluster(lab, "--no-dashboard").open()
+    fixed = "--worker-port", free_port()
+    [first, _] = cluster.with_pods(2, "--no-nanny", *fixed)
+    pod, worker = cluster.pods[first]
+    assert cluster.leave(first).exit_code(within=20) == 0
+    assert cluster.order("uncordon", first)["state"] == "leaving"
+    worker.terminate()
+    cluster.scheduler.sees("Remove worker")
+    cluster.pod("--no-nanny", "--name", first, "--host", pod["ip"], *fixed)
+    cluster.scheduler.sees("Register worker", 3)
+    revision = cluster.quiet()
+    poll = Later(lambda: cluster.get(f"facts?after={revision}&wait=30")[1])
+    cluster.poll_waits()
+    assert cluster.order("uncordon", first) == {"name": first, "state": "running", "workers": 1}
+    assert poll.result()["drains"] == []
+    # It may be drained and taken back like any other.
+    assert cluster.retire(first)["state"] == "ready"
+    assert cluster.order("uncordon", first)["state"] == "running"
+
+
 def test_a_pod_that_dies_while_it_is_drained_is_told_with_its_losses(lab):
     cluster, [first, _], client = held(lab)
     client.run(f"kept = keep({first!r}, 50); scattered = client.scatter([1, 2], workers=[{first!r}])")
@@ -342,6 +363,28 @@ def test_a_pod_that_leaves_at_its_deadline_is_not_blamed_on_its_tasks(lab):
     cluster.pods[first][1].end()
     client.run("begun('a', 'a'); Event('a').set()")
     assert client.run("", "[a.result(), client.run_on_scheduler(suspicious)]") == ["a", 0]
+
+
+def test_what_a_leaving_pod_has_is_copied_before_its_task_ends_and_the_result_afterwards(lab):
+    cluster, [first, second], client = held(lab)
+    client.run(f"kept = keep({first!r}, 5); a = on({first!r}, 'a'); begun('a')")
+    # Long before its time is over.
+    leaving = cluster.leave(first, OPERATOR_DRAIN_SECONDS=3600)
+    client.run(
+        f"there = address({second!r})\n"
+        "while not all(there in holders for holders in client.who_has(kept).values()): time.sleep(0.01)"
+    )
+    wait_until(lambda: cluster.draining()["moved_keys"] == 5, 10)
+    assert (cluster.draining()["state"], cluster.draining()["tasks"], leaving.ended) == ("waiting", 1, False)
+    client.run("Event('a').set()")
+    assert leaving.exit_code(within=20) == 0
+    cluster.pods[first][1].end()
+    assert client.run("", "[a.result(), len(client.gather(kept)), client.run_on_scheduler(suspicious)]") == [
+        "a",
+        5,
+        0,
+    ]
+    client.run("begun('a')")
 
 
 def test_what_is_forgotten_with_data_is_told_and_told_again(lab):

@@ -1,7 +1,5 @@
 """What the user configured goes on working beside the injected texts."""
 
-import pytest
-
 from conftest import INJECTED, NANNY_SCRIPT
 
 # A preload that says on standard output what Dask calls, and with what.
@@ -39,26 +37,26 @@ def configure(lab, text):
     return {"DASK_CONFIG": path}
 
 
-@pytest.mark.parametrize("way", [[], ["--no-nanny"]], ids=["nanny", "no nanny"])
-def test_preloads_of_the_users_configuration_run_with_set_up_and_tear_down(lab, way):
+def test_preloads_of_the_users_configuration_run_with_set_up_and_tear_down(lab):
     first, second = write_preload(lab, "first"), write_preload(lab, "second")
     config = configure(lab, f"distributed: {{worker: {{preload: ['{first}', '{second}']}}}}")
     scheduler = lab.scheduler()
-    worker = lab.worker(*way, **config)
-    scheduler.sees("Register worker")
-    assert worker.sees("SETUP first in Worker") <= worker.sees("SETUP second in Worker")
-    assert len(worker.times("SETUP")) == 2
+    workers = [lab.worker(*way, **config) for way in ([], ["--no-nanny"])]
+    scheduler.sees("Register worker", len(workers))
+    for worker in workers:
+        assert worker.sees("SETUP first in Worker") <= worker.sees("SETUP second in Worker")
+        assert len(worker.times("SETUP")) == 2
 
     retire = "import sys; from distributed import Client; c = Client(sys.argv[1]); c.retire_workers()"
     lab.script(retire, lab.address)
-    assert worker.exit_code(within=20) == 0
-    assert len(worker.times("TEARDOWN first")) == len(worker.times("TEARDOWN second")) == 1
+    for worker in workers:
+        assert worker.exit_code(within=20) == 0
+        assert len(worker.times("TEARDOWN first")) == len(worker.times("TEARDOWN second")) == 1
 
 
 def test_arguments_of_the_users_configuration_reach_its_preload(lab):
     path = write_preload(lab, "click", CLICK_PRELOAD)
     config = configure(lab, f"distributed: {{worker: {{preload: '{path}', preload-argv: [--colour, red]}}}}")
-    lab.scheduler()
     worker = lab.worker("--no-nanny", **config)
     worker.sees("SETUP clicked in Worker red")
 
@@ -66,7 +64,6 @@ def test_arguments_of_the_users_configuration_reach_its_preload(lab):
 def test_each_of_several_preloads_gets_its_own_arguments(lab):
     first, click = write_preload(lab, "first"), write_preload(lab, "click", CLICK_PRELOAD)
     own = f"preload: ['{first}', '{click}'], preload-argv: [[], [--colour, red]]"
-    lab.scheduler()
     worker = lab.worker("--no-nanny", **configure(lab, f"distributed: {{worker: {{{own}}}}}"))
     worker.sees("SETUP first in Worker")
     worker.sees("SETUP clicked in Worker red")
@@ -89,13 +86,13 @@ def test_a_preload_that_cannot_be_imported_ends_the_worker_as_it_does_in_stock_d
     assert "No module named 'no'" in worker.output
 
 
-@pytest.mark.parametrize("way", [[], ["--no-nanny"]], ids=["nanny", "no nanny"])
-def test_the_users_preload_argument_runs(lab, way):
+def test_the_users_preload_argument_runs_with_and_without_a_nanny(lab):
     path = write_preload(lab, "argument")
     scheduler = lab.scheduler()
-    worker = lab.worker(*way, "--preload", path)
-    scheduler.sees("Register worker")
-    worker.sees("SETUP argument in Worker")
+    workers = [lab.worker(*way, "--preload", path) for way in ([], ["--no-nanny"])]
+    scheduler.sees("Register worker", len(workers))
+    for worker in workers:
+        worker.sees("SETUP argument in Worker")
 
 
 def test_the_users_preload_for_the_nanny_runs_beside_ours(lab):

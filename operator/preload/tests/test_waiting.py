@@ -4,9 +4,12 @@ import socket
 
 import pytest
 
-from conftest import INJECTED, NANNY_SCRIPT, PATIENCE, TEXTS, stays_true, wait_until
+from conftest import INJECTED, NANNY_SCRIPT, PATIENCE, TEXTS, stays_true
+from generate import SOURCES
 
+# The ways to start a worker, which are tried side by side.
 WAYS = {"nanny": [], "no nanny": ["--no-nanny"], "two processes": ["--nworkers", "2"]}
+ONE_PROCESS = "nanny", "no nanny"
 
 # Seconds after "listening" in which the scheduler must be reached;
 # seconds a process may take to start.
@@ -26,91 +29,125 @@ def late(host, *args, **kwargs):
 socket.getaddrinfo = late
 """
 
+# Told to stop in the very moment in which it is refused.
+STOPPED = """
+import asyncio
+import wait
+async def refused(*_):
+    waiting.cancel()
+    raise ConnectionRefusedError
+async def main():
+    global waiting
+    asyncio.open_connection = refused
+    waiting = asyncio.ensure_future(wait.scheduler_listens("tcp://127.0.0.1:1"))
+    await asyncio.wait([waiting], timeout=5)
+    print("STOPPED" if waiting.cancelled() else "GOES ON", flush=True)
+    waiting.cancel()
+asyncio.run(main())
+"""
 
-def joins(lab, worker, workers=1, within=LIMIT):
+
+def start(lab, *arguments, ways=WAYS, **options):
+    """Start a worker in each way; return them by the name of the way."""
+    return {way: lab.worker(*WAYS[way], *arguments, **options) for way in ways}
+
+
+def start_all(lab):
+    """Add a nanny that reads its preloads from the configuration."""
+    return start(lab) | {"configured nanny": lab.script(NANNY_SCRIPT, lab.address, **INJECTED)}
+
+
+def processes(way):
+    return 2 if way == "two processes" else 1
+
+
+def all_wait(workers, seconds):
+    """Check that all wait for so long."""
+
+    def ended():
+        return [f"{way}:\n{worker.output}" for way, worker in workers.items() if worker.ended]
+
+    stays_true(lambda: not ended(), seconds, lambda: "\n".join(ended()))
+
+
+def join(lab, workers, within=LIMIT):
     """Start the scheduler and check that the waiting workers join in time."""
     scheduler = lab.scheduler()
-    joined = scheduler.sees("Register worker", workers) - scheduler.listening
-    print(f"joined {joined:.2f} s after the scheduler listened")
-    assert not worker.ended
-    if nannies := worker.times("Start Nanny at"):
-        # A nanny has connected by then; how long its worker process takes to start is the machine's affair.
-        assert max(nannies) - scheduler.listening < within, worker.output
-        assert joined < within + CHILD_START, worker.output
-    else:
-        assert joined < within, worker.output
+    scheduler.sees("Register worker", sum(map(processes, workers)))
+    for way, worker in workers.items():
+        joined = worker.sees("Registered to", processes(way)) - scheduler.listening
+        print(f"{way}: joined {joined:.2f} s after the scheduler listened")
+        assert not worker.ended
+        if nannies := worker.times("Start Nanny at"):
+            # A nanny has connected by then; how long its worker process takes to start is not its affair.
+            assert max(nannies) - scheduler.listening < within, worker.output
+            assert joined < within + CHILD_START, worker.output
+        else:
+            assert joined < within, worker.output
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_worker_joins_a_scheduler_that_comes_five_seconds_later(lab, way):
-    worker = lab.worker(*WAYS[way])
-    stays_true(lambda: not worker.ended, 5, lambda: worker.output)
-    joins(lab, worker, workers=2 if way == "two processes" else 1)
+def test_workers_join_a_scheduler_that_comes_five_seconds_later(lab):
+    workers = start_all(lab)
+    all_wait(workers, 5)
+    join(lab, workers)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", WAYS)
-def test_a_worker_outlasts_the_time_after_which_dask_gives_up(lab, way):
-    worker = lab.worker(*WAYS[way])
-    stays_true(lambda: not worker.ended, 35, lambda: worker.output)
-    joins(lab, worker, workers=2 if way == "two processes" else 1)
+def test_workers_outlast_the_time_after_which_dask_gives_up(lab):
+    workers = start_all(lab)
+    all_wait(workers, 35)
+    join(lab, workers)
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_worker_joins_a_running_scheduler_at_once(lab, way):
+def test_workers_join_a_running_scheduler_at_once(lab):
     scheduler = lab.scheduler()
-    worker = lab.worker(*WAYS[way])
-    scheduler.sees("Register worker", 2 if way == "two processes" else 1)
-    assert not worker.ended
+    workers = start(lab)
+    scheduler.sees("Register worker", sum(map(processes, workers)))
+    assert not any(worker.ended for worker in workers.values())
 
 
-def test_a_nanny_that_reads_its_preloads_from_the_configuration_waits_too(lab):
-    worker = lab.script(NANNY_SCRIPT, lab.address, **INJECTED)
-    stays_true(lambda: not worker.ended, 4, lambda: worker.output)
-    joins(lab, worker)
-
-
-@pytest.mark.parametrize("way", ["nanny", "no nanny"])
-def test_a_worker_waits_for_a_name_that_does_not_resolve_yet(lab, way):
+def test_workers_wait_for_a_name_that_does_not_resolve_yet(lab):
     (lab.folder / "sitecustomize.py").write_text(RESOLVER)
     name_file = lab.folder / "name"
     environ = {"PYTHONPATH": lab.folder, "NAME_FILE": name_file}
     address = f"tcp://scheduler.test:{lab.port}"
-    worker = lab.worker(*WAYS[way], "--host", "127.0.0.1", address=address, **environ)
-    stays_true(lambda: not worker.ended, 3, lambda: worker.output)
+    workers = start(lab, "--host", "127.0.0.1", ways=ONE_PROCESS, address=address, **environ)
+    all_wait(workers, 3)
     name_file.write_text("127.0.0.1")
-    joins(lab, worker)
+    join(lab, workers)
 
 
-@pytest.mark.parametrize("way", ["nanny", "no nanny"])
-def test_a_worker_waits_for_an_address_that_swallows_packets(lab, way):
+def test_workers_wait_for_an_address_that_swallows_packets(lab):
     # A listener that never accepts and whose queue is full: the kernel drops further connection requests.
     with socket.create_server(("127.0.0.1", lab.port), backlog=0):
         fillers = [socket.socket() for _ in range(2)]
         for filler in fillers:
             filler.setblocking(False)
             filler.connect_ex(("127.0.0.1", lab.port))
-        worker = lab.worker(*WAYS[way])
-        stays_true(lambda: not worker.ended, 4, lambda: worker.output)
+        workers = start(lab, ways=ONE_PROCESS)
+        all_wait(workers, 4)
         for filler in fillers:
             filler.close()
-    joins(lab, worker, within=LIMIT + 1)
+    join(lab, workers, within=LIMIT + 1)
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_waiting_worker_gives_up_when_its_death_timeout_is_over(lab, way):
-    worker = lab.worker(*WAYS[way], "--death-timeout", "3")
-    assert worker.exit_code(within=15) == 1
+def test_waiting_workers_give_up_when_their_death_timeout_is_over(lab):
+    workers = start(lab, "--death-timeout", "3")
+    assert {way: worker.exit_code(within=15) for way, worker in workers.items()} == dict.fromkeys(WAYS, 1)
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_waiting_worker_leaves_at_once_on_sigterm(lab, way):
-    worker = lab.worker(*WAYS[way])
-    worker.sees(r"Run preload setup: exec", 2 if way == "two processes" else 1)
-    sent = worker.terminate()
-    worker.exit_code(within=15)
-    wait_until(lambda: worker.ended, 1)
-    assert worker.lines[-1][0] - sent < 3 * PATIENCE
+def test_waiting_workers_leave_at_once_on_sigterm(lab):
+    workers = start(lab)
+    for way, worker in workers.items():
+        worker.sees(r"Run preload setup: exec", processes(way))
+    sent = {way: worker.terminate() for way, worker in workers.items()}
+    for way, worker in workers.items():
+        worker.exit_code(within=15)
+        assert worker.lines[-1][0] - sent[way] < 3 * PATIENCE, way
+
+
+def test_a_worker_that_is_refused_while_it_is_told_to_stop_does_not_wait_on(lab):
+    lab.script(STOPPED, PYTHONPATH=SOURCES).sees("STOPPED")
 
 
 def test_the_worker_of_a_nanny_does_not_wait_again(lab):
