@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use dask_operator_api::DaskWorkerGroup;
 use e2e::bed::Bed;
 use e2e::manifests;
 use e2e::workload::Workload;
@@ -89,6 +90,12 @@ async fn who_has_nothing_leaves_first_and_half_a_gigabyte_is_moved_before_its_wo
 async fn a_worker_whose_user_has_a_hook_of_their_own_is_left_to_it() -> Result<()> {
     let hook = json!({"lifecycle": {"preStop": {"exec": {"command": ["true"]}}}});
     let (bed, workload) = at_work("hooked", hook).await?;
+    let told = |groups: &[Arc<DaskWorkerGroup>]| {
+        let conditions =
+            groups.iter().filter_map(|group| group.status.as_ref()).flat_map(|one| &one.conditions);
+        conditions.into_iter().any(|one| one.type_ == "DrainUnprotected" && one.reason == "OwnPreStop")
+    };
+    bed.until("", "it is told that they ask nobody", SOON, told).await?;
     let worker = a_worker(&bed).await?;
     bed.api::<Pod>().delete(&worker, &DeleteParams::default()).await?;
     let (reported, succeeded) = workload.finish()?;

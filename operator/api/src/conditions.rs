@@ -26,6 +26,10 @@ pub enum ConditionType {
     Refused,
     /// The user's own `DASK_CONFIG` stands; the cluster's configuration is mounted at `/etc/dask` instead.
     ConfigFallback,
+    /// False where the scheduler loads nothing that could be asked before workers go.
+    SchedulerLink,
+    /// Workers that go ask nobody first.
+    DrainUnprotected,
     /// Workers ended on their own, and those that took their places have yet to prove themselves.
     WorkersFailing,
     /// Pods of workers exist and cannot start.

@@ -32,6 +32,9 @@ pub const RESTART_SCHEDULER: &str = "dask.org/restart-scheduler";
 /// On a cluster or a group: leave `dask-scheduler` and `dask-worker` in commands as they are.
 pub const KEEP_COMMAND: &str = "dask.org/keep-command";
 
+/// On a cluster: its scheduler loads nothing of ours, so that nobody can ask it.
+pub const STOCK_SCHEDULER: &str = "dask.org/stock-scheduler";
+
 /// On a worker pod: how often in a row its predecessors crashed, which decides how long its own crash is waited for.
 pub const CRASHES: &str = "dask.org/crashes";
 

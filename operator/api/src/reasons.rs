@@ -80,6 +80,12 @@ reasons! {
     Deleting in Ready,
     /// A container sets `DASK_CONFIG` itself.
     SetByUser in ConfigFallback,
+    /// The cluster has it so, or the scheduler's own command or variables leave no room. Workers that go lose what only
+    /// they have, and tasks that run there begin again elsewhere.
+    StockScheduler in SchedulerLink,
+    /// The worker's container has a `preStop` of its user's own: an evicted or deleted worker does what that does. When
+    /// fewer are wanted, the operator asks all the same.
+    OwnPreStop in DrainUnprotected,
 
     troubles:
     /// The objects that the operator would make could not have names that derive from this one.

@@ -84,11 +84,6 @@ impl PodSpec {
         }
     }
 
-    /// Whether a container leaves its image to its cluster.
-    pub(crate) fn lacks_an_image(&self) -> bool {
-        self.containers.iter().any(|container| container.get("image").is_none_or(|image| image == ""))
-    }
-
     /// What every pod of ours says: no variables for each Service of the namespace (one named `dask` would
     /// become Dask configuration), and the last words of a container that failed in its status.
     pub(crate) fn set_common(&mut self) {

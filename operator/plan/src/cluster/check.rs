@@ -11,6 +11,7 @@ use crate::pod_spec::PodSpec;
 use crate::problem::Problem;
 
 /// A cluster that can be planned for; made by [`check`] alone.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckedCluster {
     pub(crate) name: ClusterName,
@@ -21,6 +22,7 @@ pub struct CheckedCluster {
     pub(crate) annotations: StringMap,
     pub(crate) deleting: bool,
     pub(crate) keep_command: bool,
+    pub(crate) stock_scheduler: bool,
     pub(crate) restart: Option<String>,
     pub(crate) protection: DisruptionProtection,
     pub(crate) image: Option<String>,
@@ -68,6 +70,7 @@ pub fn check(cluster: &DaskCluster) -> Result<CheckedCluster, Vec<Problem>> {
         labels: metadata.labels.clone().unwrap_or_default(),
         deleting: metadata.deletion_timestamp.is_some(),
         keep_command: annotations.contains_key(labels::KEEP_COMMAND),
+        stock_scheduler: annotations.contains_key(labels::STOCK_SCHEDULER),
         restart: annotations.get(labels::RESTART_SCHEDULER).cloned(),
         protection: cluster.spec.disruption_protection.unwrap_or_default(),
         annotations,

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 pub(super) use budget::budget;
 pub(super) use config::config;
-pub(super) use deployment::{deployment, deployment_notes, scheduler_hash};
+pub(super) use deployment::{deployment, deployment_notes, scheduler_hash, stock_because};
 pub(super) use group::{default_group, pushed, worker, worker_hash};
 pub(super) use service::{service, service_hash, service_notes};
 

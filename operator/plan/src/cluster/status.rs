@@ -138,6 +138,12 @@ fn troubles(cluster: &CheckedCluster, observed: &Observed, outcome: &Outcome) ->
             "a container sets DASK_CONFIG; the cluster's configuration is at /etc/dask/operator.yaml there";
         troubles.push(troubles::trouble(Reason::SetByUser, message));
     }
+    troubles.extend(desired::stock_because(cluster).map(|why| Verdict {
+        type_: ConditionType::SchedulerLink,
+        status: false,
+        reason: Reason::StockScheduler,
+        message: format!("the scheduler cannot be asked before workers go: {why}"),
+    }));
     troubles.extend(outdated(cluster, observed));
     troubles.sort_by_key(|trouble| trouble.type_);
     troubles

@@ -5,6 +5,6 @@ mod pod;
 mod waiting;
 mod worker;
 
-pub(super) use leaving::leaves_as_we_say;
+pub(super) use leaving::{has_own_hook, leaves_as_we_say};
 pub(super) use pod::{pod, template};
 pub(super) use waiting::waits_by_itself;

@@ -6,6 +6,7 @@ use dask_operator_api::worker_group::DaskWorkerGroupStatus;
 use jiff::Timestamp;
 
 use super::check::CheckedGroup;
+use super::desired;
 use super::observed::{Observed, Stage};
 use super::pods;
 use super::roll;
@@ -99,6 +100,11 @@ fn troubles(group: &CheckedGroup, observed: &Observed, outcome: &Outcome, now: T
     troubles.extend(pods::cannot_start(group, observed));
     troubles.extend(pods::kept_from_leaving(group, observed));
     troubles.extend(roll::told(group, observed));
+    if desired::has_own_hook(group) {
+        let message =
+            "the worker's container has a preStop of its own, so a worker that is evicted asks nobody first";
+        troubles.push(troubles::trouble(Reason::OwnPreStop, message));
+    }
     troubles.sort_by_key(|trouble| trouble.type_);
     troubles
 }

@@ -11,6 +11,7 @@ use crate::command;
 use crate::container::{self, Container};
 use crate::hash::hash;
 use crate::metadata::{StringMap, layered, passed_on, string_map, template_annotations, template_labels};
+use crate::pod_spec::PodSpec;
 
 /// One replica, `Recreate`: two schedulers of one cluster would each hold half of its workers.
 pub(in crate::cluster) fn deployment(cluster: &CheckedCluster, settings: &Settings) -> Value {
@@ -52,6 +53,7 @@ pub(in crate::cluster) fn scheduler_hash(cluster: &CheckedCluster) -> String {
         "annotations": template_annotations(scheduler.metadata.as_ref()),
         "image": cluster.image.as_ref().filter(|_| scheduler.pod.lacks_image()),
         "keepCommand": cluster.keep_command.then_some(true),
+        "stockScheduler": cluster.stock_scheduler.then_some(true),
         "resources": scheduler.resources,
         "config": cluster.config.as_ref().map(Value::to_string),
         "spec": scheduler.pod.clone().into_value(),
@@ -74,7 +76,12 @@ fn pod_labels(cluster: &CheckedCluster, selector: &StringMap) -> StringMap {
     layered([&cluster.labels, &of_template, selector, &reserved])
 }
 
-fn pod(cluster: &CheckedCluster, settings: &Settings) -> Value {
+/// Why its scheduler answers nobody, if it does not.
+pub(in crate::cluster) fn stock_because(cluster: &CheckedCluster) -> Option<String> {
+    link::hidden_by(with_command(cluster).main(), cluster)
+}
+
+fn with_command(cluster: &CheckedCluster) -> PodSpec {
     let mut pod = cluster.scheduler.pod.clone();
     let main = pod.main_mut();
     if container::is_ours_to_complete(main) {
@@ -83,7 +90,12 @@ fn pod(cluster: &CheckedCluster, settings: &Settings) -> Value {
     if !cluster.keep_command {
         command::modernise(main);
     }
-    link::inject(main, &cluster.uid);
+    pod
+}
+
+fn pod(cluster: &CheckedCluster, settings: &Settings) -> Value {
+    let mut pod = with_command(cluster);
+    link::inject(pod.main_mut(), cluster);
     pod.complete_images(cluster.image.as_ref().unwrap_or(&settings.default_image));
     pod.set_common();
     if cluster.config.is_some() {

@@ -1,5 +1,8 @@
 //! What the scheduler loads so that workers can leave without a loss, and the operator can ask it.
 
+use dask_operator_api::labels;
+
+use super::super::check::CheckedCluster;
 use crate::command::{self, Process};
 use crate::container::{self, Container};
 use crate::link::{self, TOKEN_VARIABLE};
@@ -11,14 +14,26 @@ const STUB: &str = include_str!("../../../../preload/generated/scheduler-preload
 
 const VARIABLE: &str = "DASK_DISTRIBUTED__SCHEDULER__PRELOAD";
 
-/// Makes a recognised scheduler answer; leaves alone one whose preloads are said where they hide ours.
-pub(super) fn inject(container: &mut Container, cluster_uid: &str) {
-    let hidden = command::has_flag(container, "--preload") || container::has_env(container, VARIABLE);
-    if command::process(container) != Process::Scheduler || hidden {
+/// Makes a scheduler answer, unless something hides what would.
+pub(super) fn inject(container: &mut Container, cluster: &CheckedCluster) {
+    if hidden_by(container, cluster).is_some() {
         return;
     }
     container::append_env(container, "OPERATOR_PRELOAD", SOURCE.trim_end());
     link::append_preload(container, VARIABLE, STUB.trim_end());
-    container::append_env(container, TOKEN_VARIABLE, &link::token(cluster_uid));
+    container::append_env(container, TOKEN_VARIABLE, &link::token(&cluster.uid));
     container::append_field(container, "OPERATOR_POD_UID", "metadata.uid");
+}
+
+/// What keeps the scheduler of this container from answering.
+pub(super) fn hidden_by(container: &Container, cluster: &CheckedCluster) -> Option<String> {
+    if cluster.stock_scheduler {
+        Some(format!("the annotation {} says so", labels::STOCK_SCHEDULER))
+    } else if command::process(container) != Process::Scheduler {
+        Some("its command is none that is known".to_owned())
+    } else if command::has_flag(container, "--preload") {
+        Some("its command has --preload".to_owned())
+    } else {
+        container::has_env(container, VARIABLE).then(|| format!("it has the variable {VARIABLE}"))
+    }
 }

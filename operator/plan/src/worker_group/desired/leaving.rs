@@ -42,7 +42,12 @@ pub(super) fn inject(pod: &mut PodSpec, cluster_uid: &str) {
 
 /// Whether nothing in the group's template says how its pods are to end.
 pub(in crate::worker_group) fn leaves_as_we_say(group: &CheckedGroup) -> bool {
-    !has_hook(group.pod.main()) && group.pod.grace_seconds().is_none()
+    !has_own_hook(group) && group.pod.grace_seconds().is_none()
+}
+
+/// Whether its workers do something else before they go.
+pub(in crate::worker_group) fn has_own_hook(group: &CheckedGroup) -> bool {
+    has_hook(group.pod.main())
 }
 
 fn has_hook(container: &Container) -> bool {

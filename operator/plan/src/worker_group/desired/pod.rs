@@ -53,7 +53,7 @@ pub(in crate::worker_group) fn template(group: &CheckedGroup, cluster: &Cluster)
     for of_the_group in ["replicas", "drain", "updateStrategy"] {
         worker[of_the_group] = Value::Null;
     }
-    let image = cluster.image.as_ref().filter(|_| group.pod.lacks_an_image());
+    let image = cluster.image.as_ref().filter(|_| group.pod.lacks_image());
     hash(&json!([worker, image, group.keep_command]))
 }
 
