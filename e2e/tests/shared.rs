@@ -19,6 +19,8 @@ mod losses;
 mod old_commands;
 #[path = "shared/protection.rs"]
 mod protection;
+#[path = "shared/restarting.rs"]
+mod restarting;
 #[path = "shared/rolling.rs"]
 mod rolling;
 #[path = "shared/scaling.rs"]

@@ -60,7 +60,8 @@ async fn six_workers_are_replaced_under_a_running_graph_and_never_are_fewer_regi
     assert_eq!((&reported["fewest"], &reported["blamed"]), (&json!(6), &json!(0)), "{reported}");
     until_outdated(&bed, "the roll is over", |told| told.is_none()).await?;
     bed.until_ready("demo", SOON).await?;
-    assert!(names(&bed, WORKERS).await?.is_disjoint(&before));
+    let all_new = |pods: &[Arc<Pod>]| pods.iter().all(|pod| !before.contains(&pod.name_any()));
+    bed.until(WORKERS, "none of the first is left", SOON, all_new).await?;
     assert_eq!(names(&bed, "generation=two").await?.len(), 6);
     assert_eq!(names(&bed, SCHEDULERS).await?, scheduler);
     Ok(())
