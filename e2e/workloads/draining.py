@@ -9,10 +9,8 @@ are no problem of its own; anything else that goes wrong is one, and so are more
 import hashlib
 import os
 import random
-import threading
 import time
 import traceback
-from contextlib import suppress
 
 import cloudpickle
 import dask
@@ -24,11 +22,10 @@ from dask.distributed import futures_of
 import draining_plan as plan
 import draining_watch as watch
 from draining_data import Data
+from draining_end import LAST_READ, LAST_ROUND, bounded, told_to_end
 from draining_losses import Losses, new_log
 from session import report, session
 
-# Seconds from the start: no round begins after this; nothing is waited for; it ends all the same.
-LAST_ROUND, LAST_READ, LAST = 480, 570, 595
 # How many tasks of a round take scattered data.
 WEIGHED = 3
 # How many results of a round are kept, and for how many rounds.
@@ -180,25 +177,10 @@ def work(load, until, enough):
     return "" if enough.is_set() else "nobody said enough"
 
 
-def listen(enough):
-    """Read until it is enough; without a buffer, which a thread would hold until the process ends."""
-    with open(0, "rb", buffering=0, closefd=False) as lines:
-        next((line for line in lines if line.strip() == b"enough"), None)
-    enough.set()
-
-
-def end_anyway():
-    with suppress(SystemExit):
-        report("draining", "it did not end", why="it did not end")
-    os._exit(1)
-
-
 def main():
     started = time.monotonic()
-    enough, guard = threading.Event(), threading.Timer(LAST, end_anyway)
-    guard.daemon = True
-    guard.start()
-    threading.Thread(target=listen, args=[enough], daemon=True).start()
+    bounded()
+    enough = told_to_end()
     log, log_there = new_log()
     with session(workers=int(os.environ.get("WORKERS", "3"))) as client:
         # Neither the scheduler nor the workers have this file.

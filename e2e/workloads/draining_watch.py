@@ -84,11 +84,9 @@ def in_reach(key, dask_scheduler):
     return task is not None and not dask_scheduler.running.isdisjoint(task.who_has)
 
 
-def state_of(key, dask_scheduler):
-    """Return what a task waits for in the end, as a sentence."""
+def waits_for(key, dask_scheduler):
+    """Return the key, the state and the worker of the task that another one waits for in the end."""
     task = dask_scheduler.tasks.get(key)
     while task and task.waiting_on:
         task = next(iter(task.waiting_on))
-    if not task:
-        return f"{key} is unknown"
-    return f"{key} waits for {task.key}, which is {task.state} on {task.processing_on}"
+    return (task.key, task.state, str(task.processing_on)) if task else (key, "unknown", "no worker")
