@@ -87,6 +87,11 @@ def in_reach(key, dask_scheduler):
 def waits_for(key, dask_scheduler):
     """Return the key, the state and the worker of the task that another one waits for in the end."""
     task = dask_scheduler.tasks.get(key)
-    while task and task.waiting_on:
-        task = next(iter(task.waiting_on))
+    while task and task.state != "erred" and (before := inputs_missing(task)):
+        task = before[0]
     return (task.key, task.state, str(task.processing_on)) if task else (key, "unknown", "no worker")
+
+
+def inputs_missing(task):
+    """Return what a task waits for; one that Dask does not compute again waits for inputs that failed."""
+    return [*(task.waiting_on or ()), *(given for given in task.dependencies if given.state == "erred")]

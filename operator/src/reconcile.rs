@@ -153,10 +153,8 @@ impl<'a, K: Reconcile> Look<'a, K> {
         let held = self.context.backoff.held(self.by, self.object.meta().generation);
         let held = held.filter(|_| !plan.apply.is_empty());
         if held.is_some() {
-            // What is deleted beside a create is what that was to replace.
-            let creates = plan.apply.iter().any(|apply| apply.create().is_some());
-            let delete = if creates { Vec::new() } else { plan.delete };
-            plan = Plan { delete, wake: plan.wake, ..Plan::default() };
+            plan.delete.retain(|delete| !delete.replaced);
+            plan = Plan { delete: plan.delete, wake: plan.wake, ..Plan::default() };
         }
         let mut outcome = self.context.writer.apply(self.by, &plan, &self.context.ledger).await;
         if let Some((wait, failures)) = held {

@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 pub(crate) type StringMap = BTreeMap<String, String>;
 
 /// Our own notes on an object, which say nothing about its children.
-const OWN_NOTES: [&str; 7] = [
+const OWN_NOTES: [&str; 8] = [
     labels::PUSHED_REPLICAS,
     labels::PUSHED_WORKER,
     labels::TEMPLATE_HASH,
     labels::KEEP_COMMAND,
+    labels::STOCK_SCHEDULER,
     labels::CRASHES,
     labels::DRAINING,
     labels::RESTART_SCHEDULER,

@@ -113,6 +113,8 @@ pub struct Delete {
     pub uid: String,
     /// How long the object may take to end, in seconds; by default what it says itself.
     pub grace: Option<u32>,
+    /// Whether it stays until all that is to be created was: that takes its place, and until then it can be read.
+    pub replaced: bool,
     /// How it left, if it is a worker's pod that its scheduler has let go.
     pub drained: Option<Drain>,
 }

@@ -68,7 +68,7 @@ pub(crate) fn news(previous: &[Condition], next: &[Condition]) -> Vec<Event> {
     let pairs = TOLD.iter().map(|type_| (find(previous, *type_), find(next, *type_)));
     let told = pairs.filter_map(|pair| match pair {
         (Some(before), Some(now)) if before.reason == now.reason => None,
-        (_, Some(now)) => Some(told(&now.reason, &now.message)),
+        (_, Some(now)) => Some(announced(&now.reason, &now.message)),
         (Some(before), None) if is_followed(next) => Some(recovered(before)),
         (_, None) => None,
     });
@@ -100,7 +100,7 @@ pub(crate) fn invalid(previous: &[Condition], next: &[Condition]) -> Option<Even
 }
 
 /// A Warning, unless it is as it should be.
-fn told(reason: &str, note: &str) -> Event {
+fn announced(reason: &str, note: &str) -> Event {
     let trouble = Reason::named(reason).is_none_or(Reason::is_trouble);
     let kind = if trouble { EventKind::Warning } else { EventKind::Normal };
     Event { kind, ..warning(reason, note) }

@@ -55,5 +55,12 @@ pub fn plan(
 }
 
 fn delete(pod: &WorkerPod) -> Delete {
-    Delete { kind: Kind::Pod, name: pod.name.clone(), uid: pod.uid.clone(), grace: None, drained: None }
+    Delete {
+        kind: Kind::Pod,
+        name: pod.name.clone(),
+        uid: pod.uid.clone(),
+        grace: None,
+        replaced: true,
+        drained: None,
+    }
 }

@@ -34,6 +34,7 @@ struct World {
     /// Whether workers of so many threads start at all.
     starts: fn(u32) -> bool,
     silent: bool,
+    stock: bool,
     at: Timestamp,
     seed: u64,
 }
@@ -56,6 +57,7 @@ impl World {
             strategy,
             starts: |_| true,
             silent: false,
+            stock: false,
             at: Timestamp::UNIX_EPOCH,
             seed: 0,
         };
@@ -92,6 +94,7 @@ impl World {
             "drains": drains.collect::<Vec<_>>()});
         let facts = Facts::read(facts.to_string().as_bytes()).map(Arc::new);
         let facts = facts.map_or_else(Link::Unreachable, Link::Preload);
+        let facts = if self.stock { Link::Stock } else { facts };
         let link = if self.silent { Link::Unreachable("silent".to_owned()) } else { facts };
         Observed { cluster: Some(cluster), pods: self.pods.clone(), link, ..Observed::default() }
     }
@@ -321,6 +324,45 @@ fn fewer_workers_are_wanted_meanwhile_and_those_of_the_earlier_template_leave_fi
     }
     assert!(names(&world).is_superset(&new));
     assert_eq!((world.pods.len(), world.templates().len()), (3, 1));
+}
+
+#[test]
+fn those_told_to_leave_stay_when_the_new_ones_die() {
+    let mut world = World::changed(3, 3, 0);
+    world.step();
+    world.time_goes_on();
+    world.step();
+    assert_eq!(world.pods.iter().filter(|pod| pod.mark.is_some()).count(), 3);
+    let threads_of_before = world.pods[0].template.clone();
+    world.pods.retain(|pod| pod.template == threads_of_before);
+    world.cordoned = names(&world);
+    world.starts = |threads| threads == 1;
+    for _ in 0..10 {
+        let plan = world.step();
+        assert!(plan.delete.is_empty(), "{plan:#?}");
+        world.time_goes_on();
+    }
+    assert!(world.cordoned.is_empty());
+    assert!(world.pods.iter().all(|pod| pod.mark.is_none()));
+}
+
+#[test]
+fn one_that_took_the_place_of_a_crashed_one_is_counted_when_it_has_run_for_long() {
+    let mut world = World::changed(2, 1, 0);
+    world.step();
+    world.pods.last_mut().unwrap().crashes = 1;
+    world.time_goes_on();
+    assert!(world.step().is_empty());
+    world.at += SignedDuration::from_mins(10);
+    assert_eq!(world.step().apply.len(), 1);
+}
+
+#[test]
+fn one_that_is_not_ready_for_a_while_and_has_worked_does_not_go_at_once() {
+    let mut world = World::changed(3, 1, 0);
+    world.stock = true;
+    world.pods[0].stage = Stage::NotReady;
+    assert_eq!(world.step().delete, []);
 }
 
 #[test]

@@ -28,9 +28,9 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Writes what a plan says, in parallel, in the name of the reconciled object. What is deleted beside something new
-    /// was to be replaced by it, and stays, readable, when that failed or is still to come; unless it takes the place
-    /// in a quota that the new one needs. A change that fails holds nothing else up.
+    /// Writes what a plan says, in parallel, in the name of the reconciled object. What is replaced by something new
+    /// stays, readable, when that failed or is still to come; unless it takes the place in a quota that the new one
+    /// needs. Nothing else holds up anything.
     pub(crate) async fn apply(&self, by: &Reconciled, plan: &Plan, ledger: &Ledger) -> Outcome {
         let applied = plan.apply.iter();
         let mut new =
@@ -40,12 +40,10 @@ impl Writer {
         let full = |failure: &Failure| failure.kind == FailureKind::Refused(Reason::QuotaExceeded);
         let is_whole = created.failures.is_empty() && new.next().is_none();
         let needs_places = !created.failures.is_empty() && created.failures.iter().all(full);
-        let outcome = merged(created, changed);
-        if !is_whole && !needs_places {
-            return outcome;
-        }
-        let mut deleted = plan.delete.iter().map(|delete| self.delete(by, delete, ledger).boxed());
-        merged(outcome, in_turns(&mut deleted).await)
+        let goes = |delete: &&Delete| !delete.replaced || is_whole || needs_places;
+        let deleted = plan.delete.iter().filter(goes);
+        let mut deleted = deleted.map(|delete| self.delete(by, delete, ledger).boxed());
+        merged(merged(created, changed), in_turns(&mut deleted).await)
     }
 
     async fn create(&self, by: &Reconciled, create: &Create, ledger: &Ledger) -> Outcome {
@@ -269,7 +267,7 @@ mod tests {
             Caller { client: server.client("operator"), gate: Gate::new(), metrics: Metrics::new(), tenure };
         let uid = ended["metadata"]["uid"].as_str().unwrap().to_owned();
         let name = "ended".to_owned();
-        let delete = Delete { kind: Kind::Pod, name, uid, grace: None, drained: None };
+        let delete = Delete { kind: Kind::Pod, name, uid, grace: None, replaced: true, drained: None };
         let plan = Plan { apply, delete: vec![delete], ..Plan::default() };
         let by =
             Reconciled { kind: Kind::DaskWorkerGroup, key: Key::new("team", "group"), uid: "g".to_owned() };

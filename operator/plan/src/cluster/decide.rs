@@ -104,6 +104,7 @@ pub(super) fn budget_no_more(cluster: &CheckedCluster, observed: &Observed) -> O
         name,
         uid: budget.uid.clone(),
         grace: None,
+        replaced: false,
         drained: None,
     })
 }

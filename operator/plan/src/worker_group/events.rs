@@ -6,6 +6,7 @@ use super::check::CheckedGroup;
 use super::decide::Decision;
 use super::leave::Leaving;
 use super::observed::{Observed, WorkerPod};
+use super::roll::is_outdated;
 use crate::facts::{Drain, DrainState};
 use crate::plan::{Event, EventKind};
 use crate::troubles;
@@ -22,7 +23,10 @@ pub(super) fn of_decision(
     let grows = !decision.create.is_empty() || !decision.delete.is_empty();
     let acts = grows || leaving.needs_facts || !leaving.delete.is_empty();
     let note = format!("from {live} to {} workers", group.wanted);
-    (scaled && acts && live != group.wanted).then(|| Event {
+    let outdated = is_outdated(group, observed);
+    // More are there while some are replaced.
+    let rolls = observed.pods.iter().any(|pod| pod.is_live() && outdated(pod));
+    (scaled && acts && !rolls && live != group.wanted).then(|| Event {
         kind: EventKind::Normal,
         reason: "Scaled".to_owned(),
         action: "Scale",

@@ -52,11 +52,14 @@ pub(super) fn leave(group: &CheckedGroup, observed: &Observed, now: Timestamp) -
     let look = Look { group, observed, roll, index, now };
     let live = observed.pods.iter().filter(|pod| pod.is_live());
     let (marked, staying): (Vec<_>, Vec<_>) = live.partition(|pod| pod.leaves_since().is_some());
-    let (replaced, mut marked): (Vec<_>, Vec<_>) =
+    let (mut replaced, mut marked): (Vec<_>, Vec<_>) =
         marked.into_iter().partition(|pod| look.roll.is_outdated(pod));
     let surplus = look.surplus(&marked, &staying);
-    marked.sort_by_key(|pod| (look.far(pod), pod.leaves_since(), &pod.name));
-    let wanted_again = marked.split_off(marked.len().min(surplus));
+    for some in [&mut marked, &mut replaced] {
+        some.sort_by_key(|pod| (look.far(pod), pod.leaves_since(), &pod.name));
+    }
+    let mut wanted_again = marked.split_off(marked.len().min(surplus));
+    wanted_again.extend(replaced.split_off(replaced.len().saturating_sub(look.lacking(&staying))));
     let more = surplus - marked.len();
     for pod in replaced.into_iter().chain(marked) {
         look.go_on(pod, &mut leaving);
@@ -86,6 +89,12 @@ impl<'a> Look<'a> {
         let outdated = staying.iter().filter(|pod| self.roll.is_outdated(pod)).count();
         let most = self.group.wanted + self.roll.surge(outdated) + usize::from(sabotage::is(Bug::OneTooMany));
         (marked.len() + staying.len()).saturating_sub(most)
+    }
+
+    /// How many more are to be at work, by the scheduler's word: those that were to take over may have ended.
+    fn lacking(&self, staying: &[&WorkerPod]) -> usize {
+        let least = if self.index.is_some() { self.roll.least() } else { 0 };
+        least.saturating_sub(self.at_work(staying))
     }
 
     fn drain(&self, pod: &WorkerPod) -> Option<&'a Drain> {
@@ -193,7 +202,14 @@ impl Leaving {
 }
 
 fn delete(pod: &WorkerPod, grace: Option<u32>) -> Delete {
-    Delete { kind: Kind::Pod, name: pod.name.clone(), uid: pod.uid.clone(), grace, drained: None }
+    Delete {
+        kind: Kind::Pod,
+        name: pod.name.clone(),
+        uid: pod.uid.clone(),
+        grace,
+        replaced: false,
+        drained: None,
+    }
 }
 
 /// The UID alone says which pod is meant: its version changes with each word of its node.

@@ -76,7 +76,9 @@ pub(super) fn kept_from_leaving(group: &CheckedGroup, observed: &Observed) -> Op
     }
     let stays = Some(Mark::Stays(group.generation.unwrap_or(0)));
     let kept: Vec<_> = live().filter(|pod| pod.mark == stays).map(|pod| pod.name.as_str()).collect();
-    let first = kept.iter().min().filter(|_| live().count() > group.wanted)?;
+    let outdated = is_outdated(group, observed);
+    let is_due = live().count() > group.wanted || live().any(|pod| pod.mark == stays && outdated(pod));
+    let first = kept.iter().min().filter(|_| is_due)?;
     told(
         Reason::WorkersKept,
         format!("{} workers stay that could not leave in time; the first is {first}", kept.len()),

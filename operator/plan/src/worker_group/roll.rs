@@ -3,15 +3,15 @@
 use std::cell::LazyCell;
 use std::collections::BTreeSet;
 
-use dask_operator_api::conditions::{Reason, Verdict};
+use dask_operator_api::conditions::{ConditionType, Reason, Verdict};
 use dask_operator_api::parts::UpdateType;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::check::CheckedGroup;
+use super::decide::is_ours_to_decide;
 use super::desired;
-use super::observed::{Observed, Stage, WorkerPod};
+use super::observed::{Mark, Observed, WorkerPod};
 use crate::facts::Link;
-use crate::pod_status::Trouble;
 use crate::sabotage::{self, Bug};
 use crate::troubles;
 
@@ -49,12 +49,15 @@ impl<'a> Roll<'a> {
         self.surge.min(outdated)
     }
 
+    /// How many are to be at work at any time.
+    pub(super) fn least(&self) -> usize {
+        self.wanted.saturating_sub(self.unavailable) * usize::from(!sabotage::is(Bug::RollsAtOnce))
+    }
+
     /// How many may go now, and how many of those may be at work: so many of `all` that stay are at work, and so many
     /// new ones are on their way.
     pub(super) fn may_go(&self, all: usize, at_work: usize, on_their_way: usize) -> (usize, usize) {
-        let least =
-            self.wanted.saturating_sub(self.unavailable) * usize::from(!sabotage::is(Bug::RollsAtOnce));
-        (all.saturating_sub(least + on_their_way), at_work.saturating_sub(least))
+        (all.saturating_sub(self.least() + on_their_way), at_work.saturating_sub(self.least()))
     }
 }
 
@@ -80,15 +83,16 @@ fn outdated<'a>(group: &CheckedGroup, observed: &'a Observed) -> impl Iterator<I
     observed.pods.iter().filter(move |pod| pod.is_live() && is_outdated(pod))
 }
 
-/// What people are told while workers of an earlier template are there.
-pub(super) fn told(group: &CheckedGroup, observed: &Observed) -> Option<Verdict> {
-    let count = outdated(group, observed).count();
-    if count == 0 || group.deleting || observed.cluster.is_none() {
+/// What people are told while workers of an earlier template are there; `troubles` may keep new ones from taking over.
+pub(super) fn told(group: &CheckedGroup, observed: &Observed, troubles: &[Verdict]) -> Option<Verdict> {
+    let kept = Some(Mark::Stays(group.generation.unwrap_or(0)));
+    let count = outdated(group, observed).filter(|pod| pod.mark != kept).count();
+    if count == 0 || !is_ours_to_decide(group, observed) {
         return None;
     }
     let strategy = group.worker.update_strategy.clone().unwrap_or_default();
     let old = format!("{count} workers are of an earlier template");
-    let (reason, message) = match (strategy.type_.unwrap_or_default(), stalled(group, observed)) {
+    let (reason, message) = match (strategy.type_.unwrap_or_default(), stalled(observed, troubles)) {
         (UpdateType::OnDelete, _) => (Reason::ReplacedOnDelete, format!("{old}; delete their pods")),
         (UpdateType::RollingUpdate, Some(why)) => (Reason::UpdateStalled, format!("{old} and stay: {why}")),
         (UpdateType::RollingUpdate, None) => (Reason::RollingUpdate, format!("{old} and are being replaced")),
@@ -97,23 +101,14 @@ pub(super) fn told(group: &CheckedGroup, observed: &Observed) -> Option<Verdict>
 }
 
 /// What keeps the new workers from taking over.
-fn stalled(group: &CheckedGroup, observed: &Observed) -> Option<String> {
-    let is_outdated = is_outdated(group, observed);
-    let current = observed.pods.iter().filter(|pod| !pod.terminating && !is_outdated(pod));
-    let failing = current.filter_map(|pod| Some((pod, trouble(pod)?)));
-    let first = failing.min_by_key(|(pod, trouble)| (trouble.reason, &pod.name));
+fn stalled(observed: &Observed, troubles: &[Verdict]) -> Option<String> {
+    let keeps = [ConditionType::Refused, ConditionType::WorkersCannotStart, ConditionType::WorkersFailing];
+    let first = troubles.iter().find(|trouble| keeps.contains(&trouble.type_));
     let silent = match &observed.link {
         Link::Unreachable(why) => Some(format!("the scheduler cannot be asked: {why}")),
         Link::Unasked | Link::Stock | Link::Preload(_) => None,
     };
-    first.map(|(pod, trouble)| format!("pod {}: {}", pod.name, trouble.words)).or(silent)
-}
-
-fn trouble(pod: &WorkerPod) -> Option<&Trouble> {
-    match &pod.stage {
-        Stage::Ended(end) => Some(&end.trouble).filter(|_| end.failed),
-        _ => pod.trouble.as_ref(),
-    }
+    first.map(|trouble| trouble.message.clone()).or(silent)
 }
 
 #[cfg(test)]

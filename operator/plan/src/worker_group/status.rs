@@ -99,7 +99,8 @@ fn troubles(group: &CheckedGroup, observed: &Observed, outcome: &Outcome, now: T
     troubles.extend(pods::failing(group, observed, now));
     troubles.extend(pods::cannot_start(group, observed));
     troubles.extend(pods::kept_from_leaving(group, observed));
-    troubles.extend(roll::told(group, observed));
+    let roll = roll::told(group, observed, &troubles);
+    troubles.extend(roll);
     if desired::has_own_hook(group) {
         let message =
             "the worker's container has a preStop of its own, so a worker that is evicted asks nobody first";

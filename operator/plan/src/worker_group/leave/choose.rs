@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use super::{LONG, Leaving, Look, SOON, delete, mark};
 use crate::facts::{Link, Load};
+use crate::worker_group::crashes::HEALTHY_AFTER;
 use crate::worker_group::observed::{Mark, Stage, WorkerPod};
 
 impl Look<'_> {
@@ -33,19 +34,19 @@ impl Look<'_> {
     ) -> Vec<&'p WorkerPod> {
         let (outdated, current): (Vec<_>, Vec<_>) =
             staying.into_iter().partition(|pod| self.roll.is_outdated(pod));
+        let (kept, outdated) = self.kept(outdated);
         if outdated.is_empty() {
-            return current;
+            return current.into_iter().chain(kept).collect();
         }
         leaving.needs_facts = true;
         leaving.wake_at(self.now + LONG);
-        let (kept, outdated) = self.kept(outdated);
         let (useless, mut outdated): (Vec<_>, Vec<_>) =
-            outdated.into_iter().partition(|pod| pod.stage != Stage::Ready && self.has_nothing(pod));
+            outdated.into_iter().partition(|pod| self.never_started(pod));
         self.part_with(useless, leaving);
-        let at_work = |pods: &[&WorkerPod]| pods.iter().filter(|pod| self.is_at_work(pod)).count();
-        let (old, new) = (at_work(&outdated), at_work(&current));
+        let old = self.at_work(&outdated);
+        let new = current.iter().filter(|pod| self.is_at_work(pod) && self.is_proven(pod)).count();
         let all = outdated.len() + current.len() + kept.len();
-        let (any, working) = self.roll.may_go(all, old + new + at_work(&kept), current.len() - new);
+        let (any, working) = self.roll.may_go(all, old + new + self.at_work(&kept), current.len() - new);
         let idle = (outdated.len() - old).min(any);
         let count = if self.may_ask() { idle + working.min(any - idle) } else { 0 };
         outdated.sort_by_cached_key(|pod| (self.is_at_work(pod), self.give_up_first(pod)));
@@ -87,10 +88,26 @@ impl Look<'_> {
         pod.stage == Stage::Unscheduled || unregistered || nobody
     }
 
-    /// As far as anybody can tell.
+    /// It has no node, no worker in it has registered, or it cannot start.
+    fn never_started(&self, pod: &WorkerPod) -> bool {
+        let unregistered = self.index.is_some() && self.load(pod).is_none();
+        let cannot = pod.trouble.is_some() && self.has_nothing(pod);
+        pod.stage == Stage::Unscheduled || (pod.stage != Stage::Ready && (unregistered || cannot))
+    }
+
+    pub(super) fn at_work(&self, pods: &[&WorkerPod]) -> usize {
+        pods.iter().filter(|pod| self.is_at_work(pod)).count()
+    }
+
+    /// As far as anybody can tell. One that is short of memory is.
     fn is_at_work(&self, pod: &WorkerPod) -> bool {
-        let registered = self.load(pod).map_or(self.observed.link == Link::Stock, |load| load.runs);
+        let registered = self.load(pod).map_or(self.observed.link == Link::Stock, |load| !load.is_cordoned);
         pod.stage == Stage::Ready && registered
+    }
+
+    /// It has not taken the place of one that crashed a short while ago.
+    fn is_proven(&self, pod: &WorkerPod) -> bool {
+        pod.crashes == 0 || pod.created + HEALTHY_AFTER <= self.now
     }
 
     /// Whether somebody tells, or nobody ever will.
