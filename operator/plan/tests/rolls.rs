@@ -327,26 +327,6 @@ fn fewer_workers_are_wanted_meanwhile_and_those_of_the_earlier_template_leave_fi
 }
 
 #[test]
-fn those_told_to_leave_stay_when_the_new_ones_die() {
-    let mut world = World::changed(3, 3, 0);
-    world.step();
-    world.time_goes_on();
-    world.step();
-    assert_eq!(world.pods.iter().filter(|pod| pod.mark.is_some()).count(), 3);
-    let threads_of_before = world.pods[0].template.clone();
-    world.pods.retain(|pod| pod.template == threads_of_before);
-    world.cordoned = names(&world);
-    world.starts = |threads| threads == 1;
-    for _ in 0..10 {
-        let plan = world.step();
-        assert!(plan.delete.is_empty(), "{plan:#?}");
-        world.time_goes_on();
-    }
-    assert!(world.cordoned.is_empty());
-    assert!(world.pods.iter().all(|pod| pod.mark.is_none()));
-}
-
-#[test]
 fn one_that_took_the_place_of_a_crashed_one_is_counted_when_it_has_run_for_long() {
     let mut world = World::changed(2, 1, 0);
     world.step();

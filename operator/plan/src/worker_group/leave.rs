@@ -52,14 +52,11 @@ pub(super) fn leave(group: &CheckedGroup, observed: &Observed, now: Timestamp) -
     let look = Look { group, observed, roll, index, now };
     let live = observed.pods.iter().filter(|pod| pod.is_live());
     let (marked, staying): (Vec<_>, Vec<_>) = live.partition(|pod| pod.leaves_since().is_some());
-    let (mut replaced, mut marked): (Vec<_>, Vec<_>) =
+    let (replaced, mut marked): (Vec<_>, Vec<_>) =
         marked.into_iter().partition(|pod| look.roll.is_outdated(pod));
     let surplus = look.surplus(&marked, &staying);
-    for some in [&mut marked, &mut replaced] {
-        some.sort_by_key(|pod| (look.far(pod), pod.leaves_since(), &pod.name));
-    }
-    let mut wanted_again = marked.split_off(marked.len().min(surplus));
-    wanted_again.extend(replaced.split_off(replaced.len().saturating_sub(look.lacking(&staying))));
+    marked.sort_by_key(|pod| (look.far(pod), pod.leaves_since(), &pod.name));
+    let wanted_again = marked.split_off(marked.len().min(surplus));
     let more = surplus - marked.len();
     for pod in replaced.into_iter().chain(marked) {
         look.go_on(pod, &mut leaving);
@@ -89,12 +86,6 @@ impl<'a> Look<'a> {
         let outdated = staying.iter().filter(|pod| self.roll.is_outdated(pod)).count();
         let most = self.group.wanted + self.roll.surge(outdated) + usize::from(sabotage::is(Bug::OneTooMany));
         (marked.len() + staying.len()).saturating_sub(most)
-    }
-
-    /// How many more are to be at work, by the scheduler's word: those that were to take over may have ended.
-    fn lacking(&self, staying: &[&WorkerPod]) -> usize {
-        let least = if self.index.is_some() { self.roll.least() } else { 0 };
-        least.saturating_sub(self.at_work(staying))
     }
 
     fn drain(&self, pod: &WorkerPod) -> Option<&'a Drain> {

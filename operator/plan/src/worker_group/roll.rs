@@ -50,7 +50,7 @@ impl<'a> Roll<'a> {
     }
 
     /// How many are to be at work at any time.
-    pub(super) fn least(&self) -> usize {
+    fn least(&self) -> usize {
         self.wanted.saturating_sub(self.unavailable) * usize::from(!sabotage::is(Bug::RollsAtOnce))
     }
 

@@ -95,7 +95,7 @@ impl Look<'_> {
         pod.stage == Stage::Unscheduled || (pod.stage != Stage::Ready && (unregistered || cannot))
     }
 
-    pub(super) fn at_work(&self, pods: &[&WorkerPod]) -> usize {
+    fn at_work(&self, pods: &[&WorkerPod]) -> usize {
         pods.iter().filter(|pod| self.is_at_work(pod)).count()
     }
 
