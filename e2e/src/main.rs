@@ -3,7 +3,7 @@
 mod args;
 mod bench;
 mod demo;
-mod drained;
+mod many_drains;
 mod sizes;
 mod suite;
 
@@ -37,7 +37,7 @@ fn run(command: Command, progress: &mut Progress) -> Result<()> {
         Command::Bench { what } => bench::bench(&what.unwrap_or(Benchmark::Latency), progress),
         Command::Test(options) => suite::run(&options, progress),
         Command::Simulate { histories, seed } => suite::simulate(histories, seed),
-        Command::Drains(options) => drained::run(&options, progress),
+        Command::Drains(options) => many_drains::run(&options, progress),
         Command::Kubectl { arguments } => cluster::become_kubectl(&arguments),
         Command::Images { kinds } => {
             let cluster = up::up(progress)?;

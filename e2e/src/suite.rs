@@ -14,6 +14,9 @@ use e2e::{binaries, commands, operator, python};
 use crate::args::TestOptions;
 
 const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+/// As many as fit beside the preloads.
+const HISTORIES: u32 = 500;
+
 /// Tests on a cluster, some of a binary.
 struct Suite {
     name: &'static str,
@@ -95,8 +98,9 @@ pub(crate) fn simulate(histories: u64, seed: u64) -> Result<()> {
 
 /// Both at once: histories need nothing but processors, and Dask's processes, which mostly wait, come first.
 fn simulation_and_preloads(progress: &mut Progress) -> Result<()> {
-    say("1000 histories from seed 0; `cargo e2e simulate` plays 100000");
+    say(&format!("{HISTORIES} histories from seed 0; `cargo e2e simulate` plays 100000"));
     let mut command = behind(&simulation_test(""));
+    command.env("SIMULATION_HISTORIES", HISTORIES.to_string());
     let mut simulation = command.spawn().with_context(|| format!("running {command:?}"))?;
     let preloaded = preloads(progress);
     let simulated = simulation.wait().context("waiting for the simulation")?;

@@ -1,12 +1,8 @@
 //! Tests for which only the embedded cluster will do: they read its audit log, or a folder that its pods share with us.
 #![cfg(feature = "cluster")]
 
-use std::time::Duration;
-
-use anyhow::Result;
-use e2e::bed::Bed;
-use e2e::manifests;
-use serde_json::json;
+#[path = "audited/at_work.rs"]
+mod at_work;
 
 /// Tests that need all of it, one after the other.
 #[path = "audited"]
@@ -36,29 +32,4 @@ mod together {
     mod latency;
     #[path = "together/writes.rs"]
     mod writes;
-}
-
-const SOON: Duration = Duration::from_mins(1);
-/// Less than the tasks would still run; Dask's own patience alone is longer.
-const WITHOUT_WAITING: Duration = Duration::from_secs(30);
-/// Starts a minute's task on every worker that outlives its client, and returns once each is running.
-const MINUTES_OF_WORK: &str = "
-import time
-from dask.distributed import fire_and_forget
-for worker in client.scheduler_info()['workers']:
-    fire_and_forget(client.submit(time.sleep, 60, workers=[worker], pure=False))
-while not all(client.run(lambda dask_worker: dask_worker.state.executing_count).values()):
-    time.sleep(0.05)
-";
-
-/// One worker under a nanny and one without, each with a task that runs for a minute.
-async fn busy(name: &str) -> Result<Bed> {
-    let bed = Bed::new(name).await?;
-    bed.apply(&manifests::cluster("demo", 1))?;
-    let plain = json!([{"name": "worker", "args": ["dask", "worker", "--no-nanny", "--name", "$(DASK_WORKER_NAME)"]}]);
-    let worker = json!({"replicas": 1, "threads": 1, "spec": {"containers": plain}});
-    bed.apply(&manifests::group_of("plain", &json!({"cluster": "demo", "worker": worker})))?;
-    bed.until_registered("demo", 2, SOON).await?;
-    bed.client("demo", MINUTES_OF_WORK)?;
-    Ok(bed)
 }

@@ -63,7 +63,7 @@ def main():
                 for i, need in enumerate(chain)
             ]
             count += len(chain)
-            wait(chain)
+            wait(chain, timeout=PATIENCE)
         left = first & set(client.nthreads())
         twice = [
             name

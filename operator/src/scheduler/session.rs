@@ -204,7 +204,8 @@ impl Session {
 
     fn learn(&self, link: Link, triggers: &Triggers) {
         let mut state = self.state();
-        if matches!(link, Link::Preload(_)) {
+        // Where nothing of ours answers, no order can lie.
+        if matches!(link, Link::Preload(_) | Link::Stock) {
             state.given.values_mut().for_each(|given| given.told |= given.over);
         }
         if state.link != link {
@@ -273,5 +274,22 @@ mod tests {
         assert_eq!((course.revision, course.pause), (7, Duration::ZERO));
         course.take(failed());
         assert_eq!(course.revision, 0);
+    }
+
+    #[test]
+    fn an_order_without_an_answer_is_open_until_facts_come_or_nothing_of_ours_can_answer() {
+        for (learned, is_open) in [
+            (Link::Unreachable(String::new()), true),
+            (Link::Preload(Arc::default()), false),
+            (Link::Stock, false),
+        ] {
+            let address = ([127, 0, 0, 1], 8787).into();
+            let session = Session::new(Place { pod_uid: String::new(), address, token: String::new() });
+            let asks = [Ask { order: Order::Uncordon, pod: "pod".to_owned(), ip: None }];
+            assert_eq!(session.due(&asks).len(), 1);
+            session.is_over(&asks.iter().collect::<Vec<_>>());
+            session.learn(learned, &Triggers::new().0);
+            assert_eq!(session.unsettled().contains("pod"), is_open);
+        }
     }
 }

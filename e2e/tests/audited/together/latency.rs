@@ -7,6 +7,8 @@ use anyhow::Result;
 use e2e::bed::Bed;
 use e2e::{latency, manifests};
 
+use crate::at_work;
+
 const SOON: Duration = Duration::from_mins(1);
 #[tokio::test]
 async fn the_phase_is_running_soon_after_the_apply() -> Result<()> {
@@ -50,9 +52,9 @@ async fn a_cluster_at_rest_is_gone_soon_after_its_deletion() -> Result<()> {
 
 #[tokio::test]
 async fn a_cluster_at_work_is_gone_without_waiting_for_its_tasks() -> Result<()> {
-    let bed = crate::busy("busy").await?;
+    let bed = at_work::busy("busy").await?;
     let took = latency::of_deletion(&bed, "demo").await?;
     println!("deletion -> everything gone, under running tasks: {took:?}");
-    assert!(took < crate::WITHOUT_WAITING, "{took:?}");
+    assert!(took < at_work::WITHOUT_WAITING, "{took:?}");
     Ok(())
 }

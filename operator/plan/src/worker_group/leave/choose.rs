@@ -83,16 +83,19 @@ impl Look<'_> {
 
     /// Nothing can be lost with it, or nobody can be asked.
     fn has_nothing(&self, pod: &WorkerPod) -> bool {
-        let unregistered = self.index.is_some() && self.load(pod).is_none();
         let nobody = !self.has_scheduler() || self.observed.link == Link::Stock;
-        pod.stage == Stage::Unscheduled || unregistered || nobody
+        pod.stage == Stage::Unscheduled || self.is_unregistered(pod) || nobody
     }
 
     /// It has no node, no worker in it has registered, or it cannot start.
     fn never_started(&self, pod: &WorkerPod) -> bool {
-        let unregistered = self.index.is_some() && self.load(pod).is_none();
         let cannot = pod.trouble.is_some() && self.has_nothing(pod);
-        pod.stage == Stage::Unscheduled || (pod.stage != Stage::Ready && (unregistered || cannot))
+        let never = self.is_unregistered(pod) || cannot;
+        pod.stage == Stage::Unscheduled || (pod.stage != Stage::Ready && never)
+    }
+
+    fn is_unregistered(&self, pod: &WorkerPod) -> bool {
+        self.index.is_some() && self.load(pod).is_none()
     }
 
     fn at_work(&self, pods: &[&WorkerPod]) -> usize {
