@@ -18,6 +18,10 @@ use crate::manifests;
 use crate::workload::Start;
 
 const WORKERS: u32 = 3;
+/// So many leave at once, at most.
+const MOST_AT_ONCE: u32 = 2;
+/// Those that do are told so many milliseconds one after the other, at most.
+const APART: u32 = 300;
 const PODS: &str = "dask.org/component=worker";
 const SOON: Duration = Duration::from_mins(2);
 const BODIES: &str = "/bodies";
@@ -43,7 +47,7 @@ pub enum Way {
     DrainNode,
 }
 
-/// One run: a cluster, a workload, and so many workers that leave one after the other.
+/// One run: a cluster, a workload, and so many times that one or two of its workers leave.
 #[derive(Clone, Debug)]
 pub struct Drains {
     /// The beginning of its namespace's name.
@@ -89,29 +93,44 @@ impl Shape {
 impl Way {
     pub const ALL: [Self; 4] = [Self::ScaleDown, Self::Evict, Self::Delete, Self::DrainNode];
 
-    async fn go(self, bed: &Bed, victim: &str) -> Result<()> {
+    /// Has them leave, almost at once, and returns when they are gone.
+    async fn go(self, bed: &Bed, victims: &[&String], chance: &mut Chance) -> Result<()> {
         match self {
             Self::ScaleDown => {
-                bed.kubectl(&["scale", "dsk/demo", &format!("--replicas={}", WORKERS - 1)])?;
-                let left = |pods: &[Arc<Pod>]| pods.len() == WORKERS as usize - 1;
-                bed.until(PODS, "one worker fewer", SOON, left).await?;
+                let stay = WORKERS as usize - victims.len();
+                bed.kubectl(&["scale", "dsk/demo", &format!("--replicas={stay}")])?;
+                bed.until(PODS, "fewer workers", SOON, |pods: &[Arc<Pod>]| pods.len() == stay).await?;
                 bed.kubectl(&["scale", "dsk/demo", &format!("--replicas={WORKERS}")])?;
                 return Ok(());
             }
-            Self::Evict => bed.api::<Pod>().evict(victim, &EvictParams::default()).await.map(drop)?,
-            Self::Delete => bed.kubectl(&["delete", "pod", victim, "--wait=false"]).map(drop)?,
-            Self::DrainNode => drain_node(bed, victim).await?,
+            Self::DrainNode => drain_node(bed, victims).await?,
+            Self::Evict | Self::Delete => {
+                for victim in victims {
+                    self.remove(bed, victim).await?;
+                    tokio::time::sleep(Duration::from_millis(chance.below(APART).into())).await;
+                }
+            }
         }
-        let gone = |pods: &[Arc<Pod>]| pods.iter().all(|pod| pod.name_any() != victim);
-        bed.until(PODS, &format!("{victim} is gone"), SOON, gone).await.map(drop)
+        let gone = |pods: &[Arc<Pod>]| pods.iter().all(|pod| !victims.contains(&&pod.name_any()));
+        bed.until(PODS, &format!("{victims:?} are gone"), SOON, gone).await.map(drop)
+    }
+
+    async fn remove(self, bed: &Bed, victim: &str) -> Result<()> {
+        match self {
+            Self::Evict => bed.api::<Pod>().evict(victim, &EvictParams::default()).await.map(drop)?,
+            _ => bed.kubectl(&["delete", "pod", victim, "--wait=false"]).map(drop)?,
+        }
+        Ok(())
     }
 }
 
-/// As somebody does who takes a node out of service; yet only one pod is to go.
-async fn drain_node(bed: &Bed, victim: &str) -> Result<()> {
+/// As somebody does who takes a node out of service; yet only these pods are to go.
+async fn drain_node(bed: &Bed, victims: &[&String]) -> Result<()> {
     let nodes = Api::<Node>::all(bed.client.clone()).list(&ListParams::default()).await?;
     let node = nodes.items.first().context("no node")?.name_any();
-    bed.kubectl(&["label", "pod", victim, "victim=yes"])?;
+    for victim in victims {
+        bed.kubectl(&["label", "pod", victim, "victim=yes"])?;
+    }
     let drain = ["drain", &node, "--pod-selector=victim=yes", "--force", "--delete-emptydir-data"];
     let drained = bed.cluster.kubectl(&[&drain[..], &["--ignore-daemonsets", "--timeout=120s"]].concat());
     bed.cluster.kubectl(&["uncordon", &node])?;
@@ -157,15 +176,17 @@ impl Drains {
         Ok(counted)
     }
 
-    /// One worker leaves, and another one takes its place.
+    /// One worker leaves, or two do shortly one after the other, and others take their places.
     async fn leave(&self, bed: &Bed, chance: &mut Chance, all: u64) -> Result<()> {
         tokio::time::sleep(Duration::from_millis(chance.below(2000).into())).await;
         let pods = bed.until(PODS, "workers", SOON, |pods: &[Arc<Pod>]| !pods.is_empty()).await?;
         let mut names: Vec<_> = pods.iter().map(|pod| pod.name_any()).collect();
         names.sort();
-        let victim = chance.one_of(&names).context("nobody is there")?;
+        let first = chance.below(WORKERS) as usize;
+        let count = 1 + chance.below(MOST_AT_ONCE) as usize;
+        let victims: Vec<_> = names.iter().cycle().skip(first).take(count.min(names.len())).collect();
         let way = chance.one_of(self.ways).context("no way to leave")?;
-        way.go(bed, victim).await.with_context(|| format!("{way:?} {victim}"))?;
+        way.go(bed, &victims, chance).await.with_context(|| format!("{way:?} {victims:?}"))?;
         bed.until_registered("demo", all, SOON).await
     }
 

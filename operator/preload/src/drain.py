@@ -36,6 +36,8 @@ def remember(pod, ip):
         seen={},
         left={},
         lost={},
+        # When each of them was asked to be copied.
+        asked={},
         began=time.monotonic(),
         # The last report: keys are remembered no longer than a drain takes.
         told=None,
@@ -66,7 +68,7 @@ def close(drain, verdict):
     """End the record of a drain."""
     drain.verdict = verdict
     drain.told = report(drain)
-    drain.seen, drain.left, drain.lost = {}, {}, {}
+    drain.seen, drain.left, drain.lost, drain.asked = {}, {}, {}, {}
 
 
 def note_loss(scheduler, address):

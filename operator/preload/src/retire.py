@@ -18,6 +18,9 @@ from watch import changed
 # What Dask calls a paused worker that will not go on by itself.
 CORDONED = "closing_gracefully"
 
+# A copy that has not come after this many seconds is asked for again, as Dask's own policies do.
+ASKED_AGAIN = 2
+
 # A pod that goes anyway waits for a shuffle to end and for peers to have memory again; and while its actors
 # are lost, what else it has need not be.
 MAY_PASS = "vetoed", "peers paused", "actors"
@@ -72,7 +75,7 @@ async def give_up(scheduler, drain):
 
 
 async def until_over(scheduler, drain):
-    pause, verdict, copied = 0.01, "", 0
+    pause, verdict = 0.01, ""
     while True:
         began = time.monotonic()
         # A connection may have broken that the scheduler still believes in.
@@ -82,12 +85,6 @@ async def until_over(scheduler, drain):
             break
         # Long lists of keys are not looked at so often.
         pause = max(min(pause * 1.5, 0.2), 20 * (time.monotonic() - began))
-        if drain.left and drain.why in ("", "actors"):
-            if not drain.unfinished or began > drain.until - drain.reserve:
-                await copy_away(scheduler, drain)
-            elif drain.leaving and not drain.why and len(drain.seen) > copied:
-                copied = len(drain.seen)
-                begin_copying(scheduler, drain)
         await asyncio.sleep(pause)
     if drain.leaving and verdict != "ready" and drain.why != "closing":
         # The pod goes, whatever is on it: its tasks are not to be blamed for that.
@@ -111,6 +108,8 @@ def step(scheduler, drain):
         cordon(scheduler, drain, states)
         if is_empty(drain, states):
             return "lost" if drain.lost else "refused" if drain.why else "ready"
+    if drain.cordoned:
+        copy_away(scheduler, drain)
     return ""
 
 
@@ -161,44 +160,29 @@ def send(scheduler, state, status):
         scheduler.stream_comms[state.address].send(order)
 
 
-def begin_copying(scheduler, drain):
-    """Have copied away what is there while tasks execute: the pod may have less time than was said.
+def copy_away(scheduler, drain):
+    """Have copied to peers that stay what nobody else keeps, while tasks execute: there may be less time.
 
-    Nothing waits for it and it may fail: what is not copied then is copied in the end.
+    Dask's own retirement drops what another worker holds, also one that is about to go: this drops nothing.
     """
-    with contextlib.suppress(Exception):
-        from distributed.active_memory_manager import ActiveMemoryManagerExtension, RetireWorker
+    from distributed.active_memory_manager import ActiveMemoryManagerExtension, ActiveMemoryManagerPolicy
 
-        policies = {RetireWorker(address) for address in drain.addresses.intersection(scheduler.workers)}
-        ActiveMemoryManagerExtension(scheduler, policies, register=False, start=False).run_once()
+    now = time.monotonic()
+    due = [key for key in drain.left if drain.asked.get(key, 0) < now - ASKED_AGAIN]
+    drain.asked.update(dict.fromkeys(due, now))
 
+    class Copy(ActiveMemoryManagerPolicy):
+        def run(self):
+            for key in due:
+                yield "replicate", scheduler.tasks[key], None
 
-async def copy_away(scheduler, drain):
-    """Have the only copies copied away, for as long as there is time."""
-    here = drain.addresses.intersection(scheduler.workers)
-    if drain.why == "actors":
-        # Dask refuses to retire a worker that has actors.
-        copies = scheduler.replicate(keys=list(drain.left), n=1)
-    else:
-        copies = scheduler.retire_workers(workers=list(here), remove=False, close_workers=False)
-    # A key may be released meanwhile, and the last peer pause: the next look sees it.
-    with contextlib.suppress(asyncio.TimeoutError, KeyError, ValueError):
-        await asyncio.wait_for(copies, max(0.1, drain.until - time.monotonic()))
-    stop_moving(scheduler, here)
-
-
-def stop_moving(scheduler, addresses):
-    """Take back the orders to copy everything away, which outlive the call that gave them."""
-    policies = getattr(scheduler.extensions.get("amm"), "policies", set())
-    for policy in list(policies):
-        if type(policy).__name__ == "RetireWorker" and policy.address in addresses:
-            policies.discard(policy)
+    if due:
+        ActiveMemoryManagerExtension(scheduler, {Copy()}, register=False, start=False).run_once()
 
 
 def uncordon(scheduler, drain):
     """Let the workers go on; they tell the scheduler themselves."""
     drain.cordoned = False
-    stop_moving(scheduler, drain.addresses)
     for state in workers_of(scheduler, drain.pod_name, drain.pod_ip):
         if state.status.name == CORDONED:
             send(scheduler, state, "running")

@@ -119,9 +119,9 @@ def keep(pod, count, size=1000):
 """
 
 
-def held(lab, *arguments, pods=2):
+def held(lab, *arguments, pods=2, **environ):
     """A cluster with a client that knows how to hold tasks."""
-    cluster = Cluster(lab, "--no-dashboard").open()
+    cluster = Cluster(lab, "--no-dashboard", **environ).open()
     names = cluster.with_pods(pods, "--no-nanny", *arguments)
     client = cluster.client()
     client.run(HOLD + f"here = {str(lab.folder)!r}\nopen(here + '/bodies', 'w').close()")
@@ -385,6 +385,21 @@ def test_what_a_leaving_pod_has_is_copied_before_its_task_ends_and_the_result_af
         0,
     ]
     client.run("begun('a')")
+
+
+def test_what_only_pods_that_leave_hold_is_copied_to_one_that_stays(lab):
+    no_policy = {"DASK_DISTRIBUTED__SCHEDULER__ACTIVE_MEMORY_MANAGER__START": "false"}
+    cluster, [first, second, _], client = held(lab, pods=3, **no_policy)
+    both = f"workers=[address({first!r}), address({second!r})]"
+    client.run(f"kept = keep({first!r}, 5); client.replicate(kept, {both})")
+    # The second has what the first has, and is the next to go before the first is gone.
+    assert [cluster.retire(name)["state"] for name in (first, second)] == ["ready", "ready"]
+    for name in (first, second):
+        cluster.pods[name][1].end()
+    cluster.scheduler.sees("Remove worker", 2)
+    holders = client.run("", "[len(holders) for holders in client.who_has(kept).values()]")
+    assert holders == [1] * 5, "the scheduler has forgotten results, or computes them again"
+    assert client.run("", "[len(result) for result in client.gather(kept)]") == [1000] * 5
 
 
 def test_what_is_forgotten_with_data_is_told_and_told_again(lab):
