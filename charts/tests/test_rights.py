@@ -9,8 +9,10 @@ def test_the_operator_may_do_what_it_does_and_no_more():
     assert set(grants(the("ClusterRole", render()))) == {
         (f"{dask}/daskclusters", ("list", "watch"), ()),
         (f"{dask}/daskworkergroups", (*read, "create", "patch"), ()),
+        (f"{dask}/daskautoscalers", (*read, "patch"), ()),
         (f"{dask}/daskclusters/status", ("patch",), ()),
         (f"{dask}/daskworkergroups/status", ("patch",), ()),
+        (f"{dask}/daskautoscalers/status", ("patch",), ()),
         (f"{dask}/daskclusters/finalizers", ("update",), ()),
         (f"{dask}/daskworkergroups/finalizers", ("update",), ()),
         ("/pods", (*read, "create", "patch", "delete"), ()),

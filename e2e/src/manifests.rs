@@ -74,6 +74,13 @@ pub fn group_of(name: &str, spec: &Value) -> String {
     with(kind, name, spec)
 }
 
+/// An autoscaler of a cluster's default group, or of those that the spec names.
+pub fn autoscaler(name: &str, cluster: &str, spec: &Value) -> String {
+    let mut spec = spec.clone();
+    spec["cluster"] = json!(cluster);
+    with(json!({"apiVersion": "kubernetes.dask.org/v1", "kind": "DaskAutoscaler"}), name, &spec)
+}
+
 /// Two workers of two threads, so small that a few hundred megabytes do not fit into one of them.
 pub fn two_small_workers(name: &str) -> String {
     let resources = json!({"requests": {"cpu": "20m", "memory": "400Mi"}, "limits": {"memory": "400Mi"}});

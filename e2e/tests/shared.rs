@@ -1,6 +1,8 @@
 //! Tests on a cluster that leave the operator alone, so that several run at once.
 #![cfg(feature = "cluster")]
 
+#[path = "shared/autoscaling.rs"]
+mod autoscaling;
 #[path = "shared/bad_input.rs"]
 mod bad_input;
 #[path = "shared/configuration.rs"]

@@ -14,7 +14,8 @@ def session(workers=1):
     address = os.environ.get("DASK_SCHEDULER_ADDRESS")
     if address:
         with Client(address) as client:
-            client.wait_for_workers(workers, timeout=120)
+            if workers:
+                client.wait_for_workers(workers, timeout=120)
             yield client
     else:
         with (

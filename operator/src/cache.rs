@@ -1,4 +1,4 @@
-//! What the watches show: two stores of raw objects, and small records of everything else.
+//! What the watches show: stores of raw objects, and small records of everything else.
 
 mod child;
 mod guard;
@@ -7,7 +7,7 @@ mod objects;
 mod pod;
 mod record;
 
-use dask_operator_api::{DaskCluster, DaskWorkerGroup};
+use dask_operator_api::{DaskAutoscaler, DaskCluster, DaskWorkerGroup};
 use dask_operator_plan::Kind;
 use kube::{Resource, ResourceExt};
 use tokio::sync::watch;
@@ -17,14 +17,16 @@ pub(crate) use guard::Guarded;
 pub(crate) use index::Index;
 pub(crate) use objects::Objects;
 pub(crate) use pod::{Pod, PodRecord, Scheduler};
-pub(crate) use record::{GroupRecord, Key, Meta, Record};
+pub(crate) use record::{Key, Meta, OfCluster, Record};
 
 /// Everything that reconciles read; they never ask the API server.
 #[derive(Default)]
 pub(crate) struct Cache {
     pub(crate) clusters: Objects<DaskCluster>,
     pub(crate) groups: Objects<DaskWorkerGroup>,
-    pub(crate) groups_of_cluster: Index<GroupRecord>,
+    pub(crate) autoscalers: Objects<DaskAutoscaler>,
+    pub(crate) groups_of_cluster: Index<OfCluster>,
+    pub(crate) autoscalers_of_cluster: Index<OfCluster>,
     pub(crate) schedulers: Index<PodRecord<Scheduler>>,
     pub(crate) workers: Index<PodRecord>,
     pub(crate) deployments: Index<ChildRecord>,
@@ -48,6 +50,7 @@ impl Cache {
         match kind {
             Kind::DaskCluster => stored(&self.clusters, key),
             Kind::DaskWorkerGroup => stored(&self.groups, key),
+            Kind::DaskAutoscaler => stored(&self.autoscalers, key),
             Kind::ConfigMap => indexed(&self.configs, key),
             Kind::Deployment => indexed(&self.deployments, key),
             Kind::Pod => indexed(&self.workers, key),
@@ -60,6 +63,7 @@ impl Cache {
     pub(crate) fn complete(&self) {
         self.clusters.complete();
         self.groups.complete();
+        self.autoscalers.complete();
         self.complete.send_replace(true);
     }
 

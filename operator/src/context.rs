@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dask_operator_plan::{Kind, Settings, Suffixes};
 use jiff::Timestamp;
 
+use crate::autoscaler::Courses;
 use crate::cache::Cache;
 use crate::kubernetes::{Backoff, Ledger, Reconciled, Reporter, Writer};
 use crate::scheduler::Links;
@@ -19,6 +20,7 @@ pub(crate) struct Context {
     pub(crate) reporter: Reporter,
     pub(crate) backoff: Backoff,
     pub(crate) links: Links,
+    pub(crate) courses: Courses,
     pub(crate) clock: Clock,
     pub(crate) chance: Chance,
     pub(crate) leading: AtomicBool,
@@ -43,6 +45,9 @@ impl Context {
         self.backoff.succeeded(by);
         if by.kind == Kind::DaskCluster {
             self.links.forget(&by.key);
+        }
+        if by.kind == Kind::DaskAutoscaler {
+            self.courses.forget(&by.key);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The operator as a library: the binary starts it, tests run it against an API server of their own.
 
 pub mod args;
+mod autoscaler;
 mod cache;
 mod cluster;
 mod context;

@@ -73,7 +73,7 @@ impl Drains {
 /// A trouble, as objects are counted by.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct TroubleLabels {
-    pub(crate) kind: &'static str,
+    pub(crate) kind: String,
     pub(crate) condition: String,
     pub(crate) reason: String,
 }
@@ -181,7 +181,7 @@ mod tests {
     fn a_trouble_is_counted_by_object_and_gone_when_it_is_over() {
         let metrics = Metrics::new();
         let trouble = || TroubleLabels {
-            kind: "DaskCluster",
+            kind: "DaskCluster".to_owned(),
             condition: "Refused".to_owned(),
             reason: "QuotaExceeded".to_owned(),
         };

@@ -4,22 +4,25 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use dask_operator_api::{DaskCluster, DaskWorkerGroup};
+use dask_operator_api::{DaskAutoscaler, DaskCluster, DaskWorkerGroup};
 use dask_operator_plan::Settings;
 use futures::{StreamExt, stream};
 use kube::Client;
 use kube::runtime::Controller;
 use kube::runtime::events::{Recorder, Reporter as EventSource};
+use kube::runtime::reflector::ObjectRef;
+use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::cache::Cache;
+use crate::autoscaler::Courses;
+use crate::cache::{Cache, Guarded};
 use crate::context::{Chance, Clock, Context};
 use crate::kubernetes::{
     Backoff, Caller, Gate, Lease, LeaseError, Ledger, Reporter, Tenure, Writer, with_deadline,
 };
 use crate::metrics::Metrics;
-use crate::reconcile::{on_error, reconcile};
+use crate::reconcile::{Reconcile, on_error, reconcile};
 use crate::scheduler::{Links, Schedulers};
 use crate::server::Health;
 use crate::shutdown::Shutdown;
@@ -98,6 +101,7 @@ impl Operator {
             ledger: Ledger::default(),
             backoff: Backoff::default(),
             links: Links::new(schedulers, Arc::clone(&triggers), tenure.clone()),
+            courses: Courses::default(),
             clock: clock.clone(),
             chance,
             leading: AtomicBool::new(false),
@@ -145,20 +149,27 @@ async fn farewell(shutdown: &Shutdown) {
     tokio::time::sleep(FAREWELL).await;
 }
 
-/// Both controllers. Everything that can change an object's plan arrives through its trigger.
+/// All controllers. Everything that can change an object's plan arrives through its trigger.
 async fn controllers(context: Arc<Context>, queues: Queues, shutdown: &Shutdown) {
-    let Queues { clusters, groups } = queues;
-    let cluster_controller = Controller::for_stream(stream::pending(), context.cache.clusters.store())
-        .reconcile_on(received(clusters))
+    let Queues { clusters, groups, autoscalers } = queues;
+    futures::join!(
+        controller::<DaskCluster>(Arc::clone(&context), clusters, shutdown),
+        controller::<DaskWorkerGroup>(Arc::clone(&context), groups, shutdown),
+        controller::<DaskAutoscaler>(context, autoscalers, shutdown),
+    );
+}
+
+async fn controller<K: Reconcile + DeserializeOwned>(
+    context: Arc<Context>,
+    queue: UnboundedReceiver<ObjectRef<Guarded<K>>>,
+    shutdown: &Shutdown,
+) {
+    Controller::for_stream(stream::pending(), K::objects(&context.cache).store())
+        .reconcile_on(received(queue))
         .graceful_shutdown_on(shutdown.clone().wait())
-        .run(reconcile::<DaskCluster>, on_error, Arc::clone(&context))
-        .for_each(|_| async {});
-    let group_controller = Controller::for_stream(stream::pending(), context.cache.groups.store())
-        .reconcile_on(received(groups))
-        .graceful_shutdown_on(shutdown.clone().wait())
-        .run(reconcile::<DaskWorkerGroup>, on_error, context)
-        .for_each(|_| async {});
-    futures::join!(cluster_controller, group_controller);
+        .run(reconcile::<K>, on_error, context)
+        .for_each(|_| async {})
+        .await;
 }
 
 fn received<T>(receiver: UnboundedReceiver<T>) -> impl futures::Stream<Item = T> {

@@ -150,6 +150,7 @@ impl<'a, K: Reconcile> Look<'a, K> {
     /// Writes what the plan says. After failures nothing new is tried before their wait is over, whatever triggers a
     /// look; until then they stand as they were told.
     async fn apply(&self, mut plan: Plan) -> (Plan, Outcome) {
+        let scaling = plan.scaling.clone();
         let held = self.context.backoff.held(self.by, self.object.meta().generation);
         let held = held.filter(|_| !plan.apply.is_empty());
         if held.is_some() {
@@ -157,6 +158,7 @@ impl<'a, K: Reconcile> Look<'a, K> {
             plan = Plan { delete: plan.delete, wake: plan.wake, ..Plan::default() };
         }
         let mut outcome = self.context.writer.apply(self.by, &plan, &self.context.ledger).await;
+        outcome.scaling = scaling;
         if let Some((wait, failures)) = held {
             outcome.failures.extend(failures);
             outcome.held = Some(wait);

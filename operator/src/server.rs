@@ -11,9 +11,10 @@ use axum::routing::get;
 use dask_operator_api::conditions;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use crate::cache::{Cache, Guarded};
+use crate::cache::{Cache, Guarded, Objects};
 use crate::context::Context;
 use crate::metrics::TroubleLabels;
+use crate::reconcile::Reconcile;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -56,31 +57,35 @@ async fn metrics(State(health): State<Health>) -> ([(HeaderName, &'static str); 
     let (cache, metrics) = (&health.0.cache, &health.0.writer.caller.metrics);
     metrics.cached("DaskCluster", cache.clusters.len());
     metrics.cached("DaskWorkerGroup", cache.groups.len());
+    metrics.cached("DaskAutoscaler", cache.autoscalers.len());
     metrics.cached("Pod", cache.workers.len() + cache.schedulers.len());
     ([(CONTENT_TYPE, OPEN_METRICS)], metrics.text(troubles(cache)))
 }
 
 /// What the statuses tell.
 fn troubles(cache: &Cache) -> Vec<TroubleLabels> {
-    let clusters = cache.clusters.all();
-    let groups = cache.groups.all();
-    let of_clusters = clusters.iter().filter_map(|object| good(object)?.status.as_ref());
-    let of_groups = groups.iter().filter_map(|object| good(object)?.status.as_ref());
-    let clusters = of_clusters.flat_map(|status| labels("DaskCluster", &status.conditions));
-    clusters.chain(of_groups.flat_map(|status| labels("DaskWorkerGroup", &status.conditions))).collect()
+    let of_clusters = told(&cache.clusters, |cluster| Some(&cluster.status.as_ref()?.conditions));
+    let of_groups = told(&cache.groups, |group| Some(&group.status.as_ref()?.conditions));
+    let of_autoscalers = told(&cache.autoscalers, |one| Some(&one.status.as_ref()?.conditions));
+    of_clusters.into_iter().chain(of_groups).chain(of_autoscalers).collect()
 }
 
-fn good<K>(object: &Guarded<K>) -> Option<&K> {
-    match object {
-        Guarded::Good(object) => Some(object),
+fn told<K>(objects: &Objects<K>, conditions: fn(&K) -> Option<&Vec<Condition>>) -> Vec<TroubleLabels>
+where
+    K: Reconcile,
+{
+    let all = objects.all();
+    let good = all.iter().filter_map(|object| match &**object {
+        Guarded::Good(object) => conditions(object),
         Guarded::Bad { .. } => None,
-    }
+    });
+    good.flat_map(|all| conditions::troubles(all)).map(|condition| labels(&K::kind(&()), condition)).collect()
 }
 
-fn labels(kind: &'static str, all: &[Condition]) -> impl Iterator<Item = TroubleLabels> {
-    conditions::troubles(all).map(move |condition| TroubleLabels {
-        kind,
+fn labels(kind: &str, condition: &Condition) -> TroubleLabels {
+    TroubleLabels {
+        kind: kind.to_owned(),
         condition: condition.type_.clone(),
         reason: condition.reason.clone(),
-    })
+    }
 }

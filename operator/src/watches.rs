@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dask_operator_api::labels::{self, component};
-use dask_operator_api::{DaskCluster, DaskWorkerGroup};
+use dask_operator_api::{DaskAutoscaler, DaskCluster, DaskWorkerGroup};
 use dask_operator_plan::sabotage::{self, Bug};
 use kube::{Api, Resource};
 use thiserror::Error;
@@ -17,7 +17,7 @@ use crate::cache::{Budget, ConfigMap, Deployment, Guarded, Pod, Service};
 use crate::context::Context;
 use crate::triggers::Triggers;
 use follow::{Watched, follow};
-use kinds::{Children, Clusters, Follow, Groups, Schedulers, Workers};
+use kinds::{Autoscalers, Children, Clusters, Follow, Groups, Schedulers, Workers};
 
 /// Watches never end, unless with this.
 #[derive(Debug, Error)]
@@ -63,6 +63,7 @@ impl Watches {
         let scheduler = of(component::SCHEDULER);
         self.watch::<Guarded<DaskCluster>, _>("", || Clusters);
         self.watch::<Guarded<DaskWorkerGroup>, _>("", || Groups);
+        self.watch::<Guarded<DaskAutoscaler>, _>("", || Autoscalers);
         self.watch::<Pod, _>(&format!("{scheduler},{}", labels::CLUSTER_NAME), || Schedulers);
         self.watch::<Pod, _>(&format!("{},{}", of(component::WORKER), labels::WORKER_GROUP_NAME), || Workers);
         self.watch::<Deployment, _>(&scheduler, || Children(|cache| &cache.deployments));

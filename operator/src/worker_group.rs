@@ -12,6 +12,7 @@ use crate::cache::{Cache, Key, Objects};
 use crate::cluster::scheduler_place;
 use crate::context::Context;
 use crate::reconcile::Reconcile;
+use crate::triggers::Follower;
 
 impl Reconcile for DaskWorkerGroup {
     const KIND: dask_operator_plan::Kind = dask_operator_plan::Kind::DaskWorkerGroup;
@@ -36,7 +37,7 @@ impl Reconcile for DaskWorkerGroup {
         let Some(cluster) = cluster else { return };
         let of = Key::new(&key.namespace, &cluster.name);
         if let Some(place) = scheduler_place(&context.cache, &of, &cluster.uid) {
-            context.links.need(key, &of, place, &plan.asks);
+            context.links.need(&Follower::Group(key.clone()), &of, place, &plan.asks);
         }
     }
 

@@ -119,7 +119,10 @@ its own unless told which.
   resources: [daskworkergroups]
   verbs: [get, list, watch, create, patch]
 - apiGroups: [kubernetes.dask.org]
-  resources: [daskclusters/status, daskworkergroups/status]
+  resources: [daskautoscalers]
+  verbs: [get, list, watch, patch]
+- apiGroups: [kubernetes.dask.org]
+  resources: [daskclusters/status, daskworkergroups/status, daskautoscalers/status]
   verbs: [patch]
 # Where OwnerReferencesPermissionEnforcement is on, as in OpenShift, owning an object takes this right.
 - apiGroups: [kubernetes.dask.org]

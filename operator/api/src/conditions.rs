@@ -38,6 +38,18 @@ pub enum ConditionType {
     DrainDelayed,
     /// Some workers were made from an earlier version of the group's template.
     WorkersOutdated,
+    /// Another autoscaler scales the same cluster.
+    NotInCharge,
+    /// A group that an autoscaler names does not exist.
+    GroupNotFound,
+    /// What is known of the work is too old to scale by, or nothing is.
+    FactsStale,
+    /// Somebody else writes the number of workers, too.
+    ReplicasContested,
+    /// Tasks need what no group offers.
+    WorkUnrunnable,
+    /// There are fewer workers than the work asks for.
+    ScalingLimited,
     /// The scheduler or its Service is not what the spec says by now; it goes on until a restart is asked for.
     SchedulerOutdated,
 }

@@ -20,10 +20,7 @@ pub fn crds() -> [CustomResourceDefinition; 4] {
         finished(DaskCluster::crd(), plain),
         finished(DaskWorkerGroup::crd(), spec_may_be_absent),
         finished(DaskJob::crd(), spec_may_be_absent),
-        finished(DaskAutoscaler::crd(), |root| {
-            spec_may_be_absent(root);
-            with_empty_status(root);
-        }),
+        finished(DaskAutoscaler::crd(), spec_may_be_absent),
     ]
 }
 
@@ -69,12 +66,6 @@ fn plain(root: &mut JSONSchemaProps) {
 fn spec_may_be_absent(root: &mut JSONSchemaProps) {
     plain(root);
     root.required = None;
-}
-
-/// No status is written yet, and one that was written before must not be refused.
-fn with_empty_status(root: &mut JSONSchemaProps) {
-    let status = JSONSchemaProps { type_: Some("object".to_owned()), ..JSONSchemaProps::default() };
-    root.properties.get_or_insert_default().insert("status".to_owned(), status);
 }
 
 /// Visits `schema`, which is that of the field `name`, and all below it.

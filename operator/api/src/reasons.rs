@@ -2,8 +2,7 @@
 
 #[macro_use]
 mod definition;
-
-use std::fmt;
+mod named;
 
 use crate::conditions::ConditionType;
 
@@ -36,6 +35,14 @@ reasons! {
     ReplacedOnDelete in WorkersOutdated,
     /// The object is being deleted.
     Deleting in Ready,
+    /// An autoscaler follows the work of its cluster.
+    FollowsWork in Ready,
+    /// An autoscaler says what it would do, and does nothing.
+    Advises in Ready,
+    /// An autoscaler waits for its cluster's scheduler to answer for the first time.
+    AwaitsFacts in Ready,
+    /// More workers would be of use than `maximum` allows.
+    AtMaximum in ScalingLimited,
     /// A container sets `DASK_CONFIG` itself.
     SetByUser in ConfigFallback,
     /// The cluster has it so, or the scheduler's own command or variables leave no room. Workers that go lose what only
@@ -185,46 +192,54 @@ reasons! {
         cure: "Correct the template, or put it back: either is followed at once. Where a quota has no room for one more, set `maxSurge: 0`.",
         look: "kubectl describe daskworkergroup NAME"
     }
+    /// `minimum` of an autoscaler, or of one of its groups, is more than `maximum`, or less than 0. It does nothing.
+    InvalidBounds in Ready {
+        cure: "Correct them. They are followed at once.",
+        look: "kubectl get daskautoscalers"
+    }
+    /// An older autoscaler scales the same cluster, and this one does nothing.
+    OlderAutoscaler in NotInCharge {
+        cure: "Delete one of them. One autoscaler can scale several groups: name them under `groups`.",
+        look: "kubectl get daskautoscalers"
+    }
+    /// A group that an autoscaler names does not exist, or belongs to another cluster. The others are scaled.
+    NoSuchGroup in GroupNotFound {
+        cure: "Make the group, or correct its name: it is the full one, as in `demo-default`.",
+        look: "kubectl get daskworkergroups"
+    }
+    /// The scheduler does not answer. Nothing is scaled by what it said before.
+    SchedulerSilent in FactsStale {
+        cure: "See why: the scheduler hangs, serves its dashboard on another port or by TLS, or a NetworkPolicy keeps the operator away from it.",
+        look: "kubectl logs deployment/NAME-scheduler"
+    }
+    /// The scheduler has nothing that could be asked about its work: it was made by an earlier version, has a preload of
+    /// its own, or the cluster says so.
+    SchedulerTellsNothing in FactsStale {
+        cure: "Restart it with `dask.org/restart-scheduler`, or take its own preload or `dask.org/stock-scheduler` away.",
+        look: "kubectl get dsk NAME --output yaml"
+    }
+    /// Somebody else, an autoscaler of Kubernetes or whoever applies manifests, has changed `worker.replicas` of a group twice
+    /// after the autoscaler did. The group is left to them for ten minutes after their last change.
+    AnotherWriter in ReplicasContested {
+        cure: "Let one of them scale: delete the autoscaler or take the group from it, or delete the other; a GitOps tool should not set `replicas`.",
+        look: "kubectl get daskworkergroup NAME --show-managed-fields --output yaml"
+    }
+    /// Tasks wait that no worker of any group may run: they ask for a resource that none offers, or for a worker that is
+    /// not there. No workers are made for them.
+    NobodyOffers in WorkUnrunnable {
+        cure: "Add a group whose workers offer it (`worker.daskResources`) to the autoscaler, or submit the tasks without it.",
+        look: "kubectl get daskworkergroups --output yaml"
+    }
+    /// Workers of a group do not start or do not stay, so no more are made on top of them. The message says what ails the
+    /// group.
+    GroupCannotGrow in ScalingLimited {
+        cure: "See the group's own conditions. It goes on as soon as its workers start.",
+        look: "kubectl describe daskworkergroup NAME"
+    }
     /// The spec of the scheduler, or of its Service, changed after it was made. A running scheduler is never restarted
     /// unasked, for it holds all work.
     SpecChanged in SchedulerOutdated {
         cure: "Run the command of the message when the work may be lost, or change the spec back.",
         look: "kubectl describe dsk NAME"
-    }
-}
-
-impl Reason {
-    /// The reason of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|reason| reason.to_string() == name)
-    }
-
-    /// Whether it says that workers are being replaced, or are to be.
-    pub fn is_of_a_roll(self) -> bool {
-        matches!(self, Self::RollingUpdate | Self::UpdateStalled)
-    }
-
-    /// Whether somebody may want to do something about it.
-    pub fn is_trouble(self) -> bool {
-        self.advice().is_some()
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_reason_is_found_by_its_name() {
-        for reason in Reason::ALL {
-            assert_eq!(Reason::named(&reason.to_string()), Some(*reason));
-        }
-        assert_eq!(Reason::named("Else"), None);
     }
 }

@@ -7,7 +7,7 @@ mod service;
 
 pub(crate) use fields::{
     cluster_status, conditions, count_or_percentage, dask_resources, free_object, not_both_none, quantity,
-    resources,
+    resources, time,
 };
 pub(crate) use pod::{job_pod_spec, scheduler_pod_spec, worker_pod_spec};
 pub(crate) use service::service_spec;

@@ -1,7 +1,9 @@
 //! What a scheduler tells of itself, as far as decisions read it; `operator/preload/README.md` is the contract.
 
+mod demand;
 mod index;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -9,7 +11,8 @@ use std::sync::Arc;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-pub(crate) use index::{Index, Load};
+pub use demand::{Count, Demand, Tasks};
+pub(crate) use index::{Hold, Index, Load};
 
 /// The schemas that are understood.
 const SCHEMAS: [u32; 1] = [1];
@@ -46,6 +49,9 @@ pub struct Facts {
     workers: Vec<Worker>,
     #[serde(deserialize_with = "bounded")]
     drains: Vec<Drain>,
+    /// Unfinished tasks; None when the scheduler could not count them.
+    #[serde(default, deserialize_with = "demand::told")]
+    pub(crate) demand: Option<Vec<Demand>>,
 }
 
 /// One worker process.
@@ -58,6 +64,14 @@ pub struct Worker {
     pub address: String,
     /// Whether it takes work, in Dask's words.
     pub status: String,
+    /// How many tasks it can execute at once.
+    pub threads: u64,
+    /// Dask's abstract resources that it offers.
+    pub resources: BTreeMap<String, f64>,
+    /// How much memory it may use; 0 if nothing limits it.
+    pub memory_limit: u64,
+    /// Bytes of results that it holds.
+    pub bytes: u64,
     /// Tasks that it executes or that wait there.
     pub processing: u64,
     /// Bytes that only this worker holds.

@@ -3,6 +3,7 @@
 //! For each kind the same rooms: `check` (raw object → checked, or problems), `observed` (what may be known),
 //! `decide` (how many, which, when, each with a reason), `desired` (objects), `status`, `events`.
 
+pub mod autoscaler;
 pub mod cluster;
 mod command;
 mod container;
@@ -22,7 +23,7 @@ mod suffix;
 mod troubles;
 pub mod worker_group;
 
-pub use facts::{Drain, DrainState, Facts, Link, Worker};
+pub use facts::{Count, Demand, Drain, DrainState, Facts, Link, Tasks, Worker};
 pub use hash::hash;
 pub use link::token;
 pub use plan::{

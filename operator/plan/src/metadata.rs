@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use dask_operator_api::labels;
 use dask_operator_api::parts::TemplateMetadata;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde_json::{Value, json};
 
 /// Labels or annotations.
@@ -44,6 +45,16 @@ impl Owner {
             "blockOwnerDeletion": true,
         }])
     }
+}
+
+/// These owners and ours: a merge patch replaces the list, so what others put there is said again.
+pub(crate) fn beside(others: &[OwnerReference], ours: Value) -> Value {
+    let mut all = serde_json::to_value(others).unwrap_or_default();
+    match (&mut all, ours) {
+        (Value::Array(all), Value::Array(ours)) => all.extend(ours),
+        (all, ours) => *all = ours,
+    }
+    all
 }
 
 /// Annotations that a parent passes on to its children.

@@ -7,6 +7,7 @@ use dask_operator_api::conditions::Reason;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::autoscaler::Scaling;
 use crate::facts::Drain;
 
 /// Everything one look at one object leads to. An empty plan means converged.
@@ -24,6 +25,8 @@ pub struct Plan {
     pub events: Vec<Event>,
     /// When to look again although nothing changed.
     pub wake: Option<Timestamp>,
+    /// How many workers groups are to have, if an autoscaler decides that.
+    pub scaling: Option<Scaling>,
 }
 
 impl Plan {
@@ -40,6 +43,8 @@ pub enum Kind {
     DaskCluster,
     /// `kubernetes.dask.org/v1` DaskWorkerGroup.
     DaskWorkerGroup,
+    /// `kubernetes.dask.org/v1` DaskAutoscaler.
+    DaskAutoscaler,
     /// `v1` ConfigMap.
     ConfigMap,
     /// `apps/v1` Deployment.
@@ -177,6 +182,8 @@ pub struct Outcome {
     pub created: Vec<Kind>,
     /// How those left that are deleted now.
     pub drained: Vec<Drain>,
+    /// What an autoscaler decided, whether or not it was written.
+    pub scaling: Option<Scaling>,
     /// Failures are those of an earlier try; the next is this far off.
     pub held: Option<std::time::Duration>,
 }

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use crate::plan::{Event, EventKind, Failure, FailureKind, Outcome};
 
 /// The conditions that are told when they appear, when their reason changes, and when they are over.
-const TOLD: [ConditionType; 10] = [
+const TOLD: [ConditionType; 16] = [
     ConditionType::ClusterNotFound,
     ConditionType::ClusterMismatch,
     ConditionType::NameTaken,
@@ -16,6 +16,12 @@ const TOLD: [ConditionType; 10] = [
     ConditionType::WorkersCannotStart,
     ConditionType::DrainDelayed,
     ConditionType::WorkersOutdated,
+    ConditionType::NotInCharge,
+    ConditionType::GroupNotFound,
+    ConditionType::FactsStale,
+    ConditionType::ReplicasContested,
+    ConditionType::WorkUnrunnable,
+    ConditionType::ScalingLimited,
     ConditionType::SchedulerOutdated,
 ];
 
@@ -82,7 +88,10 @@ fn is_followed(conditions: &[Condition]) -> bool {
 }
 
 fn is_of_spec(reason: Reason) -> bool {
-    matches!(reason, Reason::InvalidName | Reason::InvalidReplicas | Reason::InvalidTemplate)
+    matches!(
+        reason,
+        Reason::InvalidName | Reason::InvalidReplicas | Reason::InvalidTemplate | Reason::InvalidBounds
+    )
 }
 
 fn recovered(before: &Condition) -> Event {

@@ -51,6 +51,7 @@ pub fn plan(
         asks: leaving.asks,
         needs_facts: leaving.needs_facts,
         wake: wakes.into_iter().flatten().filter(|_| !sabotage::is(Bug::NoWake)).min(),
+        scaling: None,
     }
 }
 

@@ -10,6 +10,8 @@ BOUND = "processing", "unrunnable"
 DONE = "memory", "released", "erred", "forgotten"
 
 MOST_TASKS = 20000
+# What comes next is looked for among fewer, since each of these costs more.
+MOST_AHEAD = 5000
 MOST_KINDS = 100
 MOST_NAMES = 20
 
@@ -32,11 +34,15 @@ def note_needs(scheduler, annotations):
 
 def kind_of(scheduler, task):
     """Return the resources, hosts and workers that a task is restricted to."""
-    if task.loose_restrictions:
+    resources, hosts, workers = task.resource_restrictions, task.host_restrictions, task.worker_restrictions
+    if task.loose_restrictions or not (resources or hosts or workers):
         return ANY
-    workers = sorted(worker_name(scheduler, address) for address in task.worker_restrictions or ())
-    resources = sorted((task.resource_restrictions or {}).items())
-    return tuple(resources), tuple(sorted(task.host_restrictions or ())), tuple(workers)
+    # Thousands are asked for in one go, and most have one of the three.
+    return (
+        tuple(sorted(resources.items())) if resources else (),
+        tuple(sorted(hosts)) if hosts else (),
+        tuple(sorted(worker_name(scheduler, address) for address in workers)) if workers else (),
+    )
 
 
 def worker_name(scheduler, address):
@@ -46,7 +52,7 @@ def worker_name(scheduler, address):
 
 def demand_of(scheduler):
     """Return counts and estimated seconds of the unfinished tasks, for each kind of worker that they need."""
-    kinds = defaultdict(lambda: {state: [0, 0.0, 0] for state in UNFINISHED.values()})
+    kinds = defaultdict(lambda: {state: [0, 0.0, 0] for state in [*UNFINISHED.values(), "next"]})
     for name in set(needs).difference(scheduler.task_groups):
         del needs[name]
     for group in scheduler.task_groups.values():
@@ -61,6 +67,8 @@ def demand_of(scheduler):
         for kind, noted in counts.items():
             here = sum(bound.get((kind, told, group), 0) for told in BOUND)
             count_for(scheduler, kinds, kind, "waiting", group, still_waiting(group, noted - here))
+    for (kind, group), count in next_tasks(scheduler).items():
+        add(scheduler, kinds[kind]["next"], group.prefix, count)
     told = (told_kind(kind, states) for kind, states in kinds.items())
     return [*islice((kind for kind in told if kind["tasks"]), MOST_KINDS)]
 
@@ -68,11 +76,29 @@ def demand_of(scheduler):
 def bound_tasks(scheduler):
     """Count the tasks that are restricted and could run, as far as they can be looked at."""
     counts = Counter()
-    at_work = chain.from_iterable(worker.processing for worker in scheduler.workers.values())
-    for tasks, told in zip((at_work, scheduler.unrunnable), BOUND, strict=True):
+    for tasks, told in zip((at_work(scheduler), scheduler.unrunnable), BOUND, strict=True):
         for task in islice(tasks, MOST_TASKS):
-            if task.resource_restrictions or task.worker_restrictions or task.host_restrictions:
-                counts[kind_of(scheduler, task), told, task.group] += 1
+            if (kind := kind_of(scheduler, task)) != ANY:
+                counts[kind, told, task.group] += 1
+    return counts
+
+
+def at_work(scheduler):
+    return chain.from_iterable(worker.processing for worker in scheduler.workers.values())
+
+
+def next_tasks(scheduler):
+    """Count the tasks that wait for nothing but what is at work, as far as they can be looked at."""
+    running = set(islice(at_work(scheduler), MOST_AHEAD))
+    waiters = chain.from_iterable(task.waiters or () for task in running)
+    counts, left = Counter(), MOST_TASKS - MOST_AHEAD
+    for task in set(islice(waiters, MOST_AHEAD - len(running))):
+        needed = task.waiting_on or ()
+        # Where all wait for all, there is far more to compare than there are tasks.
+        if 0 < len(needed) <= min(left, len(running)):
+            left -= len(needed)
+            if needed <= running:
+                counts[kind_of(scheduler, task), task.group] += 1
     return counts
 
 

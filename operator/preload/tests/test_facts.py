@@ -3,18 +3,23 @@
 import json
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 from conftest import PATIENCE, wait_until
+from demand import MOST_AHEAD, next_tasks
 from linked import Cluster, Later, with_times
 
 HERE = Path(__file__).parent
 FIXTURES = HERE / "fixtures"
 
 # Work that holds still: whatever runs waits for an event that never comes.
-STANDSTILL = """
+HOLD = """
 from distributed import Event
 def hold(number, *needs):
     Event("never").wait()
+"""
+
+STANDSTILL = """
 def states(dask_scheduler):
     told = [task.state for task in dask_scheduler.tasks.values()]
     return [told.count(state) for state in ("memory", "no-worker", "waiting")]
@@ -45,7 +50,7 @@ def standstill(lab):
     gpu = cluster.pod("--no-nanny", "--nthreads", "2", "--resources", "GPU=2", group="gpu")
     cluster.scheduler.sees("Register worker", 2)
     client = cluster.client()
-    client.run(f"plain, gpu = {plain!r}, {gpu!r}" + STANDSTILL)
+    client.run(f"plain, gpu = {plain!r}, {gpu!r}" + HOLD + STANDSTILL)
     return cluster, client, plain, gpu
 
 
@@ -101,6 +106,7 @@ def check_demand(told, plain):
     assert demand.pop("{}" + plain) == {"processing": 1}
     assert demand.pop('{"FPGA": 2}') == {"unrunnable": 2}
     gpu, any_worker = demand.pop('{"GPU": 1}'), demand.pop("{}")
+    assert gpu.pop("next", 0) == (0 if "unrunnable" in gpu else 4), "they need all of what may run"
     assert (gpu.pop("waiting"), sum(gpu.values())) == (4, 3)
     assert (any_worker.keys() <= {"processing", "queued"}, sum(any_worker.values())) == (True, 20)
     assert demand == {}
@@ -108,6 +114,107 @@ def check_demand(told, plain):
 
 def counts(kind):
     return {state: told["count"] for state, told in kind["tasks"].items()}
+
+
+def standing(lab, waiting, work):
+    """Submit work that holds still; return what is told of it once as many wait as in the end."""
+    cluster = Cluster(lab, "--no-dashboard").open()
+    cluster.with_pods(1, "--no-nanny", "--nthreads", "2")
+    client = cluster.client()
+    client.run(HOLD + work)
+    told = {}
+
+    def all_wait():
+        kinds = cluster.get("facts")[1]["demand"]
+        told.update({json.dumps(kind["resources"]): counts(kind) for kind in kinds})
+        return sum(kind.get("waiting", 0) for kind in told.values()) == waiting
+
+    wait_until(all_wait, 10, lambda: told)
+    return told
+
+
+def test_next_is_what_follows_at_once_on_what_runs(lab):
+    work = """
+root = client.submit(hold, 0)
+first = [client.submit(hold, 100 + n, root) for n in range(50)]
+second = [client.submit(hold, 200 + n, task) for n, task in enumerate(first)]
+"""
+    assert standing(lab, 100, work) == {"{}": {"processing": 1, "waiting": 100, "next": 50}}
+
+
+def test_of_a_chain_one_task_is_next(lab):
+    work = """
+chain = [client.submit(hold, 0)]
+for n in range(50):
+    chain.append(client.submit(hold, 1 + n, chain[-1]))
+"""
+    assert standing(lab, 50, work) == {"{}": {"processing": 1, "waiting": 50, "next": 1}}
+
+
+def test_what_follows_on_two_that_run_is_next_once_and_what_needs_one_that_waits_is_not(lab):
+    work = """
+one, other = client.submit(hold, 0), client.submit(hold, 1)
+both = client.submit(hold, 2, one, other)
+behind = client.submit(hold, 3, one)
+mixed = client.submit(hold, 4, other, behind)
+"""
+    assert standing(lab, 3, work) == {"{}": {"processing": 2, "waiting": 3, "next": 2}}
+
+
+def test_what_is_next_counts_for_the_kind_of_worker_that_it_needs(lab):
+    work = """
+root = client.submit(hold, 0)
+plain = [client.submit(hold, 1 + n, root) for n in range(2)]
+needing = [client.submit(hold, 10 + n, root, resources={"GPU": 1}) for n in range(3)]
+"""
+    assert standing(lab, 5, work) == {
+        "{}": {"processing": 1, "waiting": 2, "next": 2},
+        '{"GPU": 1}': {"waiting": 3, "next": 3},
+    }
+
+
+def test_what_follows_on_a_queued_task_is_not_next(lab):
+    work = """
+roots = client.map(hold, range(20), pure=False)
+after = client.map(hold, range(20), roots, pure=False)
+"""
+    told = standing(lab, 20, work)["{}"]
+    assert told["queued"] > 0
+    assert (told["next"], told["waiting"]) == (told["processing"], 20)
+
+
+class Task(SimpleNamespace):
+    """A task of which only a few things are known."""
+
+    __hash__ = object.__hash__
+
+
+def next_of(running):
+    """Return how many tasks are next when these are at work."""
+    workers = {"w": SimpleNamespace(processing=running)}
+    return next_tasks(SimpleNamespace(workers=workers)).total()
+
+
+def test_what_is_next_is_looked_for_among_a_bounded_number_of_tasks(monkeypatch):
+    monkeypatch.setattr("demand.MOST_AHEAD", 10)
+    waiters = iter([Task(waiting_on=None, number=number) for number in range(30)])
+    assert next_of([Task(waiters=None), Task(waiters=waiters)]) == 0
+    assert next(waiters).number == 8, "and two that are at work"
+    assert next_of(iter([Task(waiters=None)] * 10 + [None])) == 0
+
+
+def test_where_all_wait_for_all_they_are_next_as_far_as_can_be_compared(monkeypatch):
+    # Of 16 links ten can be followed.
+    monkeypatch.setattr("demand.MOST_AHEAD", 14)
+    behind = [Task(group="g", loose_restrictions=True) for _ in range(4)]
+    running = [Task(waiters=behind) for _ in range(4)]
+    for task in behind:
+        task.waiting_on = set(running)
+        for name in "resource", "host", "worker":
+            setattr(task, name + "_restrictions", None)
+    assert next_of(running) == 4
+    monkeypatch.setattr("demand.MOST_TASKS", 14 + 9)
+    assert next_of(running) == 2
 
 
 def shape(value):
@@ -225,5 +332,6 @@ def test_facts_about_200_workers_and_20000_tasks_take_milliseconds(lab):
     print(line)
     told = json.loads(line.removeprefix("MEASURED"))
     # Promised are ten, on a machine that has nothing else to do.
-    assert told["ms"] < 100
-    assert sum(told["counts"]) == 13333
+    assert max(case["ms"] for case in told) < 100
+    assert told[0]["counts"] == {"processing": 6667, "waiting": 6666}
+    assert told[1]["counts"] == {"processing": 1, "waiting": 19999, "next": MOST_AHEAD - 1}

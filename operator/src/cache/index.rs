@@ -95,17 +95,17 @@ fn parent(record: &impl Record) -> Key {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::{GroupRecord, Meta};
+    use super::super::record::{Meta, OfCluster};
     use super::*;
 
-    fn group(name: &str, cluster: &str) -> GroupRecord {
-        GroupRecord {
+    fn group(name: &str, cluster: &str) -> OfCluster {
+        OfCluster {
             meta: Meta { key: Key::new("team", name), ..Meta::default() },
             cluster: cluster.to_owned(),
         }
     }
 
-    fn names(index: &Index<GroupRecord>, cluster: &str) -> Vec<String> {
+    fn names(index: &Index<OfCluster>, cluster: &str) -> Vec<String> {
         index.of_parent(&Key::new("team", cluster)).iter().map(|group| group.meta.key.name.clone()).collect()
     }
 

@@ -91,16 +91,16 @@ pub(super) fn version(resource_version: &str) -> u64 {
     resource_version.parse().unwrap_or_default()
 }
 
-/// Which cluster a group names, so that a change of the cluster reaches its groups.
+/// Which cluster a group or an autoscaler names, so that a change of the cluster reaches it.
 #[derive(Clone, Debug)]
-pub(crate) struct GroupRecord {
-    /// The group.
+pub(crate) struct OfCluster {
+    /// The object itself.
     pub(crate) meta: Meta,
     /// Its cluster's name.
     pub(crate) cluster: String,
 }
 
-impl Record for GroupRecord {
+impl Record for OfCluster {
     fn meta(&self) -> &Meta {
         &self.meta
     }

@@ -6,7 +6,7 @@ use dask_operator_api::{DaskCluster, labels, names};
 use dask_operator_plan::cluster::{DefaultGroup, Observed, Ownership, SchedulerPod, Service};
 use kube::{Resource, ResourceExt};
 
-use crate::cache::{Cache, GroupRecord, Guarded, Key, Meta};
+use crate::cache::{Cache, Guarded, Key, Meta, OfCluster};
 use crate::scheduler::Place;
 
 /// Reads caches only.
@@ -51,7 +51,7 @@ pub(crate) fn scheduler_place(cache: &Cache, cluster: &Key, uid: &str) -> Option
 }
 
 /// Whether a group wants workers or, by its status, still has some.
-fn has_workers(cache: &Cache, group: &GroupRecord) -> bool {
+fn has_workers(cache: &Cache, group: &OfCluster) -> bool {
     let object = cache.groups.get(&group.meta.key);
     let Some(Guarded::Good(group)) = object.as_deref() else { return false };
     let existing = group.status.as_ref().and_then(|status| status.replicas);

@@ -96,7 +96,7 @@ impl Written {
 /// What our objects of a kind have as [`labels::COMPONENT`]; None where the watch shows all objects.
 pub(super) fn component(kind: Kind) -> Option<&'static str> {
     match kind {
-        Kind::DaskCluster | Kind::DaskWorkerGroup => None,
+        Kind::DaskCluster | Kind::DaskWorkerGroup | Kind::DaskAutoscaler => None,
         Kind::ConfigMap => Some(component::CONFIG),
         Kind::Deployment | Kind::PodDisruptionBudget | Kind::Service => Some(component::SCHEDULER),
         Kind::Pod => Some(component::WORKER),

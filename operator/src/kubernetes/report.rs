@@ -125,7 +125,13 @@ fn patience(kind: Kind, previous: &Value, next: &Value) -> Option<Duration> {
 /// What is left of a status without counts, reasons and words.
 fn essence(status: &Value) -> Value {
     let flags: Vec<_> = conditions(status).map(|one| json!([one["type"], one["status"]])).collect();
-    json!([status["phase"], status["selector"], status["observedGeneration"], flags])
+    json!([status["phase"], status["selector"], status["observedGeneration"], decisions(status), flags])
+}
+
+/// A decision that was acted upon is told at once, for nobody takes it again. Mere advice is.
+fn decisions(status: &Value) -> &Value {
+    let advises = conditions(status).any(|one| one["reason"] == Reason::Advises.to_string());
+    if advises { &Value::Null } else { &status["lastDecisions"] }
 }
 
 /// The reasons that somebody may want to do something about.

@@ -11,6 +11,7 @@ pub(super) fn collection(kind: Kind, namespace: &str) -> String {
     let (prefix, plural) = match kind {
         Kind::DaskCluster => ("/apis/kubernetes.dask.org/v1", "daskclusters"),
         Kind::DaskWorkerGroup => ("/apis/kubernetes.dask.org/v1", "daskworkergroups"),
+        Kind::DaskAutoscaler => ("/apis/kubernetes.dask.org/v1", "daskautoscalers"),
         Kind::ConfigMap => ("/api/v1", "configmaps"),
         Kind::Deployment => ("/apis/apps/v1", "deployments"),
         Kind::Pod => ("/api/v1", "pods"),
@@ -49,7 +50,12 @@ pub(super) fn patch(kind: Kind, key: &Key, body: &Value, validation: Validation)
 fn patch_type(kind: Kind) -> &'static str {
     match kind {
         Kind::Deployment | Kind::Service => "application/strategic-merge-patch+json",
-        _ => "application/merge-patch+json",
+        Kind::DaskCluster
+        | Kind::DaskWorkerGroup
+        | Kind::DaskAutoscaler
+        | Kind::ConfigMap
+        | Kind::Pod
+        | Kind::PodDisruptionBudget => "application/merge-patch+json",
     }
 }
 

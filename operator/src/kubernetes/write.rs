@@ -218,7 +218,7 @@ async fn in_turns<'a>(calls: &mut impl Iterator<Item = BoxFuture<'a, Outcome>>) 
 }
 
 fn merged(mut all: Outcome, one: Outcome) -> Outcome {
-    let Outcome { failures, unknown_fields, created, drained, held: _ } = one;
+    let Outcome { failures, unknown_fields, created, drained, held: _, scaling: _ } = one;
     all.failures.extend(failures);
     all.drained.extend(drained);
     all.unknown_fields = all.unknown_fields.or(unknown_fields);

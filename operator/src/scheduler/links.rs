@@ -11,7 +11,7 @@ use super::ask::Schedulers;
 use super::session::{Edges, Session};
 use crate::cache::Key;
 use crate::kubernetes::Tenure;
-use crate::triggers::Triggers;
+use crate::triggers::{Follower, Triggers};
 
 /// Where a scheduler is, and which one it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,12 +45,12 @@ impl Links {
         session.map(|session| (session.link(), session.unsettled())).unwrap_or_default()
     }
 
-    /// A group needs the facts of its scheduler, and these orders to be given.
-    pub(crate) fn need(&self, group: &Key, cluster: &Key, place: Place, asks: &[Ask]) {
+    /// Somebody needs the facts of a scheduler, and these orders to be given.
+    pub(crate) fn need(&self, follower: &Follower, cluster: &Key, place: Place, asks: &[Ask]) {
         let mut sessions = self.sessions();
         let known = sessions.get(cluster).filter(|entry| entry.session.place == place);
-        if known.is_none_or(|entry| !entry.session.need(group)) {
-            sessions.insert(cluster.clone(), self.begin(place, group));
+        if known.is_none_or(|entry| !entry.session.need(follower)) {
+            sessions.insert(cluster.clone(), self.begin(place, follower));
         }
         let Some(Entry { session, tasks }) = sessions.get_mut(cluster) else { return };
         while tasks.try_join_next().is_some() {}
@@ -66,12 +66,12 @@ impl Links {
         self.sessions().remove(cluster);
     }
 
-    fn begin(&self, place: Place, group: &Key) -> Entry {
+    fn begin(&self, place: Place, follower: &Follower) -> Entry {
         let (session, edges) = (Arc::new(Session::new(place)), self.edges.clone());
-        session.need(group);
+        session.need(follower);
         let mut tasks = JoinSet::new();
-        let followed = Arc::clone(&session);
-        tasks.spawn(async move { followed.follow(&edges).await });
+        let polled = Arc::clone(&session);
+        tasks.spawn(async move { polled.follow(&edges).await });
         Entry { session, tasks }
     }
 

@@ -10,9 +10,8 @@ use tokio::time::{Instant, sleep};
 
 use super::ask::{self, Schedulers, Told};
 use super::links::Place;
-use crate::cache::Key;
 use crate::kubernetes::Tenure;
-use crate::triggers::Triggers;
+use crate::triggers::{Follower, Triggers};
 
 /// Facts are followed for so long after somebody needed them last.
 const LINGER: Duration = Duration::from_mins(1);
@@ -46,8 +45,8 @@ pub(super) struct Session {
 
 struct State {
     link: Link,
-    /// The groups that need it.
-    groups: BTreeSet<Key>,
+    /// Who needs it.
+    followers: BTreeSet<Follower>,
     needed_until: Instant,
     /// The last order of each kind about each pod.
     given: HashMap<(String, mem::Discriminant<Order>), Given>,
@@ -100,7 +99,7 @@ impl Session {
     pub(super) fn new(place: Place) -> Self {
         let state = State {
             link: Link::Unasked,
-            groups: BTreeSet::new(),
+            followers: BTreeSet::new(),
             needed_until: Instant::now(),
             given: HashMap::new(),
             ordering: false,
@@ -114,10 +113,10 @@ impl Session {
         self.state().link.clone()
     }
 
-    /// A group needs it. False when it is over, and another has to be begun.
-    pub(super) fn need(&self, group: &Key) -> bool {
+    /// Somebody needs it. False when it is over, and another has to be begun.
+    pub(super) fn need(&self, follower: &Follower) -> bool {
         let mut state = self.state();
-        state.groups.insert(group.clone());
+        state.followers.insert(follower.clone());
         state.needed_until = Instant::now() + LINGER;
         !state.over
     }
@@ -210,7 +209,7 @@ impl Session {
         }
         if state.link != link {
             state.link = link;
-            state.groups.iter().for_each(|group| triggers.group(group));
+            state.followers.iter().for_each(|follower| triggers.follower(follower));
         }
     }
 
@@ -222,7 +221,7 @@ impl Session {
             state.over = true;
             state.link = Link::Unasked;
             state.given.clear();
-            state.groups.clear();
+            state.followers.clear();
         }
         left
     }

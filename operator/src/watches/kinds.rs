@@ -1,11 +1,11 @@
 //! Where the objects of each watch are kept, and whom a change concerns.
 
-use dask_operator_api::{DaskCluster, DaskWorkerGroup, labels, names};
+use dask_operator_api::{DaskAutoscaler, DaskCluster, DaskWorkerGroup, labels, names};
 use dask_operator_plan::Kind;
 use kube::Resource;
 
 use super::Follower;
-use crate::cache::{Cache, ChildRecord, GroupRecord, Guarded, Index, Key, Meta, Pod, PodRecord, Record};
+use crate::cache::{Cache, ChildRecord, Guarded, Index, Key, Meta, OfCluster, Pod, PodRecord, Record};
 use crate::kubernetes::Reconciled;
 
 /// What becomes of the objects of one watch.
@@ -50,7 +50,11 @@ pub(super) struct Groups;
 impl Follow<Guarded<DaskWorkerGroup>> for Groups {
     fn put(&self, follower: &Follower, group: Guarded<DaskWorkerGroup>) {
         let group = trimmed(group);
-        let (key, uid, record) = (Key::of(group.meta()), group.meta().uid.clone(), group_record(&group));
+        let (key, uid, record) = (
+            Key::of(group.meta()),
+            group.meta().uid.clone(),
+            of_cluster(&group, |group| &group.spec.cluster),
+        );
         let before = follower.context.cache.groups.put(group);
         if let Some(before) = before.filter(|before| before.meta().uid != uid) {
             follower.forget(Kind::DaskWorkerGroup, &*before);
@@ -60,6 +64,7 @@ impl Follow<Guarded<DaskWorkerGroup>> for Groups {
         let clusters = follower.context.cache.groups_of_cluster.put(record);
         for cluster in &clusters {
             follower.triggers.cluster(cluster);
+            follower.autoscalers(cluster);
         }
     }
 
@@ -71,11 +76,46 @@ impl Follow<Guarded<DaskWorkerGroup>> for Groups {
         let cluster = follower.context.cache.groups_of_cluster.remove(key);
         if let Some(cluster) = &cluster {
             follower.triggers.cluster(cluster);
+            follower.autoscalers(cluster);
         }
     }
 
     fn keys(&self, follower: &Follower, namespace: Option<&str>) -> Vec<Key> {
         follower.context.cache.groups.keys(namespace)
+    }
+}
+
+/// An autoscaler concerns others of the same cluster: only the oldest acts.
+pub(super) struct Autoscalers;
+
+impl Follow<Guarded<DaskAutoscaler>> for Autoscalers {
+    fn put(&self, follower: &Follower, autoscaler: Guarded<DaskAutoscaler>) {
+        let autoscaler = trimmed(autoscaler);
+        let (key, uid) = (Key::of(autoscaler.meta()), autoscaler.meta().uid.clone());
+        let record = of_cluster(&autoscaler, |autoscaler| &autoscaler.spec.cluster);
+        let before = follower.context.cache.autoscalers.put(autoscaler);
+        if let Some(before) = before.filter(|before| before.meta().uid != uid) {
+            follower.forget(Kind::DaskAutoscaler, &*before);
+        }
+        follower.triggers.autoscaler(&key);
+        let clusters = follower.context.cache.autoscalers_of_cluster.put(record);
+        for cluster in &clusters {
+            follower.autoscalers(cluster);
+        }
+    }
+
+    fn remove(&self, follower: &Follower, key: &Key) {
+        if let Some(gone) = follower.context.cache.autoscalers.remove(key) {
+            follower.forget(Kind::DaskAutoscaler, &*gone);
+        }
+        let cluster = follower.context.cache.autoscalers_of_cluster.remove(key);
+        if let Some(cluster) = &cluster {
+            follower.autoscalers(cluster);
+        }
+    }
+
+    fn keys(&self, follower: &Follower, namespace: Option<&str>) -> Vec<Key> {
+        follower.context.cache.autoscalers.keys(namespace)
     }
 }
 
@@ -174,15 +214,22 @@ impl Follower {
         for group in self.context.cache.groups_of_cluster.of_parent(cluster) {
             self.triggers.group(&group.meta.key);
         }
+        self.autoscalers(cluster);
+    }
+
+    fn autoscalers(&self, cluster: &Key) {
+        for autoscaler in self.context.cache.autoscalers_of_cluster.of_parent(cluster) {
+            self.triggers.autoscaler(&autoscaler.meta.key);
+        }
     }
 }
 
-fn group_record(group: &Guarded<DaskWorkerGroup>) -> GroupRecord {
-    let cluster = match group {
-        Guarded::Good(group) => group.spec.cluster.clone(),
+fn of_cluster<K: Resource<DynamicType = ()>>(object: &Guarded<K>, cluster: fn(&K) -> &str) -> OfCluster {
+    let cluster = match object {
+        Guarded::Good(object) => cluster(object).to_owned(),
         Guarded::Bad { .. } => String::new(),
     };
-    GroupRecord { meta: Meta::of(group.meta()), cluster }
+    OfCluster { meta: Meta::of(object.meta()), cluster }
 }
 
 /// Drops what nobody reads before it is stored.

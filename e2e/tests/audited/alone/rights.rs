@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_mins(1);
 /// Rights that no undisturbed life uses, and what they are for.
-const IN_RESERVE: [(&str, &str); 4] = [
+const IN_RESERVE: [(&str, &str); 5] = [
     (
         "update kubernetes.dask.org/daskclusters/finalizers",
         "OwnerReferencesPermissionEnforcement, as in OpenShift",
@@ -27,6 +27,7 @@ const IN_RESERVE: [(&str, &str); 4] = [
         "asked for when a watch does not show in time what was created",
     ),
     ("get /pods", "the same"),
+    ("get kubernetes.dask.org/daskautoscalers", "the same"),
 ];
 
 /// `create apps/deployments`, with the name when the right is limited to one.

@@ -12,11 +12,18 @@ const RUNNING: &str = "running";
 /// What is known of the drain of each pod, and of its workers.
 pub(crate) struct Index<'a> {
     /// A pod's one worker has its name; of several, each has a number behind it.
-    by_name: HashMap<&'a str, Load>,
+    by_name: HashMap<&'a str, Known<'a>>,
     /// Workers may have any name, if their command says so; that of a pod makes them its own, wherever they are.
-    by_host: HashMap<&'a str, Load>,
+    by_host: HashMap<&'a str, Known<'a>>,
     drains: HashMap<&'a str, &'a Drain>,
     is_whole: bool,
+}
+
+/// The workers of one pod.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    load: Load,
+    first: &'a Worker,
 }
 
 /// What would be lost with a pod, what is least first.
@@ -29,6 +36,10 @@ pub(crate) struct Load {
     pub(crate) runs: bool,
     /// One of its workers has been told to take none.
     pub(crate) is_cordoned: bool,
+    /// How many workers there are.
+    pub(crate) processes: u32,
+    /// Bytes of results that they hold.
+    pub(crate) bytes: u64,
 }
 
 /// What keeps a worker.
@@ -44,9 +55,9 @@ pub(crate) enum Hold {
 impl<'a> Index<'a> {
     pub(crate) fn of(facts: &'a Facts) -> Self {
         let (mut by_name, mut by_host) = (HashMap::new(), HashMap::new());
-        let add = |loads: &mut HashMap<&'a str, Load>, key, worker| {
-            let load = loads.entry(key).or_default();
-            *load = load.with(worker);
+        let add = |pods: &mut HashMap<&'a str, Known<'a>>, key, worker: &'a Worker| {
+            let known = pods.entry(key).or_insert(Known { load: Load::default(), first: worker });
+            known.load = known.load.with(worker);
         };
         for worker in &facts.workers {
             add(&mut by_name, worker.name.as_str(), worker);
@@ -68,9 +79,18 @@ impl<'a> Index<'a> {
 
     /// What a pod's workers have; None when none has registered.
     pub(crate) fn load(&self, pod: &str, ip: Option<IpAddr>) -> Option<Load> {
-        let by_host = || self.by_host.get(ip?.to_string().as_str());
-        let known = self.by_name.get(pod).or_else(by_host).copied();
+        let known = self.known(pod, ip).map(|known| known.load);
         known.or_else(|| (!self.is_whole).then(Load::default))
+    }
+
+    /// One of a pod's workers, which are all alike.
+    pub(crate) fn worker(&self, pod: &str, ip: Option<IpAddr>) -> Option<&'a Worker> {
+        self.known(pod, ip).map(|known| known.first)
+    }
+
+    fn known(&self, pod: &str, ip: Option<IpAddr>) -> Option<Known<'a>> {
+        let by_host = || self.by_host.get(ip?.to_string().as_str());
+        self.by_name.get(pod).or_else(by_host).copied()
     }
 }
 
@@ -82,6 +102,8 @@ impl Load {
             tasks: self.tasks.saturating_add(worker.processing),
             runs: self.runs || worker.status == RUNNING,
             is_cordoned: self.is_cordoned || worker.status == CORDONED,
+            processes: self.processes.saturating_add(1),
+            bytes: self.bytes.saturating_add(worker.bytes),
         }
     }
 }

@@ -2,8 +2,7 @@
 
 use dask_operator_api::names::default_group_name;
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::check::CheckedGroup;
 use super::crashes::{crashes, due};
@@ -115,17 +114,7 @@ pub(super) fn adopt(group: &CheckedGroup, cluster: &Cluster) -> Option<Apply> {
     let body = json!({"metadata": {
         "uid": group.uid,
         "resourceVersion": group.resource_version,
-        "ownerReferences": beside(&group.owners, owner.references()),
+        "ownerReferences": crate::metadata::beside(&group.owners, owner.references()),
     }});
     Some(Apply::Patch(Patch { kind: Kind::DaskWorkerGroup, name: group.name.as_str().to_owned(), body }))
-}
-
-/// A merge patch replaces the list, so what others put there is said again.
-fn beside(others: &[OwnerReference], ours: Value) -> Value {
-    let mut all = serde_json::to_value(others).unwrap_or_default();
-    match (&mut all, ours) {
-        (Value::Array(all), Value::Array(ours)) => all.extend(ours),
-        (all, ours) => *all = ours,
-    }
-    all
 }

@@ -16,9 +16,10 @@ pub struct Resource {
 const DASK: &str = "kubernetes.dask.org/v1";
 
 /// Every kind.
-pub static RESOURCES: [Resource; 10] = [
+pub static RESOURCES: [Resource; 11] = [
     Resource { plural: "daskclusters", kind: "DaskCluster", api_version: DASK, has_status: true },
     Resource { plural: "daskworkergroups", kind: "DaskWorkerGroup", api_version: DASK, has_status: true },
+    Resource { plural: "daskautoscalers", kind: "DaskAutoscaler", api_version: DASK, has_status: true },
     Resource { plural: "configmaps", kind: "ConfigMap", api_version: "v1", has_status: false },
     Resource { plural: "deployments", kind: "Deployment", api_version: "apps/v1", has_status: true },
     Resource { plural: "events", kind: "Event", api_version: "events.k8s.io/v1", has_status: false },

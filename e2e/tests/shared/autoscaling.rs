@@ -1,0 +1,167 @@
+//! Workers come with the work and go when it is done, in the groups that can run it; and what keeps them from that is told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use dask_operator_api::{DaskAutoscaler, DaskWorkerGroup};
+use e2e::bed::Bed;
+use e2e::manifests;
+use e2e::workload::Start;
+use k8s_openapi::api::core::v1::Pod;
+use serde_json::{Value, json};
+
+const SOON: Duration = Duration::from_mins(1);
+const WORKERS: &str = "dask.org/component=worker";
+
+/// A cluster without workers, and an autoscaler that does this.
+async fn scaled(name: &str, worker: &Value, autoscaler: &Value) -> Result<Bed> {
+    let bed = Bed::new(name).await?;
+    let mut worker = worker.clone();
+    worker["threads"] = json!(1);
+    bed.apply(&manifests::cluster_of("demo", &json!({"worker": worker})))?;
+    bed.apply(&manifests::autoscaler("demo", "demo", autoscaler))?;
+    until_told(&bed, "demo", "FollowsWork").await?;
+    Ok(bed)
+}
+
+async fn until_told(bed: &Bed, autoscaler: &str, reason: &str) -> Result<Vec<Arc<DaskAutoscaler>>> {
+    let told = |all: &[Arc<DaskAutoscaler>]| {
+        let named = all.iter().filter(|one| one.metadata.name.as_deref() == Some(autoscaler));
+        let conditions = named.filter_map(|one| one.status.as_ref()).flat_map(|status| &status.conditions);
+        conditions.into_iter().any(|condition| condition.reason == reason)
+    };
+    bed.until("", &format!("{autoscaler} tells {reason}"), SOON, told).await
+}
+
+async fn until_replicas(bed: &Bed, group: &str, wanted: i32, within: Duration) -> Result<()> {
+    let has = |groups: &[Arc<DaskWorkerGroup>]| {
+        let mut named = groups.iter().filter(|one| one.metadata.name.as_deref() == Some(group));
+        named.any(|group| group.spec.worker.replicas == wanted)
+    };
+    bed.until("", &format!("{group} has {wanted} workers"), within, has).await.map(drop)
+}
+
+/// What was decided, the oldest first.
+fn decisions(all: &[Arc<DaskAutoscaler>]) -> Vec<(i32, i32, String)> {
+    let told = all.iter().filter_map(|one| one.status.as_ref()).flat_map(|status| &status.last_decisions);
+    let mut told: Vec<_> = told.map(|one| (one.from, one.to, one.reason.clone())).collect();
+    told.reverse();
+    told
+}
+
+fn assert_each_was_done_once(reported: &Value, tasks: u64) {
+    assert_eq!(reported["bodies"], json!(tasks), "{reported}");
+}
+
+#[tokio::test]
+async fn workers_come_from_none_with_a_graph_and_go_when_it_is_done() -> Result<()> {
+    let spec = json!({"minimum": 0, "maximum": 8, "scaleDown": {"stabilizationSeconds": 4}});
+    let bed = scaled("grown", &json!({"replicas": 0}), &spec).await?;
+    let mut workload = Start::new("growing", &bed.address("demo")?).with("TASKS", "60").start()?;
+    workload.until("submitted")?;
+    let (reported, succeeded) = workload.finish()?;
+    assert!(succeeded, "{reported}");
+    assert_each_was_done_once(&reported, 60);
+    assert_eq!(reported["workers"]["demo-default"], 8, "{reported}");
+    bed.until(WORKERS, "no worker", SOON, |pods: &[Arc<Pod>]| pods.is_empty()).await?;
+    let told = until_told(&bed, "demo", "FollowsWork").await?;
+    let told = decisions(&told);
+    // 60 tasks of which nothing is known are thought to take half a second each: 6 threads have them done in 5 seconds.
+    assert_eq!(told.first(), Some(&(0, 6, "Work".to_owned())), "{told:?}");
+    let turns = told.windows(2).filter(|pair| (pair[0].1 > pair[0].0) != (pair[1].1 > pair[1].0)).count();
+    assert_eq!((turns, told.last().map(|last| last.1)), (1, Some(0)), "{told:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn tasks_that_need_a_resource_get_the_workers_that_offer_it_and_no_others() -> Result<()> {
+    let groups = json!([
+        {"name": "demo-default", "minimum": 1, "maximum": 4},
+        {"name": "demo-gpu", "maximum": 3},
+    ]);
+    let spec =
+        json!({"targetDurationSeconds": 1, "groups": groups, "scaleDown": {"stabilizationSeconds": 4}});
+    let bed = scaled("resources", &json!({"replicas": 2}), &spec).await?;
+    until_told(&bed, "demo", "NoSuchGroup").await?;
+    let worker = json!({"replicas": 0, "threads": 1, "daskResources": {"GPU": 1}});
+    bed.apply(&manifests::group_of("demo-gpu", &json!({"cluster": "demo", "worker": worker})))?;
+    bed.until_registered("demo", 1, SOON).await.context("an idle group shrinks to its minimum")?;
+    let workload = Start::new("growing", &bed.address("demo")?).with("TASKS", "12").with("RESOURCE", "GPU");
+    let (reported, succeeded) = workload.start()?.finish()?;
+    assert!(succeeded, "{reported}");
+    assert_each_was_done_once(&reported, 12);
+    assert_eq!(reported["workers"], json!({"demo-default": 1, "demo-gpu": 3}), "{reported}");
+    until_replicas(&bed, "demo-gpu", 0, SOON).await?;
+    let mut idle =
+        Start::new("growing", &bed.address("demo")?).with("TASKS", "1").with("RESOURCE", "FPGA").start()?;
+    idle.until("submitted")?;
+    let told = until_told(&bed, "demo", "NobodyOffers").await?;
+    let messages = told.iter().filter_map(|one| one.status.as_ref()).flat_map(|one| &one.conditions);
+    assert!(messages.into_iter().any(|one| one.message.contains("FPGA=1")), "{told:?}");
+    until_replicas(&bed, "demo-gpu", 0, SOON).await
+}
+
+#[tokio::test]
+async fn work_falls_through_to_the_next_group_and_moves_back_when_the_first_can_start() -> Result<()> {
+    let groups = json!([
+        {"name": "demo-spot", "maximum": 2, "priority": 10},
+        {"name": "demo-default", "maximum": 2},
+    ]);
+    let spec = json!({
+        "groups": groups, "fallbackAfterSeconds": 2, "scaleDown": {"stabilizationSeconds": 2}
+    });
+    let bed = scaled("ladder", &json!({"replicas": 0}), &spec).await?;
+    let label = bed.namespace.clone();
+    let nowhere = json!({"replicas": 0, "threads": 1, "spec": {"nodeSelector": {&label: "yes"}}});
+    bed.apply(&manifests::group_of("demo-spot", &json!({"cluster": "demo", "worker": nowhere})))?;
+    let mut workload = Start::new("growing", &bed.address("demo")?).with("TASKS", "60").start()?;
+    workload.until("submitted")?;
+    until_replicas(&bed, "demo-default", 2, SOON).await?;
+    let stuck = until_told(&bed, "demo", "GroupCannotGrow").await?;
+    let (from, to, reason) = decisions(&stuck).pop().context("no decision")?;
+    assert_eq!((from, to, reason.as_str()), (0, 2, "Fallback"));
+    let nodes = bed.cluster.kubectl(&["get", "nodes", "--output", "name"])?;
+    let node = nodes.lines().next().context("no node")?;
+    bed.cluster.kubectl(&["label", node, &format!("{label}=yes")])?;
+    let moved = until_replicas(&bed, "demo-default", 0, SOON).await;
+    let finished = workload.finish();
+    bed.cluster.kubectl(&["label", node, &format!("{label}-")])?;
+    moved?;
+    let (reported, succeeded) = finished?;
+    assert!(succeeded, "{reported}");
+    assert_each_was_done_once(&reported, 60);
+    assert_eq!(reported["workers"], json!({"demo-default": 2, "demo-spot": 2}), "{reported}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_an_autoscaler_cannot_do_is_told_and_its_end_leaves_the_workers() -> Result<()> {
+    let bed = scaled("told", &json!({"replicas": 0}), &json!({"minimum": 2, "maximum": 4})).await?;
+    until_replicas(&bed, "demo-default", 2, SOON).await?;
+    bed.apply(&manifests::autoscaler("demo", "demo", &json!({"minimum": 4, "maximum": 3})))?;
+    until_told(&bed, "demo", "InvalidBounds").await?;
+    bed.apply(&manifests::autoscaler("demo", "demo", &json!({"minimum": 1, "maximum": 3})))?;
+    until_told(&bed, "demo", "FollowsWork").await?;
+    bed.apply(&manifests::autoscaler("second", "demo", &json!({"minimum": 3, "maximum": 3})))?;
+    until_told(&bed, "second", "OlderAutoscaler").await?;
+    bed.apply(&manifests::autoscaler("lost", "nobody", &json!({"minimum": 3, "maximum": 3})))?;
+    until_told(&bed, "lost", "ClusterNotFound").await?;
+    for _ in 0..2 {
+        until_replicas(&bed, "demo-default", 1, SOON).await?;
+        bed.kubectl(&["scale", "daskworkergroup/demo-default", "--replicas=3"])?;
+        until_replicas(&bed, "demo-default", 3, SOON).await?;
+    }
+    until_told(&bed, "demo", "AnotherWriter").await?;
+    bed.kubectl(&["delete", "daskautoscaler", "second", "demo", "--timeout=5s"])?;
+    let groups = bed.api::<DaskWorkerGroup>().get("demo-default").await?;
+    assert_eq!(groups.spec.worker.replicas, 3);
+    bed.apply(&manifests::autoscaler(
+        "advice",
+        "demo",
+        &json!({"minimum": 0, "maximum": 3, "advisory": true}),
+    ))?;
+    let advises = |all: &[Arc<DaskAutoscaler>]| decisions(all) == [(3, 0, "Idle".to_owned())];
+    bed.until("", "advice", SOON, advises).await?;
+    until_replicas(&bed, "demo-default", 3, SOON).await
+}

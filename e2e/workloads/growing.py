@@ -1,0 +1,62 @@
+"""Submit more work than there are workers for, and tell how many came, and that each task was done once.
+
+TASKS tasks (24) take SECONDS (1) each; each needs one RESOURCE, if one is named. It prints `submitted`, and
+`half` when half of them are done.
+"""
+
+import os
+import threading
+import time
+from collections import Counter
+
+from dask.distributed import as_completed, get_worker
+
+from session import report, session
+
+PATIENCE = 300
+
+
+def body(number, seconds):
+    """Tell the scheduler that it began."""
+    get_worker().log_event("bodies", number)
+    time.sleep(seconds)
+    return number
+
+
+def watch(client, seen, over):
+    """Note how many workers there are at most, by the names of their groups."""
+    while not over.is_set():
+        workers = client.scheduler_info(n_workers=-1)["workers"].values()
+        now = Counter(worker["name"].rpartition("-worker-")[0] for worker in workers)
+        for group, count in now.items():
+            seen[group] = max(seen[group], count)
+        time.sleep(0.1)
+
+
+def main():
+    count, seconds = int(os.environ.get("TASKS", "24")), float(os.environ.get("SECONDS", "1"))
+    needs = {name: 1 for name in [os.environ.get("RESOURCE")] if name}
+    seen, over = Counter(), threading.Event()
+    with session(workers=0) as client:
+        watching = threading.Thread(target=watch, args=(client, seen, over), daemon=True)
+        watching.start()
+        began = time.monotonic()
+        futures = client.map(body, range(count), seconds=seconds, pure=False, resources=needs)
+        print("submitted", flush=True)
+        done = as_completed(futures, timeout=PATIENCE)
+        for number, _ in enumerate(done):
+            if number == count // 2:
+                print("half", flush=True)
+        took = time.monotonic() - began
+        results = client.gather(futures)
+        bodies = Counter(number for _, number in client.get_events("bodies"))
+        over.set()
+        watching.join(timeout=10)
+    wrong = "" if results == list(range(count)) else "wrong results"
+    twice = [number for number, times in bodies.items() if times > 1]
+    problem = wrong or (f"begun twice: {twice}" if twice else "")
+    report("growing", problem, why=problem, seconds=round(took, 1), workers=dict(seen), bodies=bodies.total())
+
+
+if __name__ == "__main__":
+    main()

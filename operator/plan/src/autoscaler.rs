@@ -1,0 +1,86 @@
+//! DaskAutoscaler: the decisions in order.
+
+mod assign;
+mod check;
+mod course;
+mod decide;
+mod demand;
+mod events;
+mod observed;
+mod offer;
+mod status;
+mod trouble;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::metadata::{self, Owner};
+use crate::plan::{Apply, Kind, Patch, Plan};
+
+pub use check::{CheckedAutoscaler, check};
+pub use course::Course;
+pub use decide::{Decision, Scaling};
+pub use events::events;
+pub use observed::{Cluster, Group, Observed};
+pub use offer::Offer;
+pub use status::{invalid, status};
+
+/// Facts are asked for as long as somebody looks at them: so often, although nothing changes.
+const FOLLOWED: SignedDuration = SignedDuration::from_secs(30);
+
+/// How many workers each group is to have by now; `course` is what led here, and goes on.
+pub fn plan(
+    autoscaler: &CheckedAutoscaler,
+    observed: &Observed,
+    course: &mut Course,
+    now: Timestamp,
+) -> Plan {
+    let Some(cluster) = observed.cluster.as_ref().filter(|one| !one.deleting && !autoscaler.deleting) else {
+        return Plan::default();
+    };
+    let adopted = adopt(autoscaler, cluster);
+    if observed.older.is_some() {
+        return Plan { apply: adopted.into_iter().collect(), ..Plan::default() };
+    }
+    let scaling = decide::decide(autoscaler, observed, course, now);
+    let changes = scaling.decisions.iter().filter(|one| one.changes() && !autoscaler.advisory);
+    let writes: Vec<_> = changes.filter_map(|one| scale(observed, one, course)).collect();
+    let next = now + FOLLOWED;
+    Plan {
+        apply: adopted.into_iter().chain(writes).collect(),
+        needs_facts: true,
+        wake: Some(scaling.wake.map_or(next, |wake| wake.min(next))),
+        scaling: Some(scaling),
+        ..Plan::default()
+    }
+}
+
+/// An autoscaler goes with its cluster.
+fn adopt(autoscaler: &CheckedAutoscaler, cluster: &Cluster) -> Option<Apply> {
+    let owner = Owner { kind: "DaskCluster", name: cluster.name.clone(), uid: cluster.uid.clone() };
+    let is_ours = autoscaler.owners.iter().any(|one| one.controller == Some(true));
+    (!is_ours).then(|| {
+        Apply::Patch(Patch {
+            kind: Kind::DaskAutoscaler,
+            name: autoscaler.name.clone(),
+            body: json!({"metadata": {
+                "uid": autoscaler.uid,
+                "resourceVersion": autoscaler.resource_version,
+                "ownerReferences": metadata::beside(&autoscaler.owners, owner.references()),
+            }}),
+        })
+    })
+}
+
+fn scale(observed: &Observed, decision: &Decision, course: &mut Course) -> Option<Apply> {
+    let group = observed.groups.iter().find(|group| group.name == decision.group)?;
+    course.wrote(&group.name, decision.to);
+    Some(Apply::Patch(Patch {
+        kind: Kind::DaskWorkerGroup,
+        name: group.name.clone(),
+        body: json!({
+            "metadata": {"uid": group.uid, "resourceVersion": group.resource_version},
+            "spec": {"worker": {"replicas": decision.to}},
+        }),
+    }))
+}

@@ -1,0 +1,165 @@
+//! What led to the present: how many workers were needed lately, and who changed their number.
+//!
+//! It is kept in memory alone. A replica that begins to lead has none, and so waits longer before anybody leaves.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use jiff::{SignedDuration, Timestamp};
+
+/// Who writes after us so often within so long is another one that scales.
+const CONTESTED_AFTER: usize = 2;
+const CONTESTED_WITHIN: SignedDuration = SignedDuration::from_mins(10);
+
+/// The course of one autoscaler, by group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Course {
+    groups: BTreeMap<String, Track>,
+}
+
+/// The course of one group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Track {
+    needed: Needed,
+    written: Option<Written>,
+    /// When others changed what we had written.
+    others: Vec<Timestamp>,
+}
+
+/// How many workers were needed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Needed {
+    since: Option<Timestamp>,
+    now: usize,
+    /// Earlier numbers, each with the time until which it held: ever fewer, ever later.
+    before: VecDeque<(Timestamp, usize)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Written {
+    replicas: usize,
+    is_shown: bool,
+}
+
+impl Course {
+    /// So many workers are needed from now on.
+    pub(super) fn note(&mut self, group: &str, needed: usize, now: Timestamp, window: SignedDuration) {
+        self.track(group).needed.note(needed, now, window);
+    }
+
+    /// How many were needed at most within the window; None while it is not known for so long.
+    pub(super) fn most(&self, group: &str, now: Timestamp, window: SignedDuration) -> Option<usize> {
+        let needed = &self.groups.get(group)?.needed;
+        let is_known = needed.since.is_some_and(|since| since + window <= now);
+        let within = needed.before.iter().filter(|(until, _)| *until + window > now);
+        is_known.then(|| within.map(|(_, count)| *count).fold(needed.now, usize::max))
+    }
+
+    /// When fewer than so many will have been needed for the whole window, if nothing changes.
+    pub(super) fn fewer_at(&self, group: &str, than: usize, window: SignedDuration) -> Option<Timestamp> {
+        let needed = &self.groups.get(group)?.needed;
+        let enough = needed.before.iter().filter(|(_, count)| *count >= than).map(|(until, _)| *until);
+        enough.chain(needed.since).max().map(|time| time + window)
+    }
+
+    /// We give a group so many.
+    pub(super) fn wrote(&mut self, group: &str, replicas: usize) {
+        self.track(group).written = Some(Written { replicas, is_shown: false });
+    }
+
+    /// A group has so many. Returns whether somebody else keeps changing that.
+    pub(super) fn is_contested(&mut self, group: &str, replicas: usize, now: Timestamp) -> bool {
+        let track = self.track(group);
+        match &mut track.written {
+            Some(written) if written.replicas == replicas => written.is_shown = true,
+            Some(written) if written.is_shown => {
+                track.written = None;
+                track.others.push(now);
+            }
+            _ => {}
+        }
+        track.others.retain(|time| *time + CONTESTED_WITHIN > now);
+        track.others.len() >= CONTESTED_AFTER
+    }
+
+    /// When a group is ours again.
+    pub(super) fn uncontested_at(&self, group: &str) -> Option<Timestamp> {
+        let first = self.groups.get(group)?.others.iter().rev().nth(CONTESTED_AFTER - 1)?;
+        Some(*first + CONTESTED_WITHIN)
+    }
+
+    /// Forgets groups that are not scaled any more.
+    pub(super) fn keep(&mut self, groups: &[&str]) {
+        self.groups.retain(|name, _| groups.contains(&name.as_str()));
+    }
+
+    fn track(&mut self, group: &str) -> &mut Track {
+        self.groups.entry(group.to_owned()).or_default()
+    }
+}
+
+impl Needed {
+    fn note(&mut self, count: usize, now: Timestamp, window: SignedDuration) {
+        self.since.get_or_insert(now);
+        if count != self.now {
+            while self.before.back().is_some_and(|(_, earlier)| *earlier <= self.now) {
+                self.before.pop_back();
+            }
+            self.before.push_back((now, self.now));
+            self.now = count;
+        }
+        while self.before.front().is_some_and(|(until, _)| *until + window <= now) {
+            self.before.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: SignedDuration = SignedDuration::from_secs(15);
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_000_000 + second).unwrap()
+    }
+
+    fn course(noted: &[(i64, usize)]) -> Course {
+        let mut course = Course::default();
+        for (second, count) in noted {
+            course.note("g", *count, at(*second), WINDOW);
+        }
+        course
+    }
+
+    #[test]
+    fn what_was_needed_counts_until_the_window_has_passed() {
+        let course = course(&[(0, 2), (20, 8), (30, 3), (31, 5), (32, 1)]);
+        let most = |second| course.most("g", at(second), WINDOW);
+        assert_eq!([most(33), most(44), most(45), most(46), most(47)], [8, 8, 5, 5, 1].map(Some));
+        assert_eq!(course.fewer_at("g", 8, WINDOW), Some(at(45)));
+        assert_eq!(course.fewer_at("g", 5, WINDOW), Some(at(47)));
+    }
+
+    #[test]
+    fn before_a_whole_window_is_known_nothing_is() {
+        let course = course(&[(0, 2)]);
+        assert_eq!((course.most("g", at(14), WINDOW), course.most("g", at(15), WINDOW)), (None, Some(2)));
+        assert_eq!(course.fewer_at("g", 3, WINDOW), Some(at(15)));
+        assert_eq!(course.most("other", at(14), WINDOW), None);
+    }
+
+    #[test]
+    fn who_writes_twice_after_us_is_another_and_who_writes_once_is_not() {
+        let mut course = Course::default();
+        let mut seen = |replicas, second| course.is_contested("g", replicas, at(second));
+        assert!(!seen(3, 0));
+        course.wrote("g", 5);
+        let mut seen = |replicas, second| course.is_contested("g", replicas, at(second));
+        assert!(!seen(3, 1), "a write that failed is no change of another");
+        assert!(!seen(5, 2) && !seen(3, 3));
+        course.wrote("g", 5);
+        let mut seen = |replicas, second| course.is_contested("g", replicas, at(second));
+        assert!(!seen(5, 4) && seen(3, 5) && seen(3, 602));
+        assert!(!seen(3, 604), "the first change is ten minutes old");
+    }
+}

@@ -1,0 +1,171 @@
+//! What an autoscaler's status says.
+
+use dask_operator_api::autoscaler::{DaskAutoscalerStatus, LastDecision, ScalingReason};
+use dask_operator_api::conditions::{self, ConditionType, Reason, Verdict};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::check::CheckedAutoscaler;
+use super::decide::{Decision, Limit, Scaling};
+use super::observed::Observed;
+use crate::plan::Outcome;
+use crate::problem::Problem;
+use crate::troubles::{self, trouble};
+
+/// How many decisions are told.
+const TOLD: usize = 10;
+
+/// The status that follows from what was decided, and from what came of its writes.
+pub fn status(
+    autoscaler: &CheckedAutoscaler,
+    observed: &Observed,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> DaskAutoscalerStatus {
+    let previous = &autoscaler.status;
+    let nothing = Scaling::default();
+    let scaling = outcome.scaling.as_ref().unwrap_or(&nothing);
+    let mut troubles = troubles(autoscaler, observed, scaling);
+    troubles.extend(troubles::of_writes(
+        outcome,
+        &previous.conditions,
+        autoscaler.generation,
+        ToString::to_string,
+    ));
+    troubles.sort_by_key(|trouble| trouble.type_);
+    let ready = ready(autoscaler, observed, scaling, &troubles);
+    let verdicts: Vec<_> = std::iter::once(ready).chain(troubles).collect();
+    let wanted = scaling.decisions.iter().map(|decision| decision.to).sum::<usize>();
+    DaskAutoscalerStatus {
+        replicas: if scaling.decisions.is_empty() { previous.replicas } else { Some(count(wanted)) },
+        last_decisions: last_decisions(autoscaler, outcome, scaling, now),
+        conditions: conditions::set(&previous.conditions, &verdicts, autoscaler.generation, now),
+        observed_generation: autoscaler.generation,
+    }
+}
+
+/// The status of an autoscaler whose spec cannot be followed.
+pub fn invalid(
+    previous: &DaskAutoscalerStatus,
+    problems: &[Problem],
+    generation: Option<i64>,
+    now: Timestamp,
+) -> DaskAutoscalerStatus {
+    let message = problems.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join("; ");
+    let reason = problems.first().map_or(Reason::InvalidBounds, |problem| problem.reason);
+    let verdict = Verdict { type_: ConditionType::Ready, status: false, reason, message };
+    DaskAutoscalerStatus {
+        conditions: conditions::set(&previous.conditions, &[verdict], generation, now),
+        observed_generation: generation,
+        ..previous.clone()
+    }
+}
+
+fn troubles(autoscaler: &CheckedAutoscaler, observed: &Observed, scaling: &Scaling) -> Vec<Verdict> {
+    if observed.cluster.is_none() {
+        let words = format!("there is no DaskCluster \"{}\" in this namespace", autoscaler.cluster);
+        return vec![trouble(Reason::ClusterNotFound, words)];
+    }
+    if let Some(older) = &observed.older {
+        return vec![trouble(Reason::OlderAutoscaler, format!("\"{older}\" scales the cluster"))];
+    }
+    let missing = scaling
+        .missing
+        .first()
+        .map(|name| trouble(Reason::NoSuchGroup, format!("the cluster has no DaskWorkerGroup \"{name}\"")));
+    let unrunnable = scaling.unrunnable.first().map(|needs| {
+        trouble(Reason::NobodyOffers, format!("tasks wait that no group's workers may run: {needs}"))
+    });
+    let blind = scaling.blind.clone().map(|(reason, words)| trouble(reason, words));
+    let limits = [limited(autoscaler, &scaling.decisions), contested(&scaling.decisions)];
+    [missing, unrunnable, blind].into_iter().chain(limits).flatten().collect()
+}
+
+/// A group that cannot grow is told before one that may not.
+fn limited(autoscaler: &CheckedAutoscaler, decisions: &[Decision]) -> Option<Verdict> {
+    let stuck = decisions.iter().find_map(|decision| match &decision.limit {
+        Some(Limit::Trouble(words)) => Some((&decision.group, words)),
+        _ => None,
+    });
+    if let Some((group, words)) = stuck {
+        return Some(trouble(Reason::GroupCannotGrow, format!("no more workers for \"{group}\": {words}")));
+    }
+    decisions.iter().find(|decision| decision.limit == Some(Limit::Maximum)).map(|_| {
+        let words = format!("more workers would be of use; at most {} are allowed", autoscaler.bounds.most);
+        trouble(Reason::AtMaximum, words)
+    })
+}
+
+fn contested(decisions: &[Decision]) -> Option<Verdict> {
+    let first = decisions.iter().find(|decision| decision.limit == Some(Limit::AnotherWriter))?;
+    let words = format!("somebody else sets the number of workers of \"{}\", too", first.group);
+    Some(trouble(Reason::AnotherWriter, words))
+}
+
+fn ready(
+    autoscaler: &CheckedAutoscaler,
+    observed: &Observed,
+    scaling: &Scaling,
+    troubles: &[Verdict],
+) -> Verdict {
+    let told = |status, reason, message| Verdict { type_: ConditionType::Ready, status, reason, message };
+    if autoscaler.deleting || observed.cluster.as_ref().is_some_and(|cluster| cluster.deleting) {
+        return told(false, Reason::Deleting, "it is being deleted".to_owned());
+    }
+    let blocking = |trouble: &&Verdict| trouble.type_ != ConditionType::ScalingLimited;
+    if let Some(trouble) = troubles.iter().find(blocking) {
+        return told(false, trouble.reason, trouble.message.clone());
+    }
+    if scaling.decisions.is_empty() {
+        return told(false, Reason::AwaitsFacts, "the scheduler has not told its work yet".to_owned());
+    }
+    if autoscaler.advisory {
+        return told(true, Reason::Advises, "it says what it would do, and does nothing".to_owned());
+    }
+    told(true, Reason::FollowsWork, "workers follow the work".to_owned())
+}
+
+/// What was changed just now, or would have been and was not said before, and what was told already.
+fn last_decisions(
+    autoscaler: &CheckedAutoscaler,
+    outcome: &Outcome,
+    scaling: &Scaling,
+    now: Timestamp,
+) -> Vec<LastDecision> {
+    let before = &autoscaler.status.last_decisions;
+    let said = |decision: &Decision| {
+        let last = before.iter().find(|last| last.group == decision.group);
+        autoscaler.advisory && last.is_some_and(|last| last.to == count(decision.to))
+    };
+    let failed = !outcome.failures.is_empty();
+    let news = scaling.decisions.iter().filter(|one| one.changes() && !failed && !said(one));
+    news.map(|decision| last_decision(decision, now)).chain(before.iter().cloned()).take(TOLD).collect()
+}
+
+fn last_decision(decision: &Decision, now: Timestamp) -> LastDecision {
+    LastDecision {
+        time: Time(now),
+        group: decision.group.clone(),
+        from: count(decision.from),
+        to: count(decision.to),
+        reason: decision.reason.to_string(),
+        message: in_words(decision.reason).to_owned(),
+    }
+}
+
+pub(super) fn in_words(reason: ScalingReason) -> &'static str {
+    match reason {
+        ScalingReason::Work => "tasks that can run, or soon can, need so many",
+        ScalingReason::Memory => "results in memory need so many",
+        ScalingReason::Idle => "fewer have been enough for the whole stabilization window",
+        ScalingReason::MovedBack => "groups of a higher priority have workers for the work",
+        ScalingReason::Fallback => "groups of a higher priority are full, or cannot start workers",
+        ScalingReason::Minimum => "no fewer are allowed",
+        ScalingReason::Maximum => "no more are allowed",
+        ScalingReason::Enough => "as many as are needed",
+    }
+}
+
+fn count(number: usize) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,112 @@
+//! The unfinished tasks of a scheduler, by what they need.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer};
+
+/// A scheduler that tells anything beyond is not believed: neither counts nor sums of seconds reach so far.
+const MOST: f64 = 1e12;
+
+/// Unfinished tasks that need the same kind of worker.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Demand {
+    /// How much of Dask's abstract resources each of them needs.
+    pub resources: BTreeMap<String, f64>,
+    /// The only hosts that may run them, if any are named.
+    pub hosts: Vec<String>,
+    /// The only workers that may run them, if any are named.
+    pub workers: Vec<String>,
+    /// How many there are.
+    pub tasks: Tasks,
+}
+
+/// Tasks by how far they have come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Tasks {
+    /// They run, or wait at a worker.
+    pub processing: Count,
+    /// They could run if a worker were free.
+    pub queued: Count,
+    /// No worker may run them.
+    pub unrunnable: Count,
+    /// They can run when what runs now has ended.
+    pub next: Count,
+}
+
+/// How many tasks, and what they will take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Count {
+    /// So many.
+    pub count: u64,
+    /// So many seconds in sum, by what others like them took.
+    pub seconds: f64,
+}
+
+impl Demand {
+    /// Whether only named workers or hosts may run them: to make others is no use.
+    pub(crate) fn is_pinned(&self) -> bool {
+        !self.hosts.is_empty() || !self.workers.is_empty()
+    }
+
+    /// What any worker may run, by how much it needs of everything: what is hard to place comes first.
+    pub(crate) fn needs(&self) -> usize {
+        self.resources.len()
+    }
+}
+
+impl Tasks {
+    /// What can run now or soon.
+    pub(crate) fn all(&self) -> Count {
+        [self.processing, self.queued, self.unrunnable, self.next]
+            .into_iter()
+            .fold(Count::default(), Count::and)
+    }
+}
+
+impl Count {
+    fn and(self, other: Self) -> Self {
+        Self { count: self.count.saturating_add(other.count), seconds: self.seconds + other.seconds }
+    }
+
+    /// How many threads have all of it done within so many seconds, by what is known of it; never more than tasks.
+    pub(crate) fn threads(self, within: f64) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "no number of workers depends on the last bits")]
+        let tasks = (self.count as f64).min(MOST);
+        let wanted = (self.seconds / within).ceil();
+        if wanted.is_finite() { wanted.clamp(tasks.min(1.0), tasks) } else { tasks }
+    }
+}
+
+/// What a scheduler could not find out is absent, or null.
+pub(super) fn told<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Demand>>, D::Error> {
+    super::bounded(deserializer).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(count: u64, seconds: f64) -> Count {
+        Count { count, seconds }
+    }
+
+    #[test]
+    fn few_long_tasks_need_no_more_threads_than_tasks() {
+        let threads = |tasks, seconds| format!("{:?}", count(tasks, seconds).threads(5.0));
+        assert_eq!(threads(3, 3000.0), "3.0");
+        assert_eq!(threads(1000, 500.0), "100.0");
+        assert_eq!(threads(1, 0.0), "1.0");
+        assert_eq!(threads(0, 0.0), "0.0");
+    }
+
+    #[test]
+    fn absurd_numbers_stay_numbers() {
+        for seconds in [f64::NAN, f64::INFINITY, -1e300, 1e300] {
+            let threads = count(u64::MAX, seconds).threads(5.0);
+            assert!((1.0..=MOST).contains(&threads), "{seconds}: {threads}");
+        }
+    }
+}

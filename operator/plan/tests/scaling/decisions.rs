@@ -1,0 +1,159 @@
+//! How many workers there are for which work.
+
+use dask_operator_testkit::an_autoscaler;
+use serde_json::json;
+
+use super::world::{World, needing, tasks, workers};
+
+const GROUP: &str = "demo-default";
+
+#[test]
+fn workers_come_for_the_threads_that_the_work_needs() {
+    // 100 tasks of half a second each are done in 5 seconds by 10 threads, which 5 workers have.
+    for present in [0, 1, 3] {
+        let mut world = World::new(an_autoscaler().between(0, 50).build(), present);
+        world.demand = vec![tasks("queued", 100, 50.0)];
+        world.look();
+        assert_eq!(world.replicas(GROUP), 5, "from {present} workers");
+    }
+}
+
+#[test]
+fn few_long_tasks_ask_for_few_workers() {
+    let mut world = World::new(an_autoscaler().between(0, 50).build(), 0);
+    world.demand = vec![tasks("processing", 3, 10_000.0)];
+    world.look();
+    assert_eq!(world.replicas(GROUP), 2);
+}
+
+#[test]
+fn what_can_run_when_the_present_tasks_have_ended_has_its_workers_in_time() {
+    let mut world = World::new(an_autoscaler().between(0, 8).build(), 1);
+    world.demand = vec![json!({"tasks": {
+        "processing": {"count": 1, "seconds": 1.0},
+        "next": {"count": 500, "seconds": 250.0},
+        "waiting": {"count": 500, "seconds": 250.0},
+    }})];
+    world.look();
+    assert_eq!(world.replicas(GROUP), 8);
+    // Of a chain only one task can run after the other.
+    world.demand = vec![json!({"tasks": {
+        "processing": {"count": 1, "seconds": 1.0},
+        "next": {"count": 1, "seconds": 1.0},
+        "waiting": {"count": 500, "seconds": 500.0},
+    }})];
+    assert_eq!(world.pass(20).replicas(GROUP), 1);
+}
+
+#[test]
+fn workers_leave_when_fewer_were_enough_for_the_whole_window() {
+    let mut world = World::new(an_autoscaler().between(0, 8).stabilization(15).build(), 4);
+    assert_eq!(world.pass(15).replicas(GROUP), 4);
+    assert_eq!(world.pass(1).replicas(GROUP), 0);
+    assert_eq!(world.status.last_decisions[0].reason, "Idle");
+}
+
+#[test]
+fn a_pause_shorter_than_the_window_costs_no_worker() {
+    let mut world = World::new(an_autoscaler().between(0, 8).build(), 0);
+    for _ in 0..10 {
+        world.demand = vec![tasks("queued", 100, 100.0)];
+        world.pass(3);
+        world.demand = Vec::new();
+        world.pass(12);
+        assert_eq!(world.replicas(GROUP), 8);
+    }
+}
+
+#[test]
+fn a_busy_worker_stays_however_short_its_tasks_are_said_to_be() {
+    let mut world = World::new(an_autoscaler().between(0, 8).build(), 6);
+    world.demand = vec![tasks("processing", 4, 0.4)];
+    world.group(GROUP).busy = 4;
+    assert_eq!(world.pass(60).replicas(GROUP), 4);
+}
+
+#[test]
+fn results_in_memory_have_workers_to_hold_them() {
+    let mut world = World::new(an_autoscaler().between(0, 8).build(), 1);
+    // Three quarters of its memory: beyond 60 % it would write to disk.
+    world.group(GROUP).bytes = 750;
+    world.look();
+    assert_eq!(world.replicas(GROUP), 2);
+    world.group(GROUP).bytes = 1;
+    assert_eq!(world.pass(60).replicas(GROUP), 1, "the last worker has a result");
+    world.group(GROUP).bytes = 0;
+    assert_eq!(world.pass(60).replicas(GROUP), 0);
+}
+
+#[test]
+fn tasks_that_need_a_resource_grow_only_the_group_that_offers_it() {
+    for gpus in [0, 1] {
+        let autoscaler = an_autoscaler().between(0, 50).group(GROUP, 0, (1, 10)).group("gpu", 0, (0, 10));
+        let mut world = World::new(autoscaler.build(), 4);
+        *world.group("gpu") = workers(gpus, 4);
+        world.group("gpu").resources.insert("GPU".to_owned(), 1.0);
+        world.demand = vec![needing("GPU", if gpus > 0 { "processing" } else { "unrunnable" }, 31, 15.5)];
+        assert_eq!(
+            world.pass(20).replicas("gpu"),
+            4,
+            "31 tasks of half a second, one for each GPU at a time"
+        );
+        assert_eq!(world.replicas(GROUP), 1, "an idle group shrinks to its minimum");
+    }
+}
+
+#[test]
+fn what_runs_beside_tasks_that_need_a_resource_uses_the_other_threads() {
+    let autoscaler = an_autoscaler().between(0, 50).group(GROUP, 0, (0, 10)).group("gpu", 0, (0, 10));
+    let mut world = World::new(autoscaler.build(), 0);
+    *world.group("gpu") = workers(2, 4);
+    world.group("gpu").resources.insert("GPU".to_owned(), 1.0);
+    world.demand = vec![needing("GPU", "processing", 2, 1000.0), tasks("queued", 8, 1000.0)];
+    world.look();
+    assert_eq!((world.replicas("gpu"), world.replicas(GROUP)), (2, 1), "6 threads there, and 2 here");
+}
+
+#[test]
+fn workers_of_a_group_that_somebody_else_scales_take_their_part() {
+    let mut world = World::new(an_autoscaler().between(0, 50).group(GROUP, 0, (0, 10)).build(), 0);
+    *world.group("theirs") = workers(2, 2);
+    world.demand = vec![tasks("queued", 8, 1000.0)];
+    world.look();
+    assert_eq!((world.replicas("theirs"), world.replicas(GROUP)), (2, 2));
+}
+
+#[test]
+fn all_groups_together_keep_within_the_bounds_of_the_whole() {
+    let groups = an_autoscaler().between(3, 6).group("a", 0, (0, 5)).group("b", 0, (1, 5));
+    let mut world = World::new(groups.build(), 0);
+    world.groups.clear();
+    *world.group("a") = workers(0, 1);
+    *world.group("b") = workers(0, 1);
+    world.look();
+    assert_eq!((world.replicas("a"), world.replicas("b")), (2, 1));
+    world.demand = vec![tasks("queued", 100, 1000.0)];
+    world.look();
+    assert_eq!((world.replicas("a"), world.replicas("b")), (5, 1));
+    assert!(world.pass(1).reasons().contains(&"AtMaximum"));
+}
+
+#[test]
+fn advice_is_given_once_and_not_followed() {
+    let mut world = World::new(an_autoscaler().between(0, 50).advisory().build(), 1);
+    world.demand = vec![tasks("queued", 100, 50.0)];
+    assert_eq!(world.pass(20).replicas(GROUP), 1);
+    let told: Vec<_> = world.status.last_decisions.iter().map(|told| (told.from, told.to)).collect();
+    assert_eq!((told, world.reasons()), (vec![(1, 5)], vec!["Advises"]));
+}
+
+#[test]
+fn only_the_last_ten_decisions_are_told() {
+    let mut world = World::new(an_autoscaler().between(0, 50).build(), 0);
+    for count in 1..=12 {
+        world.demand = vec![tasks("queued", 2 * count, 1000.0)];
+        world.pass(1);
+    }
+    let told: Vec<_> = world.status.last_decisions.iter().map(|told| told.to).collect();
+    assert_eq!(told, [12, 11, 10, 9, 8, 7, 6, 5, 4, 3]);
+}

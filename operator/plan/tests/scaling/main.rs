@@ -1,0 +1,7 @@
+//! How a cluster scales with its work, what keeps it from that, and what is said of it.
+#![expect(clippy::expect_used, reason = "a test may fail")]
+
+mod decisions;
+mod properties;
+mod troubles;
+mod world;

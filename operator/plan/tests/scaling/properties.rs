@@ -1,0 +1,109 @@
+//! What must hold in every world.
+
+use dask_operator_testkit::an_autoscaler;
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::world::{World, needing, tasks, workers};
+
+const NAMES: [&str; 3] = ["a", "b", "c"];
+
+fn demands() -> impl Strategy<Value = Vec<Value>> {
+    let states = prop::sample::select(vec!["processing", "queued", "unrunnable", "next"]);
+    let one = (states, prop::option::of(Just("GPU")), 0u64..2000, 0f64..5000.0);
+    let one = one.prop_map(|(state, resource, count, seconds)| match resource {
+        Some(resource) => needing(resource, state, count, seconds),
+        None => tasks(state, count, seconds),
+    });
+    prop::collection::vec(one, 0..4)
+}
+
+prop_compose! {
+    fn worlds()(
+        demand in demands(),
+        least in 0i64..5,
+        more in 0i64..30,
+        groups in prop::collection::vec((0u32..3, 0u32..20, -1i32..2, 0usize..10, 1u32..5, any::<bool>()), 1..4),
+    ) -> World {
+        let mut autoscaler = an_autoscaler().between(least, least + more).stabilization(5);
+        for (name, (minimum, extent, priority, ..)) in NAMES.iter().zip(&groups) {
+            autoscaler = autoscaler.group(name, *priority, (*minimum, minimum + extent));
+        }
+        let mut world = World::new(autoscaler.build(), 0);
+        world.groups.clear();
+        for (name, (_, _, _, replicas, threads, has_gpu)) in NAMES.iter().zip(groups) {
+            *world.group(name) = workers(replicas, threads);
+            if has_gpu {
+                world.group(name).resources.insert("GPU".to_owned(), 2.0);
+            }
+        }
+        world.demand = demand;
+        world
+    }
+}
+
+fn total(world: &World) -> usize {
+    world.groups.values().map(|group| group.replicas).sum()
+}
+
+/// Looks until nothing has changed for longer than the window.
+fn settled(mut world: World) -> World {
+    world.pass(20);
+    world
+}
+
+proptest! {
+    #[test]
+    fn groups_keep_within_their_bounds(world in worlds()) {
+        let world = settled(world);
+        for group in &world.autoscaler.spec.groups {
+            let (least, most) = (group.minimum.unwrap_or(0), group.maximum.unwrap_or(0));
+            let replicas = world.replicas(&group.name);
+            prop_assert!((least as usize..=most as usize).contains(&replicas), "{}: {replicas}", group.name);
+        }
+    }
+
+    #[test]
+    fn more_work_never_means_fewer_workers(world in worlds(), more in 1u32..1000) {
+        let mut busier = world.clone();
+        busier.demand.push(tasks("queued", more.into(), more.into()));
+        let (calm, busy) = (total(&settled(world)), total(&settled(busier)));
+        prop_assert!(busy >= calm, "{busy} with more work, {calm} without");
+    }
+
+    #[test]
+    fn under_constant_work_nothing_changes_any_more(world in worlds()) {
+        let mut world = settled(world);
+        let before = total(&world);
+        let decisions = world.status.last_decisions.clone();
+        world.pass(60);
+        prop_assert_eq!(before, total(&world));
+        prop_assert_eq!(decisions, world.status.last_decisions);
+    }
+
+    #[test]
+    fn the_order_in_which_work_is_told_does_not_matter(world in worlds()) {
+        let mut other = world.clone();
+        other.demand.reverse();
+        let replicas = |world: World| NAMES.map(|name| settled(world.clone()).replicas(name));
+        prop_assert_eq!(replicas(world), replicas(other));
+    }
+
+    #[test]
+    fn workers_never_turn_round_within_a_window(world in worlds()) {
+        let mut world = world;
+        let mut last = total(&world);
+        let mut turned = 0;
+        let mut grew = None;
+        for _ in 0..40 {
+            world.pass(1);
+            let now = total(&world);
+            if now != last {
+                let grows = now > last;
+                turned += usize::from(grew.is_some_and(|before| before != grows));
+                (grew, last) = (Some(grows), now);
+            }
+        }
+        prop_assert!(turned <= 1, "turned {turned} times");
+    }
+}

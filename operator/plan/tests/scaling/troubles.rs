@@ -1,0 +1,167 @@
+//! What keeps workers from following the work, and that it is told.
+
+use dask_operator_plan::Link;
+use dask_operator_testkit::{AutoscalerBuilder, an_autoscaler};
+use jiff::SignedDuration;
+use serde_json::json;
+
+use super::world::{World, needing, tasks, workers};
+
+const GROUP: &str = "demo-default";
+
+#[test]
+fn nothing_is_scaled_by_a_scheduler_that_tells_nothing() {
+    let links = [
+        (Link::Unasked, "AwaitsFacts"),
+        (Link::Stock, "SchedulerTellsNothing"),
+        (Link::Unreachable("no answer in time".to_owned()), "SchedulerSilent"),
+    ];
+    for (link, reason) in links {
+        let mut world = World::new(an_autoscaler().between(0, 8).build(), 4);
+        world.demand = vec![tasks("queued", 100, 1000.0)];
+        world.link = Some(link);
+        assert_eq!(world.pass(60).replicas(GROUP), 4);
+        assert!(world.reasons().contains(&reason), "{:?}", world.reasons());
+        world.link = None;
+        assert_eq!(world.pass(1).replicas(GROUP), 8);
+        assert!(world.pass(1).reasons().contains(&"FollowsWork"));
+    }
+}
+
+#[test]
+fn a_billion_tasks_get_no_more_than_is_allowed() {
+    let mut world = World::new(an_autoscaler().between(0, 8).build(), 0);
+    world.demand = vec![tasks("queued", 1_000_000_000, 1e300), tasks("processing", u64::MAX, 0.0)];
+    assert_eq!(world.pass(2).replicas(GROUP), 8);
+    assert_eq!(world.reasons(), ["FollowsWork", "AtMaximum"]);
+}
+
+#[test]
+fn for_what_nobody_offers_nothing_grows_and_it_is_told() {
+    let mut world = World::new(an_autoscaler().between(0, 8).build(), 1);
+    world.demand = vec![needing("GPU", "unrunnable", 31, 15.5)];
+    assert_eq!(world.pass(20).replicas(GROUP), 0);
+    let told = &world.status.conditions[0].message;
+    assert!(told.contains("GPU=1"), "{told}");
+    world.demand = vec![json!({"workers": ["alice"], "tasks": {"unrunnable": {"count": 1, "seconds": 1.0}}})];
+    assert_eq!(world.pass(1).replicas(GROUP), 0);
+    let told = &world.status.conditions[0].message;
+    assert!(told.contains("worker alice"), "{told}");
+}
+
+fn ladder() -> AutoscalerBuilder {
+    an_autoscaler().between(0, 50).group("spot", 10, (0, 8)).group("steady", 0, (0, 8))
+}
+
+#[test]
+fn work_falls_through_to_the_next_group_after_a_while_and_moves_back() {
+    let mut world = World::new(ladder().build(), 0);
+    world.groups.clear();
+    *world.group("spot") = workers(0, 1);
+    *world.group("steady") = workers(0, 1);
+    world.group("spot").able = 0;
+    world.group("spot").troubled_since = world.now;
+    world.demand = vec![tasks("queued", 4, 1000.0)];
+    assert_eq!(world.pass(60).replicas("spot"), 4);
+    assert_eq!(world.replicas("steady"), 0, "it may yet pass");
+    world.pass(2);
+    assert_eq!((world.replicas("spot"), world.replicas("steady")), (4, 4));
+    assert_eq!(world.status.last_decisions[0].reason, "Fallback");
+    assert!(world.reasons().contains(&"GroupCannotGrow"), "{:?}", world.reasons());
+    // All is at work on what can start, and more work makes no more of what cannot.
+    world.demand = vec![tasks("processing", 6, 1000.0)];
+    world.group("steady").busy = 4;
+    world.pass(60);
+    assert_eq!((world.replicas("spot"), world.replicas("steady")), (4, 6));
+    // Machines are back.
+    world.group("spot").able = usize::MAX;
+    world.pass(40);
+    assert_eq!((world.replicas("spot"), world.replicas("steady")), (6, 0));
+    assert_eq!(world.status.last_decisions[0].reason, "MovedBack");
+}
+
+#[test]
+fn a_group_that_is_full_hands_on_at_once() {
+    let mut world = World::new(ladder().build(), 0);
+    world.groups.clear();
+    *world.group("spot") = workers(0, 1);
+    *world.group("steady") = workers(0, 1);
+    world.demand = vec![tasks("queued", 10, 1000.0)];
+    world.look();
+    assert_eq!((world.replicas("spot"), world.replicas("steady")), (8, 2));
+}
+
+#[test]
+fn nothing_is_made_on_top_of_workers_that_do_not_start_and_what_waits_stays() {
+    let mut world = World::new(an_autoscaler().between(0, 8).build(), 4);
+    world.group(GROUP).able = 2;
+    world.demand = vec![tasks("queued", 100, 1000.0)];
+    assert_eq!(world.pass(600).replicas(GROUP), 4);
+    assert!(world.reasons().contains(&"GroupCannotGrow"));
+    world.demand = Vec::new();
+    assert_eq!(world.pass(20).replicas(GROUP), 0);
+}
+
+#[test]
+fn nothing_is_made_on_top_of_workers_that_crash_in_a_row() {
+    let mut world = World::new(an_autoscaler().between(0, 8).build(), 2);
+    world.group(GROUP).crashes = 2;
+    world.demand = vec![tasks("queued", 100, 1000.0)];
+    assert_eq!(world.pass(600).replicas(GROUP), 2);
+    assert!(world.reasons().contains(&"GroupCannotGrow"));
+}
+
+#[test]
+fn where_a_quota_is_used_up_the_group_stays_as_it_is_and_says_so() {
+    let mut world = World::new(an_autoscaler().between(0, 8).build(), 5);
+    world.group(GROUP).refused = Some("QuotaExceeded: exceeded quota".to_owned());
+    world.demand = vec![tasks("queued", 100, 1000.0)];
+    assert_eq!(world.pass(60).replicas(GROUP), 5);
+    let told = &world.status.conditions[1];
+    assert_eq!(told.reason, "GroupCannotGrow");
+    assert!(told.message.contains("exceeded quota"), "{}", told.message);
+}
+
+#[test]
+fn somebody_else_who_scales_is_not_fought_and_is_told() {
+    let mut world = World::new(an_autoscaler().between(0, 8).build(), 2);
+    world.demand = vec![tasks("queued", 100, 1000.0)];
+    for _ in 0..2 {
+        assert_eq!(world.pass(2).replicas(GROUP), 8);
+        world.group(GROUP).replicas = 2;
+    }
+    assert_eq!(world.pass(590).replicas(GROUP), 2);
+    assert!(world.reasons().contains(&"AnotherWriter"), "{:?}", world.reasons());
+    assert_eq!(world.pass(20).replicas(GROUP), 8, "they have stopped");
+}
+
+#[test]
+fn a_write_that_is_not_seen_yet_is_no_change_of_another() {
+    let mut world = World::new(an_autoscaler().between(0, 8).build(), 2);
+    world.demand = vec![tasks("queued", 100, 1000.0)];
+    for _ in 0..5 {
+        world.look();
+        // The write failed: the group is as it was.
+        world.group(GROUP).replicas = 2;
+        world.now += SignedDuration::from_secs(1);
+    }
+    assert_eq!(world.pass(2).replicas(GROUP), 8);
+}
+
+#[test]
+fn a_group_that_does_not_exist_is_told_and_the_others_are_scaled() {
+    let autoscaler = an_autoscaler().between(0, 8).group(GROUP, 0, (0, 8)).group("demo-more", 0, (0, 8));
+    let mut world = World::new(autoscaler.build(), 0);
+    world.demand = vec![tasks("queued", 100, 1000.0)];
+    assert_eq!(world.pass(1).replicas(GROUP), 8);
+    assert!(world.reasons().contains(&"NoSuchGroup"));
+}
+
+#[test]
+fn of_two_autoscalers_the_younger_does_nothing() {
+    let mut world = World::new(an_autoscaler().between(0, 8).build(), 0);
+    world.demand = vec![tasks("queued", 100, 1000.0)];
+    world.older = Some("first".to_owned());
+    assert_eq!(world.pass(10).replicas(GROUP), 0);
+    assert!(world.reasons().contains(&"OlderAutoscaler"));
+}

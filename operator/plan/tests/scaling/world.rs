@@ -1,0 +1,181 @@
+//! A cluster with groups, whose workers register at once unless something ails them, and work for them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dask_operator_api::autoscaler::{DaskAutoscaler, DaskAutoscalerStatus};
+use dask_operator_api::conditions::Reason;
+use dask_operator_plan::autoscaler::{self, Cluster, Course, Group, Observed, Offer};
+use dask_operator_plan::worker_group::{Stage, WorkerPod};
+use dask_operator_plan::{Facts, Kind, Link, Outcome, Plan, Trouble};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+/// A group and its workers.
+#[derive(Clone, Debug)]
+pub(crate) struct Workers {
+    pub(crate) replicas: usize,
+    pub(crate) threads: u32,
+    pub(crate) resources: BTreeMap<String, f64>,
+    /// Tasks at each worker, and bytes.
+    pub(crate) busy: usize,
+    pub(crate) bytes: u64,
+    /// So many start; the others cannot, since their group was made.
+    pub(crate) able: usize,
+    pub(crate) troubled_since: Timestamp,
+    pub(crate) crashes: u32,
+    pub(crate) refused: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct World {
+    pub(crate) autoscaler: DaskAutoscaler,
+    pub(crate) groups: BTreeMap<String, Workers>,
+    pub(crate) demand: Vec<Value>,
+    pub(crate) link: Option<Link>,
+    pub(crate) older: Option<String>,
+    pub(crate) course: Course,
+    pub(crate) now: Timestamp,
+    pub(crate) status: DaskAutoscalerStatus,
+}
+
+/// Tasks that any worker may run.
+pub(crate) fn tasks(state: &str, count: u64, seconds: f64) -> Value {
+    json!({"tasks": {state: {"count": count, "seconds": seconds}}})
+}
+
+/// Tasks that need one of this resource each.
+pub(crate) fn needing(resource: &str, state: &str, count: u64, seconds: f64) -> Value {
+    let mut demand = tasks(state, count, seconds);
+    demand["resources"] = json!({resource: 1.0});
+    demand
+}
+
+pub(crate) fn workers(replicas: usize, threads: u32) -> Workers {
+    Workers {
+        replicas,
+        threads,
+        resources: BTreeMap::new(),
+        busy: 0,
+        bytes: 0,
+        able: usize::MAX,
+        troubled_since: Timestamp::UNIX_EPOCH,
+        crashes: 0,
+        refused: None,
+    }
+}
+
+impl World {
+    /// With one group of that many workers of two threads, and no work.
+    pub(crate) fn new(autoscaler: DaskAutoscaler, replicas: usize) -> Self {
+        Self {
+            autoscaler,
+            groups: BTreeMap::from([("demo-default".to_owned(), workers(replicas, 2))]),
+            demand: Vec::new(),
+            link: None,
+            older: None,
+            course: Course::default(),
+            now: Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24),
+            status: DaskAutoscalerStatus::default(),
+        }
+    }
+
+    pub(crate) fn group(&mut self, name: &str) -> &mut Workers {
+        self.groups.entry(name.to_owned()).or_insert_with(|| workers(0, 1))
+    }
+
+    /// One look; what it decides comes true.
+    pub(crate) fn look(&mut self) -> Plan {
+        let mut object = self.autoscaler.clone();
+        object.status = Some(self.status.clone());
+        let checked = autoscaler::check(&object).expect("an autoscaler that can be followed");
+        let observed = self.observed();
+        let plan = autoscaler::plan(&checked, &observed, &mut self.course, self.now);
+        let outcome = Outcome { scaling: plan.scaling.clone(), ..Outcome::default() };
+        self.status = autoscaler::status(&checked, &observed, &outcome, self.now);
+        for patch in plan.apply.iter().filter_map(|apply| apply.patch()) {
+            if patch.kind == Kind::DaskWorkerGroup {
+                let replicas = patch.body["spec"]["worker"]["replicas"].as_u64().expect("a number");
+                self.group(&patch.name).replicas = usize::try_from(replicas).expect("a small number");
+            }
+        }
+        plan
+    }
+
+    /// Looks each second for so long.
+    pub(crate) fn pass(&mut self, seconds: i64) -> &mut Self {
+        for _ in 0..seconds {
+            self.look();
+            self.now += SignedDuration::from_secs(1);
+        }
+        self
+    }
+
+    pub(crate) fn replicas(&self, group: &str) -> usize {
+        self.groups.get(group).map_or(0, |group| group.replicas)
+    }
+
+    /// The reasons of the conditions.
+    pub(crate) fn reasons(&self) -> Vec<&str> {
+        self.status.conditions.iter().map(|condition| condition.reason.as_str()).collect()
+    }
+
+    fn observed(&self) -> Observed {
+        let cluster = Cluster { name: "demo".to_owned(), scheduler_ready: true, ..Cluster::default() };
+        let groups = self.groups.iter().map(|(name, workers)| observed_group(name, workers));
+        let link = self.link.clone().unwrap_or_else(|| self.facts());
+        Observed { cluster: Some(cluster), older: self.older.clone(), link, groups: groups.collect() }
+    }
+
+    fn facts(&self) -> Link {
+        let of = |(name, workers): (&String, &Workers)| {
+            let able = if workers.crashes > 0 { 0 } else { workers.replicas.min(workers.able) };
+            let worker = |number: usize| {
+                json!({
+                    "name": format!("{name}-{number}"),
+                    "status": "running",
+                    "threads": workers.threads,
+                    "resources": workers.resources,
+                    "memory_limit": 1000,
+                    "bytes": workers.bytes,
+                    "processing": u64::from(number < workers.busy),
+                })
+            };
+            (0..able).map(worker).collect::<Vec<_>>()
+        };
+        let workers: Vec<_> = self.groups.iter().flat_map(of).collect();
+        let facts = json!({"schema": 1, "revision": 1, "pod_uid": "", "workers": workers, "drains": [], "demand": self.demand});
+        Link::Preload(Arc::new(Facts::read(facts.to_string().as_bytes()).expect("facts")))
+    }
+}
+
+fn observed_group(name: &str, workers: &Workers) -> Group {
+    let pod = |number: usize| {
+        let ails = number >= workers.able;
+        let trouble = Trouble { reason: Reason::Unschedulable, words: "no node has room".to_owned() };
+        WorkerPod {
+            name: format!("{name}-{number}"),
+            uid: String::new(),
+            created: if ails { workers.troubled_since } else { Timestamp::UNIX_EPOCH },
+            terminating: false,
+            stage: if ails { Stage::Unscheduled } else { Stage::Ready },
+            template: None,
+            crashes: workers.crashes,
+            trouble: ails.then_some(trouble),
+            ip: None,
+            mark: None,
+        }
+    };
+    Group {
+        name: name.to_owned(),
+        replicas: workers.replicas,
+        declared: Offer {
+            threads: workers.threads.into(),
+            resources: workers.resources.clone(),
+            ..Offer::default()
+        },
+        pods: (0..workers.replicas).map(pod).collect(),
+        refused: workers.refused.clone(),
+        ..Group::default()
+    }
+}

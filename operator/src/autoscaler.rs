@@ -1,0 +1,104 @@
+//! DaskAutoscaler: its rooms of the plan, and what it is planned with.
+
+mod observe;
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use dask_operator_api::DaskAutoscaler;
+use dask_operator_api::autoscaler::DaskAutoscalerStatus;
+use dask_operator_plan::autoscaler::{self, CheckedAutoscaler, Course, Observed};
+use dask_operator_plan::{Event, Outcome, Plan, Problem};
+use jiff::Timestamp;
+
+use crate::cache::{Cache, Key, Objects};
+use crate::cluster::scheduler_place;
+use crate::context::Context;
+use crate::reconcile::Reconcile;
+use crate::triggers::Follower;
+
+/// What led to the present, for each autoscaler.
+#[derive(Default)]
+pub(crate) struct Courses(Mutex<HashMap<Key, (String, Course)>>);
+
+impl Courses {
+    /// Plans with the course of one of them; another one of the same name has a course of its own.
+    fn with<T>(&self, key: &Key, uid: &str, plan: impl FnOnce(&mut Course) -> T) -> T {
+        let mut courses = self.courses();
+        let (of, course) = courses.entry(key.clone()).or_default();
+        if of != uid {
+            uid.clone_into(of);
+            *course = Course::default();
+        }
+        plan(course)
+    }
+
+    /// An autoscaler is gone.
+    pub(crate) fn forget(&self, key: &Key) {
+        self.courses().remove(key);
+    }
+
+    fn courses(&self) -> MutexGuard<'_, HashMap<Key, (String, Course)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reconcile for DaskAutoscaler {
+    const KIND: dask_operator_plan::Kind = dask_operator_plan::Kind::DaskAutoscaler;
+    type Checked = CheckedAutoscaler;
+    type Observed = Observed;
+    type Status = DaskAutoscalerStatus;
+
+    fn objects(cache: &Cache) -> &Objects<Self> {
+        &cache.autoscalers
+    }
+
+    fn check(object: &Self) -> Result<CheckedAutoscaler, Vec<Problem>> {
+        autoscaler::check(object)
+    }
+
+    fn observe(context: &Context, object: &Self, key: &Key) -> Option<Observed> {
+        Some(observe::observe(context, object, key))
+    }
+
+    fn ask(context: &Context, key: &Key, observed: &Observed, plan: &Plan) {
+        let Some(cluster) = observed.cluster.as_ref().filter(|_| plan.needs_facts) else { return };
+        let of = Key::new(&key.namespace, &cluster.name);
+        if let Some(place) = scheduler_place(&context.cache, &of, &cluster.uid) {
+            context.links.need(&Follower::Autoscaler(key.clone()), &of, place, &[]);
+        }
+    }
+
+    fn plan(context: &Context, checked: &CheckedAutoscaler, observed: &Observed, now: Timestamp) -> Plan {
+        let (namespace, name, uid) = checked.identity();
+        context
+            .courses
+            .with(&Key::new(namespace, name), uid, |course| autoscaler::plan(checked, observed, course, now))
+    }
+
+    fn status(object: &Self) -> Option<&DaskAutoscalerStatus> {
+        object.status.as_ref()
+    }
+
+    fn next(
+        checked: &CheckedAutoscaler,
+        observed: &Observed,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) -> DaskAutoscalerStatus {
+        autoscaler::status(checked, observed, outcome, now)
+    }
+
+    fn invalid(
+        previous: &DaskAutoscalerStatus,
+        problems: &[Problem],
+        generation: Option<i64>,
+        now: Timestamp,
+    ) -> DaskAutoscalerStatus {
+        autoscaler::invalid(previous, problems, generation, now)
+    }
+
+    fn events(previous: &DaskAutoscalerStatus, next: &DaskAutoscalerStatus) -> Vec<Event> {
+        autoscaler::events(previous, next)
+    }
+}

@@ -1,0 +1,81 @@
+//! What the caches know of one autoscaler's world.
+
+use dask_operator_api::conditions::ConditionType;
+use dask_operator_api::worker_group::DaskWorkerGroupStatus;
+use dask_operator_api::{DaskAutoscaler, DaskCluster, DaskWorkerGroup};
+use dask_operator_plan::Link;
+use dask_operator_plan::autoscaler::{Cluster, Group, Observed, Offer};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{Resource, ResourceExt};
+
+use crate::cache::{Cache, Guarded, Key, Meta, Record};
+use crate::cluster::{scheduler_place, scheduler_pods};
+use crate::context::Context;
+
+/// Reads caches only.
+pub(super) fn observe(context: &Context, autoscaler: &DaskAutoscaler, key: &Key) -> Observed {
+    let cache = &context.cache;
+    let of = Key::new(&key.namespace, &autoscaler.spec.cluster);
+    let cluster = find_cluster(cache, &of);
+    let link = cluster.as_ref().map(|cluster| link(context, &of, &cluster.uid)).unwrap_or_default();
+    let groups = cache.groups_of_cluster.of_parent(&of);
+    Observed {
+        older: older(cache, autoscaler, &of),
+        groups: groups.iter().filter_map(|group| find_group(cache, &group.meta)).collect(),
+        cluster,
+        link,
+    }
+}
+
+fn find_cluster(cache: &Cache, key: &Key) -> Option<Cluster> {
+    let object = cache.clusters.get(key)?;
+    let Guarded::Good(DaskCluster { metadata, .. }) = &*object else { return None };
+    let (uid, deleting) = (metadata.uid.clone().unwrap_or_default(), metadata.deletion_timestamp.is_some());
+    let scheduler_ready = scheduler_pods(cache, key).iter().any(|pod| pod.ready && !pod.terminating);
+    Some(Cluster { name: key.name.clone(), uid, deleting, scheduler_ready })
+}
+
+fn link(context: &Context, cluster: &Key, uid: &str) -> Link {
+    let place = scheduler_place(&context.cache, cluster, uid);
+    place.map(|place| context.links.look(cluster, &place).0).unwrap_or_default()
+}
+
+/// The oldest one acts; of two of the same second the first by name.
+fn older(cache: &Cache, autoscaler: &DaskAutoscaler, cluster: &Key) -> Option<String> {
+    let all = cache.autoscalers_of_cluster.of_parent(cluster);
+    let others = all.iter().filter_map(|one| cache.autoscalers.get(&one.meta.key));
+    let alive = others.filter(|one| one.meta().deletion_timestamp.is_none()).map(|one| age(one.meta()));
+    alive.filter(|other| *other < age(&autoscaler.metadata)).min().map(|(_, name)| name)
+}
+
+fn age(metadata: &ObjectMeta) -> (Option<Timestamp>, String) {
+    let created = metadata.creation_timestamp.as_ref().map(|time| time.0);
+    (created, metadata.name.clone().unwrap_or_default())
+}
+
+fn find_group(cache: &Cache, meta: &Meta) -> Option<Group> {
+    let object = cache.groups.get(&meta.key)?;
+    let Guarded::Good(DaskWorkerGroup { metadata, spec, status }) = &*object else { return None };
+    if metadata.deletion_timestamp.is_some() {
+        return None;
+    }
+    let pods = cache.workers.of_parent(&meta.key);
+    let ours = pods.iter().filter(|pod| pod.meta().is_owned_by(&meta.uid));
+    Some(Group {
+        name: object.name_any(),
+        uid: meta.uid.clone(),
+        resource_version: metadata.resource_version.clone().unwrap_or_default(),
+        replicas: usize::try_from(spec.worker.replicas).unwrap_or_default(),
+        declared: Offer::declared(&spec.worker),
+        pods: ours.map(|pod| pod.worker()).collect(),
+        refused: status.as_ref().and_then(refused),
+    })
+}
+
+/// The API server's words when it will not have more of a group's pods.
+fn refused(status: &DaskWorkerGroupStatus) -> Option<String> {
+    let refused = ConditionType::Refused.to_string();
+    let told = status.conditions.iter().find(|condition| condition.type_ == refused)?;
+    Some(format!("{}: {}", told.reason, told.message))
+}
