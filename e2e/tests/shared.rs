@@ -11,6 +11,8 @@ mod configuration;
 mod dashboard;
 #[path = "shared/examples.rs"]
 mod examples;
+#[path = "shared/idle.rs"]
+mod idle;
 #[path = "shared/late_scheduler.rs"]
 mod late_scheduler;
 #[path = "shared/leaving.rs"]

@@ -9,10 +9,12 @@ use dask_operator_api::cluster::DaskClusterStatus;
 use dask_operator_plan::cluster::{self, CheckedCluster, Observed};
 use dask_operator_plan::{Event, Outcome, Plan, Problem};
 use jiff::Timestamp;
+use kube::ResourceExt;
 
 use crate::cache::{Cache, Key, Objects};
 use crate::context::Context;
 use crate::reconcile::Reconcile;
+use crate::triggers::Follower;
 
 impl Reconcile for DaskCluster {
     const KIND: dask_operator_plan::Kind = dask_operator_plan::Kind::DaskCluster;
@@ -29,7 +31,16 @@ impl Reconcile for DaskCluster {
     }
 
     fn observe(context: &Context, object: &Self, key: &Key) -> Option<Observed> {
-        Some(observe::observe(&context.cache, object, key))
+        Some(observe::observe(context, object, key))
+    }
+
+    fn ask(context: &Context, key: &Key, _: &Observed, plan: &Plan) {
+        let uid =
+            context.cache.clusters.get(key).and_then(|cluster| cluster.uid()).filter(|_| plan.needs_facts);
+        let place = uid.and_then(|uid| scheduler_place(&context.cache, key, &uid));
+        if let Some(place) = place {
+            context.links.need(&Follower::Cluster(key.clone()), key, place, &[]);
+        }
     }
 
     fn plan(context: &Context, checked: &CheckedCluster, observed: &Observed, now: Timestamp) -> Plan {

@@ -10,4 +10,4 @@ mod session;
 
 pub use ask::{Answer, AskError, Request, Schedulers};
 pub use http::Http;
-pub(crate) use links::{Links, Place};
+pub(crate) use links::{Known, Links, Place};

@@ -16,6 +16,7 @@ type AutoscalerRef = ObjectRef<Guarded<DaskAutoscaler>>;
 /// Who follows a scheduler.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Follower {
+    Cluster(Key),
     Group(Key),
     Autoscaler(Key),
 }
@@ -63,6 +64,7 @@ impl Triggers {
     /// Looks at whoever follows a scheduler.
     pub(crate) fn follower(&self, follower: &Follower) {
         match follower {
+            Follower::Cluster(key) => self.cluster(key),
             Follower::Group(key) => self.group(key),
             Follower::Autoscaler(key) => self.autoscaler(key),
         }

@@ -42,6 +42,8 @@ pub enum ConditionType {
     NotInCharge,
     /// A group that an autoscaler names does not exist.
     GroupNotFound,
+    /// It has nothing to do, and goes if that lasts.
+    Idle,
     /// What is known of the work is too old to scale by, or nothing is.
     FactsStale,
     /// Somebody else writes the number of workers, too.

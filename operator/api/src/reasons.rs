@@ -41,6 +41,11 @@ reasons! {
     Advises in Ready,
     /// An autoscaler waits for its cluster's scheduler to answer for the first time.
     AwaitsFacts in Ready,
+    /// A cluster with `idleTimeout` has had nothing to do for more than half of that. The message says since when, and who
+    /// would lose what.
+    SoonDeleted in Idle,
+    /// A cluster has had nothing to do for longer than `idleTimeout` and stays, since datasets are published in it.
+    DatasetsPublished in Idle,
     /// More workers would be of use than `maximum` allows.
     AtMaximum in ScalingLimited,
     /// A container sets `DASK_CONFIG` itself.

@@ -11,9 +11,10 @@ mod offer;
 mod status;
 mod trouble;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::json;
 
+use crate::facts::FOLLOWED;
 use crate::metadata::{self, Owner};
 use crate::plan::{Apply, Kind, Patch, Plan};
 
@@ -24,9 +25,6 @@ pub use events::events;
 pub use observed::{Cluster, Group, Observed};
 pub use offer::Offer;
 pub use status::{invalid, status};
-
-/// Facts are asked for as long as somebody looks at them: so often, although nothing changes.
-const FOLLOWED: SignedDuration = SignedDuration::from_secs(30);
 
 /// How many workers each group is to have by now; `course` is what led here, and goes on.
 pub fn plan(

@@ -8,6 +8,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -22,6 +23,9 @@ const MOST_WORKERS: usize = 10_000;
 const LONGEST_LIST: usize = 2 * MOST_WORKERS;
 /// Words of a scheduler are cut after so many characters: they stand in a status.
 const LONGEST_WORDS: usize = 200;
+
+/// Facts are kept up to date for as long as somebody looks at them: so often, although nothing changes.
+pub(crate) const FOLLOWED: SignedDuration = SignedDuration::from_secs(30);
 
 /// What is known of a scheduler by asking it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,6 +49,21 @@ pub struct Facts {
     pub revision: u64,
     /// The UID of the scheduler's pod.
     pub pod_uid: String,
+    /// The time of day where the scheduler is, in seconds since 1970.
+    #[serde(default)]
+    time: f64,
+    /// Since when it has had nothing to do, by the same clock, if that is so.
+    #[serde(default)]
+    idle_since: Option<f64>,
+    /// Clients that are connected.
+    #[serde(default)]
+    pub(crate) clients: u64,
+    /// Published datasets.
+    #[serde(default)]
+    pub(crate) datasets: u64,
+    /// Bytes of results in memory.
+    #[serde(default)]
+    pub(crate) bytes: u64,
     #[serde(deserialize_with = "bounded")]
     workers: Vec<Worker>,
     #[serde(deserialize_with = "bounded")]
@@ -144,6 +163,16 @@ impl Facts {
             return Err(format!("its facts are of the unknown schema {}", facts.schema));
         }
         Ok(facts)
+    }
+
+    /// Since when the scheduler has had nothing to do, by its own clock, and how long ago that was when it said so;
+    /// None while it is at work.
+    pub(crate) fn idle(&self) -> Option<(Timestamp, SignedDuration)> {
+        let since =
+            Timestamp::from_duration(SignedDuration::try_from_secs_f64(self.idle_since?.floor()).ok()?)
+                .ok()?;
+        let ago = SignedDuration::try_from_secs_f64(self.time - self.idle_since?).ok()?;
+        Some((since, ago.max(SignedDuration::ZERO)))
     }
 }
 

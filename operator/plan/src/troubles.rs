@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use crate::plan::{Event, EventKind, Failure, FailureKind, Outcome};
 
 /// The conditions that are told when they appear, when their reason changes, and when they are over.
-const TOLD: [ConditionType; 16] = [
+const TOLD: [ConditionType; 17] = [
     ConditionType::ClusterNotFound,
     ConditionType::ClusterMismatch,
     ConditionType::NameTaken,
@@ -18,6 +18,7 @@ const TOLD: [ConditionType; 16] = [
     ConditionType::WorkersOutdated,
     ConditionType::NotInCharge,
     ConditionType::GroupNotFound,
+    ConditionType::Idle,
     ConditionType::FactsStale,
     ConditionType::ReplicasContested,
     ConditionType::WorkUnrunnable,

@@ -51,7 +51,7 @@ fn worlds() -> impl Strategy<Value = Observed> {
             scheduler_pods: pods.into_iter().map(pod).collect(),
             budget,
             has_workers,
-            replica_failure: None,
+            ..Observed::default()
         },
     )
 }

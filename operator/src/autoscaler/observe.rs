@@ -38,7 +38,7 @@ fn find_cluster(cache: &Cache, key: &Key) -> Option<Cluster> {
 
 fn link(context: &Context, cluster: &Key, uid: &str) -> Link {
     let place = scheduler_place(&context.cache, cluster, uid);
-    place.map(|place| context.links.look(cluster, &place).0).unwrap_or_default()
+    place.map(|place| context.links.look(cluster, &place).link).unwrap_or_default()
 }
 
 /// The oldest one acts; of two of the same second the first by name.

@@ -4,13 +4,16 @@ use dask_operator_api::conditions::Reason;
 use dask_operator_api::worker_group::DaskWorkerGroupStatus;
 use dask_operator_api::{DaskCluster, labels, names};
 use dask_operator_plan::cluster::{DefaultGroup, Observed, Ownership, SchedulerPod, Service};
+use jiff::SignedDuration;
 use kube::{Resource, ResourceExt};
 
 use crate::cache::{Cache, Guarded, Key, Meta, OfCluster};
+use crate::context::Context;
 use crate::scheduler::Place;
 
 /// Reads caches only.
-pub(super) fn observe(cache: &Cache, cluster: &DaskCluster, key: &Key) -> Observed {
+pub(super) fn observe(context: &Context, cluster: &DaskCluster, key: &Key) -> Observed {
+    let cache = &context.cache;
     let uid = cluster.uid().unwrap_or_default();
     let child = |name: &str| Key::new(&key.namespace, name);
     let scheduler = child(&names::scheduler_name(&key.name));
@@ -18,6 +21,8 @@ pub(super) fn observe(cache: &Cache, cluster: &DaskCluster, key: &Key) -> Observ
         child: record.child(&key.name, &uid),
         awaits_address: record.awaits_address,
     });
+    let place = scheduler_place(cache, key, &uid);
+    let known = place.map(|place| context.links.look(key, &place)).unwrap_or_default();
     let config = child(&names::config_name(&key.name));
     let deployment = cache.deployments.get(&scheduler);
     Observed {
@@ -29,6 +34,8 @@ pub(super) fn observe(cache: &Cache, cluster: &DaskCluster, key: &Key) -> Observ
         budget: cache.budgets.get(&scheduler).map(|record| record.child(&key.name, &uid)),
         has_workers: cache.groups_of_cluster.of_parent(key).iter().any(|group| has_workers(cache, group)),
         scheduler_pods: scheduler_pods(cache, key),
+        link_age: SignedDuration::try_from(known.age).unwrap_or(SignedDuration::MAX),
+        link: known.link,
     }
 }
 

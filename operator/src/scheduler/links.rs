@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use dask_operator_plan::{Ask, Link};
 use tokio::task::JoinSet;
@@ -19,6 +20,17 @@ pub(crate) struct Place {
     pub(crate) pod_uid: String,
     pub(crate) address: SocketAddr,
     pub(crate) token: String,
+}
+
+/// What is known of a scheduler.
+#[derive(Default)]
+pub(crate) struct Known {
+    /// By asking it.
+    pub(crate) link: Link,
+    /// How long ago it was answered.
+    pub(crate) age: Duration,
+    /// The pods of which it is still to tell what came of an order.
+    pub(crate) unsettled: BTreeSet<String>,
 }
 
 /// By cluster.
@@ -38,11 +50,11 @@ impl Links {
         Self { edges: Edges { schedulers, triggers, tenure }, sessions: Mutex::default() }
     }
 
-    /// What is known of the scheduler at this place, and the pods of which it is still to tell what came of an order.
-    pub(crate) fn look(&self, cluster: &Key, place: &Place) -> (Link, BTreeSet<String>) {
+    /// What is known of the scheduler at this place.
+    pub(crate) fn look(&self, cluster: &Key, place: &Place) -> Known {
         let sessions = self.sessions();
         let session = sessions.get(cluster).map(|entry| &entry.session).filter(|one| one.place == *place);
-        session.map(|session| (session.link(), session.unsettled())).unwrap_or_default()
+        session.map(|session| session.known()).unwrap_or_default()
     }
 
     /// Somebody needs the facts of a scheduler, and these orders to be given.

@@ -9,7 +9,7 @@ use dask_operator_plan::{Ask, Link, Order};
 use tokio::time::{Instant, sleep};
 
 use super::ask::{self, Schedulers, Told};
-use super::links::Place;
+use super::links::{Known, Place};
 use crate::kubernetes::Tenure;
 use crate::triggers::{Follower, Triggers};
 
@@ -45,6 +45,8 @@ pub(super) struct Session {
 
 struct State {
     link: Link,
+    /// When that was found out last.
+    heard: Instant,
     /// Who needs it.
     followers: BTreeSet<Follower>,
     needed_until: Instant,
@@ -99,6 +101,7 @@ impl Session {
     pub(super) fn new(place: Place) -> Self {
         let state = State {
             link: Link::Unasked,
+            heard: Instant::now(),
             followers: BTreeSet::new(),
             needed_until: Instant::now(),
             given: HashMap::new(),
@@ -109,8 +112,11 @@ impl Session {
     }
 
     /// What is known; nothing, once nobody follows any more.
-    pub(super) fn link(&self) -> Link {
-        self.state().link.clone()
+    pub(super) fn known(&self) -> Known {
+        let state = self.state();
+        let open = state.given.iter().filter(|(_, given)| !given.told);
+        let unsettled = open.map(|((pod, _), _)| pod.clone()).collect();
+        Known { link: state.link.clone(), age: state.heard.elapsed(), unsettled }
     }
 
     /// Somebody needs it. False when it is over, and another has to be begun.
@@ -138,13 +144,6 @@ impl Session {
         let due: Vec<_> = asks.iter().filter(|ask| is_new(ask)).cloned().collect();
         state.ordering = !due.is_empty();
         due
-    }
-
-    /// The pods of which the facts do not show yet what came of the last order.
-    pub(super) fn unsettled(&self) -> BTreeSet<String> {
-        let state = self.state();
-        let open = state.given.iter().filter(|(_, given)| !given.told);
-        open.map(|((pod, _), _)| pod.clone()).collect()
     }
 
     /// Follows it for as long as it is needed.
@@ -207,6 +206,7 @@ impl Session {
         if matches!(link, Link::Preload(_) | Link::Stock) {
             state.given.values_mut().for_each(|given| given.told |= given.over);
         }
+        state.heard = Instant::now();
         if state.link != link {
             state.link = link;
             state.followers.iter().for_each(|follower| triggers.follower(follower));

@@ -1,16 +1,14 @@
 //! What the caches know of one group's world.
 
-use std::collections::BTreeSet;
-
 use dask_operator_api::names::ClusterName;
 use dask_operator_api::{DaskCluster, DaskWorkerGroup};
-use dask_operator_plan::Link;
 use dask_operator_plan::worker_group::{Cluster, Observed};
 use kube::{Resource, ResourceExt};
 
 use crate::cache::{Cache, Guarded, Key, Meta, Record};
 use crate::cluster::{has_scheduler, scheduler_place, scheduler_pods};
 use crate::context::Context;
+use crate::scheduler::Known;
 
 /// Reads caches only. None when the group's own cluster is gone: garbage collection is about to take the group.
 pub(super) fn observe(context: &Context, group: &DaskWorkerGroup, key: &Key) -> Option<Observed> {
@@ -26,11 +24,12 @@ pub(super) fn observe(context: &Context, group: &DaskWorkerGroup, key: &Key) -> 
     let pods = cache.workers.of_parent(key);
     let ours = pods.iter().filter(|pod| pod.meta().is_owned_by(&uid));
     let of_another = stranger.map(|owner| owner.name);
-    let (link, unsettled) = cluster.as_ref().map(|cluster| link(context, key, cluster)).unwrap_or_default();
+    let known = cluster.as_ref().map(|cluster| known(context, key, cluster)).unwrap_or_default();
+    let Known { link, unsettled, .. } = known;
     Some(Observed { cluster, of_another, pods: ours.map(|pod| pod.worker()).collect(), link, unsettled })
 }
 
-fn link(context: &Context, group: &Key, cluster: &Cluster) -> (Link, BTreeSet<String>) {
+fn known(context: &Context, group: &Key, cluster: &Cluster) -> Known {
     let key = Key::new(&group.namespace, &cluster.name);
     let place = scheduler_place(&context.cache, &key, &cluster.uid);
     place.map(|place| context.links.look(&key, &place)).unwrap_or_default()

@@ -29,6 +29,13 @@ impl ClusterBuilder {
         self
     }
 
+    /// Deleted after so many seconds without work.
+    #[must_use]
+    pub fn idle_timeout(mut self, seconds: i64) -> Self {
+        self.0.spec.idle_timeout = seconds;
+        self
+    }
+
     /// With so many workers.
     #[must_use]
     pub fn workers(mut self, replicas: i32) -> Self {

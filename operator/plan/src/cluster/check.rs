@@ -4,11 +4,15 @@ use dask_operator_api::cluster::{DaskCluster, DaskClusterStatus, DisruptionProte
 use dask_operator_api::labels;
 use dask_operator_api::names::ClusterName;
 use dask_operator_api::parts::{TemplateMetadata, WorkerSpec};
+use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
 use crate::metadata::{Owner, StringMap};
 use crate::pod_spec::PodSpec;
 use crate::problem::Problem;
+
+/// Ten years, in seconds.
+const LONGEST_IDLE: i64 = 10 * 365 * 86400;
 
 /// A cluster that can be planned for; made by [`check`] alone.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -25,6 +29,8 @@ pub struct CheckedCluster {
     pub(crate) stock_scheduler: bool,
     pub(crate) restart: Option<String>,
     pub(crate) protection: DisruptionProtection,
+    /// After so long without work it is deleted, if ever.
+    pub(crate) idle_timeout: Option<SignedDuration>,
     pub(crate) image: Option<String>,
     pub(crate) config: Option<Value>,
     pub(crate) scheduler: CheckedScheduler,
@@ -73,6 +79,7 @@ pub fn check(cluster: &DaskCluster) -> Result<CheckedCluster, Vec<Problem>> {
         stock_scheduler: annotations.contains_key(labels::STOCK_SCHEDULER),
         restart: annotations.get(labels::RESTART_SCHEDULER).cloned(),
         protection: cluster.spec.disruption_protection.unwrap_or_default(),
+        idle_timeout: idle_timeout(cluster.spec.idle_timeout),
         annotations,
         image: cluster.spec.image.clone().filter(|image| !image.is_empty()),
         config: cluster
@@ -86,6 +93,11 @@ pub fn check(cluster: &DaskCluster) -> Result<CheckedCluster, Vec<Problem>> {
         worker: cluster.spec.worker.clone(),
         status: cluster.status.clone().unwrap_or_default(),
     })
+}
+
+/// Any number has always been accepted: whatever is not positive means never, and so does what nobody lives to see.
+fn idle_timeout(seconds: i64) -> Option<SignedDuration> {
+    Some(seconds).filter(|seconds| (1..=LONGEST_IDLE).contains(seconds)).map(SignedDuration::from_secs)
 }
 
 fn scheduler(cluster: &DaskCluster) -> Result<CheckedScheduler, Problem> {

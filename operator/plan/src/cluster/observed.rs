@@ -1,8 +1,10 @@
 //! What may be known of the world when planning for a cluster.
 
 use dask_operator_api::conditions::Reason;
+use jiff::SignedDuration;
 use serde_json::Value;
 
+use crate::facts::Link;
 use crate::pod_status::Trouble;
 
 /// The children of one cluster, as the watches show them.
@@ -24,6 +26,10 @@ pub struct Observed {
     pub has_workers: bool,
     /// The scheduler's pods, terminating ones too.
     pub scheduler_pods: Vec<SchedulerPod>,
+    /// What is known of the scheduler by asking it.
+    pub link: Link,
+    /// How long ago it said so.
+    pub link_age: SignedDuration,
 }
 
 /// What is known of any child.

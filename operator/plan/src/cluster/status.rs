@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::check::CheckedCluster;
 use super::decide;
 use super::desired;
+use super::idle;
 use super::observed::{Child, Observed, Ownership};
 use crate::plan::{Kind, Outcome};
 use crate::problem::Problem;
@@ -23,7 +24,7 @@ pub fn status(
     now: Timestamp,
 ) -> DaskClusterStatus {
     let previous = &cluster.status;
-    let troubles = troubles(cluster, observed, outcome);
+    let troubles = troubles(cluster, observed, outcome, now);
     let scheduler = scheduler_ready(observed);
     let ready = ready(cluster, observed, &scheduler, &troubles);
     let verdicts: Vec<_> = [ready, scheduler].into_iter().chain(troubles).collect();
@@ -124,7 +125,12 @@ fn ready(
     Verdict { type_: ConditionType::Ready, status: true, reason: Reason::AllReady, message }
 }
 
-fn troubles(cluster: &CheckedCluster, observed: &Observed, outcome: &Outcome) -> Vec<Verdict> {
+fn troubles(
+    cluster: &CheckedCluster,
+    observed: &Observed,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> Vec<Verdict> {
     let (previous, generation) = (&cluster.status.conditions, cluster.generation);
     let mut troubles = troubles::of_writes(outcome, previous, generation, ToString::to_string);
     if let Some(name) = foreign(cluster, observed) {
@@ -145,6 +151,7 @@ fn troubles(cluster: &CheckedCluster, observed: &Observed, outcome: &Outcome) ->
         message: format!("the scheduler cannot be asked before workers go: {why}"),
     }));
     troubles.extend(outdated(cluster, observed));
+    troubles.extend(idle::idle(cluster, observed, now).and_then(|idle| idle.told));
     troubles.sort_by_key(|trouble| trouble.type_);
     troubles
 }
