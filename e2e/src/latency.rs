@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use dask_operator_api::cluster::{DaskCluster, Phase};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 
 use crate::audit::Request;
 use crate::bed::Bed;
+use crate::workload::Start;
 
 const SOON: Duration = Duration::from_mins(1);
 const WORKERS: &str = "dask.org/component=worker";
@@ -74,6 +75,27 @@ pub async fn of_leaving(bed: &Bed, cluster: &str) -> Result<(Duration, Duration)
     let let_go = let_go.context("the operator deleted nothing")?.request_received_timestamp;
     let since = |at: Timestamp| Duration::try_from(at.duration_since(scaled));
     Ok((since(let_go)?, since(gone.stage_timestamp)?))
+}
+
+/// From the submission of a graph, on the client's side, to the operator's request for the first worker of a cluster that
+/// has none and is autoscaled. The cluster is as it was when this is over.
+pub async fn of_growth(bed: &Bed, cluster: &str) -> Result<Duration> {
+    let work = Start::new("growing", &bed.address(cluster)?).with("TASKS", "1").with("SECONDS", "0");
+    let (reported, succeeded) = work.start()?.finish()?;
+    anyhow::ensure!(succeeded, "{reported}");
+    let seconds = reported["submitted"].as_f64().context("it does not say when")?;
+    let submitted = Timestamp::from_duration(SignedDuration::try_from_secs_f64(seconds)?)?;
+    let creates = |request: &Request| {
+        request.object_ref.namespace == bed.namespace
+            && request.object_ref.resource == "pods"
+            && request.verb == "create"
+            && request.is_operators_write()
+            && request.request_received_timestamp >= submitted
+    };
+    let requests = until_logged(bed, creates, creates).await?;
+    let first = requests.first().context("no worker was made")?.request_received_timestamp;
+    bed.until(WORKERS, "no worker is left", SOON, |pods: &[Arc<Pod>]| pods.is_empty()).await?;
+    Ok(first.duration_since(submitted).try_into()?)
 }
 
 /// From the request that deletes a cluster to the moment when its last pod is gone.

@@ -40,14 +40,14 @@ def main():
     with session(workers=0) as client:
         watching = threading.Thread(target=watch, args=(client, seen, over), daemon=True)
         watching.start()
-        began = time.monotonic()
+        began, submitted = time.monotonic(), time.time()
         futures = client.map(body, range(count), seconds=seconds, pure=False, resources=needs)
         print("submitted", flush=True)
         done = as_completed(futures, timeout=PATIENCE)
         for number, _ in enumerate(done):
             if number == count // 2:
                 print("half", flush=True)
-        took = time.monotonic() - began
+        times = {"seconds": round(time.monotonic() - began, 1), "submitted": submitted}
         results = client.gather(futures)
         bodies = Counter(number for _, number in client.get_events("bodies"))
         over.set()
@@ -55,7 +55,7 @@ def main():
     wrong = "" if results == list(range(count)) else "wrong results"
     twice = [number for number, times in bodies.items() if times > 1]
     problem = wrong or (f"begun twice: {twice}" if twice else "")
-    report("growing", problem, why=problem, seconds=round(took, 1), workers=dict(seen), bodies=bodies.total())
+    report("growing", problem, why=problem, workers=dict(seen), bodies=bodies.total(), **times)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,11 @@ use anyhow::Result;
 use e2e::bed::Bed;
 use e2e::progress::say;
 use e2e::{latency, manifests};
+use serde_json::json;
 
 const SOON: Duration = Duration::from_mins(1);
 const RUNS: usize = 5;
+const GROWTHS: usize = 20;
 
 /// A promise and how it was kept, run by run.
 struct Line {
@@ -29,7 +31,7 @@ pub(super) async fn bench() -> Result<()> {
     Ok(())
 }
 
-async fn measure() -> Result<[Line; 5]> {
+async fn measure() -> Result<[Line; 6]> {
     let line = |promise, seconds| Line { promise, bound: Duration::from_secs_f64(seconds), took: Vec::new() };
     let mut running = line("apply -> phase Running", 1.0);
     let mut replaced = line("worker deleted -> next worker created", 0.5);
@@ -49,7 +51,22 @@ async fn measure() -> Result<[Line; 5]> {
         deleted.took.push(latency::of_deletion(&bed, "demo").await?);
         bed.kubectl(&["delete", "namespace", &bed.namespace, "--wait"])?;
     }
-    Ok([running, replaced, let_go, gone, deleted])
+    Ok([running, replaced, let_go, gone, deleted, growth().await?])
+}
+
+/// A graph is submitted to a cluster without workers, again and again.
+async fn growth() -> Result<Line> {
+    let bed = Bed::new("bench").await?;
+    bed.apply(&manifests::cluster("demo", 0))?;
+    let soon = json!({"minimum": 0, "maximum": 1, "scaleDown": {"stabilizationSeconds": 1}});
+    bed.apply(&manifests::autoscaler("demo", "demo", &soon))?;
+    bed.until_ready("demo", SOON).await?;
+    let mut took = Vec::new();
+    for _ in 0..GROWTHS {
+        took.push(latency::of_growth(&bed, "demo").await?);
+    }
+    let bound = Duration::from_millis(100);
+    Ok(Line { promise: "graph submitted -> first worker created", bound, took })
 }
 
 fn row(mut line: Line) -> String {

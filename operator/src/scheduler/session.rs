@@ -288,7 +288,7 @@ mod tests {
             assert_eq!(session.due(&asks).len(), 1);
             session.is_over(&asks.iter().collect::<Vec<_>>());
             session.learn(learned, &Triggers::new().0);
-            assert_eq!(session.unsettled().contains("pod"), is_open);
+            assert_eq!(session.known().unsettled.contains("pod"), is_open);
         }
     }
 }

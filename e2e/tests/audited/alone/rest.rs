@@ -7,6 +7,7 @@ use e2e::audit::Request;
 use e2e::bed::Bed;
 use e2e::{manifests, operator};
 use jiff::Timestamp;
+use serde_json::json;
 
 const SOON: Duration = Duration::from_mins(1);
 
@@ -24,6 +25,9 @@ async fn settled(name: &str) -> Result<Bed> {
     let bed = Bed::new(name).await?;
     bed.apply(&manifests::cluster("demo", 2))?;
     bed.apply(&manifests::group("demo", "more", 1))?;
+    // It looks again and again at what the scheduler tells.
+    let group = json!({"name": "demo-more", "minimum": 1, "maximum": 2});
+    bed.apply(&manifests::autoscaler("demo", "demo", &json!({"groups": [group]})))?;
     bed.until_registered("demo", 3, SOON).await?;
     bed.until_ready("demo", SOON).await?;
     bed.until_alone()?;

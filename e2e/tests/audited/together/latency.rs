@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use e2e::bed::Bed;
 use e2e::{latency, manifests};
+use serde_json::json;
 
 use crate::at_work;
 
@@ -37,6 +38,19 @@ async fn an_idle_worker_leaves_soon_when_fewer_are_wanted() -> Result<()> {
     let (let_go, gone) = latency::of_leaving(&bed, "demo").await?;
     println!("idle worker scaled away -> its pod deleted: {let_go:?}, gone: {gone:?}");
     assert!(let_go < Duration::from_secs(5) && gone < Duration::from_secs(15), "{let_go:?} {gone:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_submitted_graph_is_soon_followed_by_its_first_worker() -> Result<()> {
+    let bed = Bed::new("growth").await?;
+    bed.apply(&manifests::cluster("demo", 0))?;
+    let soon = json!({"minimum": 0, "maximum": 1, "scaleDown": {"stabilizationSeconds": 1}});
+    bed.apply(&manifests::autoscaler("demo", "demo", &soon))?;
+    bed.until_ready("demo", SOON).await?;
+    let took = latency::of_growth(&bed, "demo").await?;
+    println!("graph submitted -> first worker created: {took:?}");
+    assert!(took < Duration::from_secs(1), "{took:?}");
     Ok(())
 }
 

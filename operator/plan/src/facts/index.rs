@@ -159,7 +159,9 @@ mod tests {
         let index = Index::of(&facts);
         let both = index.load("p", None).unwrap();
         assert_eq!((both.unique_bytes, both.hold), (7, Hold::Busy));
-        assert_eq!(index.load("q", None), Some(Load::default()));
+        assert_eq!(both.processes, 2);
+        assert_eq!(index.load("q", None), Some(Load { processes: 1, ..Load::default() }));
+        assert_eq!(index.worker("p", None).map(|worker| worker.name.as_str()), Some("p-3"));
         assert_eq!(index.load("p-worker", None), None);
     }
 
