@@ -6,12 +6,15 @@ mod course;
 mod decide;
 mod demand;
 mod events;
+mod need;
 mod observed;
 mod offer;
+mod seen;
 mod status;
 mod trouble;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde_json::json;
 
 use crate::facts::FOLLOWED;
@@ -53,21 +56,24 @@ pub fn plan(
     }
 }
 
-/// An autoscaler goes with its cluster.
+/// An autoscaler goes with its cluster, and with another one when it names that. What somebody else controls stays theirs.
 fn adopt(autoscaler: &CheckedAutoscaler, cluster: &Cluster) -> Option<Apply> {
     let owner = Owner { kind: "DaskCluster", name: cluster.name.clone(), uid: cluster.uid.clone() };
-    let is_ours = autoscaler.owners.iter().any(|one| one.controller == Some(true));
-    (!is_ours).then(|| {
-        Apply::Patch(Patch {
-            kind: Kind::DaskAutoscaler,
-            name: autoscaler.name.clone(),
-            body: json!({"metadata": {
-                "uid": autoscaler.uid,
-                "resourceVersion": autoscaler.resource_version,
-                "ownerReferences": metadata::beside(&autoscaler.owners, owner.references()),
-            }}),
-        })
-    })
+    let controls = |one: &&OwnerReference| one.controller == Some(true);
+    let controller = autoscaler.owners.iter().find(controls);
+    if controller.is_some_and(|one| one.uid == cluster.uid || one.kind != owner.kind) {
+        return None;
+    }
+    let others: Vec<_> = autoscaler.owners.iter().filter(|one| !controls(one)).cloned().collect();
+    Some(Apply::Patch(Patch {
+        kind: Kind::DaskAutoscaler,
+        name: autoscaler.name.clone(),
+        body: json!({"metadata": {
+            "uid": autoscaler.uid,
+            "resourceVersion": autoscaler.resource_version,
+            "ownerReferences": metadata::beside(&others, owner.references()),
+        }}),
+    }))
 }
 
 fn scale(observed: &Observed, decision: &Decision, course: &mut Course) -> Option<Apply> {

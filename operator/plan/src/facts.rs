@@ -27,6 +27,9 @@ const LONGEST_WORDS: usize = 200;
 /// Facts are kept up to date for as long as somebody looks at them: so often, although nothing changes.
 pub(crate) const FOLLOWED: SignedDuration = SignedDuration::from_secs(30);
 
+/// Who follows a scheduler is told at least twice as often; what is older may be anything.
+pub(crate) const STALE: SignedDuration = SignedDuration::from_mins(1);
+
 /// What is known of a scheduler by asking it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Link {

@@ -3,28 +3,30 @@
 use dask_operator_api::conditions::ConditionType;
 use dask_operator_api::worker_group::DaskWorkerGroupStatus;
 use dask_operator_api::{DaskAutoscaler, DaskCluster, DaskWorkerGroup};
-use dask_operator_plan::Link;
 use dask_operator_plan::autoscaler::{Cluster, Group, Observed, Offer};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
 
 use crate::cache::{Cache, Guarded, Key, Meta, Record};
 use crate::cluster::{scheduler_place, scheduler_pods};
 use crate::context::Context;
+use crate::scheduler::Known;
 
 /// Reads caches only.
 pub(super) fn observe(context: &Context, autoscaler: &DaskAutoscaler, key: &Key) -> Observed {
     let cache = &context.cache;
     let of = Key::new(&key.namespace, &autoscaler.spec.cluster);
     let cluster = find_cluster(cache, &of);
-    let link = cluster.as_ref().map(|cluster| link(context, &of, &cluster.uid)).unwrap_or_default();
+    let known = cluster.as_ref().map(|cluster| known(context, &of, &cluster.uid)).unwrap_or_default();
+    let uid = cluster.as_ref().map(|cluster| cluster.uid.clone()).unwrap_or_default();
     let groups = cache.groups_of_cluster.of_parent(&of);
     Observed {
         older: older(cache, autoscaler, &of),
-        groups: groups.iter().filter_map(|group| find_group(cache, &group.meta)).collect(),
+        groups: groups.iter().filter_map(|group| find_group(cache, &group.meta, &uid)).collect(),
         cluster,
-        link,
+        link_age: SignedDuration::try_from(known.age).unwrap_or(SignedDuration::MAX),
+        link: known.link,
     }
 }
 
@@ -36,9 +38,9 @@ fn find_cluster(cache: &Cache, key: &Key) -> Option<Cluster> {
     Some(Cluster { name: key.name.clone(), uid, deleting, scheduler_ready })
 }
 
-fn link(context: &Context, cluster: &Key, uid: &str) -> Link {
+fn known(context: &Context, cluster: &Key, uid: &str) -> Known {
     let place = scheduler_place(&context.cache, cluster, uid);
-    place.map(|place| context.links.look(cluster, &place).link).unwrap_or_default()
+    place.map(|place| context.links.look(cluster, &place)).unwrap_or_default()
 }
 
 /// The oldest one acts; of two of the same second the first by name.
@@ -54,10 +56,12 @@ fn age(metadata: &ObjectMeta) -> (Option<Timestamp>, String) {
     (created, metadata.name.clone().unwrap_or_default())
 }
 
-fn find_group(cache: &Cache, meta: &Meta) -> Option<Group> {
+/// One that is not about to go, nor another cluster's.
+fn find_group(cache: &Cache, meta: &Meta, cluster: &str) -> Option<Group> {
     let object = cache.groups.get(&meta.key)?;
     let Guarded::Good(DaskWorkerGroup { metadata, spec, status }) = &*object else { return None };
-    if metadata.deletion_timestamp.is_some() {
+    let is_anothers = meta.owner.as_ref().is_some_and(|owner| owner.uid != cluster);
+    if metadata.deletion_timestamp.is_some() || is_anothers {
         return None;
     }
     let pods = cache.workers.of_parent(&meta.key);

@@ -69,7 +69,10 @@ fn take_by_priority(groups: &mut [Room], demand: &Demand, left: &mut f64) {
         for room in &mut *class {
             room.take(demand, left, room.present.min(room.bounds.most));
         }
-        for room in class {
+        // Workers that offer what these tasks do not need are not made for them where others can be.
+        let spare = |room: &Room| room.offer.resources.len();
+        let least = class.iter().filter(|room| room.offer.can_run(demand)).map(spare).min();
+        for room in class.iter_mut().filter(|room| Some(spare(room)) == least) {
             room.take(demand, left, room.bounds.most);
         }
     }
@@ -85,13 +88,14 @@ impl Room {
         if *left <= 0.0 || !self.offer.can_run(demand) {
             return;
         }
-        let room = dimensions(demand).map(|(name, each)| {
-            let used = self.used.get(&name).copied().unwrap_or(0.0);
+        let dimensions = dimensions(demand, &self.offer);
+        let room = dimensions.iter().map(|(name, each)| {
+            let used = self.used.get(name).copied().unwrap_or(0.0);
             (self.offer.amount(name.as_deref()) * count(workers) - used) / each
         });
         let taken = room.fold(*left, f64::min).floor();
         if taken > 0.0 {
-            for (name, each) in dimensions(demand) {
+            for (name, each) in dimensions {
                 *self.used.entry(name).or_insert(0.0) += taken * each;
             }
             *left -= taken;
@@ -105,10 +109,15 @@ impl Room {
     }
 }
 
-/// A thread, and so much of each resource.
-fn dimensions(demand: &Demand) -> impl Iterator<Item = (Option<String>, f64)> {
+/// A thread, and so much of each resource. Two processes of three each run two tasks of two, not three: what is left over
+/// in each is no use to anybody, so a task takes an equal part of its process.
+fn dimensions(demand: &Demand, offer: &Offer) -> Vec<(Option<String>, f64)> {
     let resources = demand.resources.iter().filter(|(_, each)| **each > 0.0);
-    std::iter::once((None, 1.0)).chain(resources.map(|(name, each)| (Some(name.clone()), *each)))
+    let part = |(name, each): (&String, &f64)| {
+        let has = offer.resources.get(name).copied().unwrap_or(0.0);
+        (Some(name.clone()), has / (has / each).floor().max(1.0))
+    };
+    std::iter::once((None, 1.0)).chain(resources.map(part)).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no group has so many workers")]

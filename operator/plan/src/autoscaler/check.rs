@@ -103,6 +103,12 @@ fn groups(spec: &DaskAutoscalerSpec, all: Bounds) -> Result<Vec<Scaled>, Vec<Pro
         .collect::<Result<_, _>>()
         .map_err(|one| vec![one])?;
     groups.sort_by_key(|group| std::cmp::Reverse(group.priority));
+    let least: usize = groups.iter().map(|group| group.bounds.least).sum();
+    if least > all.most {
+        let message =
+            format!("minimum of all groups together is {least}, and maximum of spec is {}", all.most);
+        return Err(vec![Problem { reason: Reason::InvalidBounds, message }]);
+    }
     Ok(groups)
 }
 
@@ -149,8 +155,10 @@ mod tests {
             maximum: Some(8),
             ..ScaledGroup::default()
         };
-        let spec = DaskAutoscalerSpec { groups: vec![group], ..between(0, 20) };
-        assert_eq!(told(spec), "minimum of the group \"gpu\" is 9, and maximum is 8");
+        let spec = |group: &ScaledGroup| DaskAutoscalerSpec { groups: vec![group.clone()], ..between(0, 8) };
+        assert_eq!(told(spec(&group)), "minimum of the group \"gpu\" is 9, and maximum is 8");
+        let alone = told(spec(&ScaledGroup { maximum: None, ..group }));
+        assert_eq!(alone, "minimum of all groups together is 9, and maximum of spec is 8");
     }
 
     #[test]

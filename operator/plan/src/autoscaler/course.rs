@@ -20,9 +20,12 @@ pub struct Course {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Track {
     needed: Needed,
-    written: Option<Written>,
+    /// What we gave it last, and what it had at the last look.
+    written: Option<usize>,
+    last: Option<usize>,
     /// When others changed what we had written.
     others: Vec<Timestamp>,
+    contested_until: Option<Timestamp>,
 }
 
 /// How many workers were needed.
@@ -32,12 +35,6 @@ struct Needed {
     now: usize,
     /// Earlier numbers, each with the time until which it held: ever fewer, ever later.
     before: VecDeque<(Timestamp, usize)>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Written {
-    replicas: usize,
-    is_shown: bool,
 }
 
 impl Course {
@@ -63,28 +60,21 @@ impl Course {
 
     /// We give a group so many.
     pub(super) fn wrote(&mut self, group: &str, replicas: usize) {
-        self.track(group).written = Some(Written { replicas, is_shown: false });
+        self.track(group).written = Some(replicas);
     }
 
-    /// A group has so many. Returns whether somebody else keeps changing that.
-    pub(super) fn is_contested(&mut self, group: &str, replicas: usize, now: Timestamp) -> bool {
+    /// A group has so many. Returns until when it is left to somebody else, if they keep changing that.
+    pub(super) fn contested(&mut self, group: &str, replicas: usize, now: Timestamp) -> Option<Timestamp> {
         let track = self.track(group);
-        match &mut track.written {
-            Some(written) if written.replicas == replicas => written.is_shown = true,
-            Some(written) if written.is_shown => {
-                track.written = None;
-                track.others.push(now);
-            }
-            _ => {}
-        }
+        let is_changed = track.last.replace(replicas).is_some_and(|last| last != replicas);
         track.others.retain(|time| *time + CONTESTED_WITHIN > now);
-        track.others.len() >= CONTESTED_AFTER
-    }
-
-    /// When a group is ours again.
-    pub(super) fn uncontested_at(&self, group: &str) -> Option<Timestamp> {
-        let first = self.groups.get(group)?.others.iter().rev().nth(CONTESTED_AFTER - 1)?;
-        Some(*first + CONTESTED_WITHIN)
+        if is_changed && track.written.is_some_and(|written| written != replicas) {
+            track.others.push(now);
+            if track.others.len() >= CONTESTED_AFTER {
+                track.contested_until = Some(now + CONTESTED_WITHIN);
+            }
+        }
+        track.contested_until.filter(|until| *until > now)
     }
 
     /// Forgets groups that are not scaled any more.
@@ -151,15 +141,20 @@ mod tests {
     #[test]
     fn who_writes_twice_after_us_is_another_and_who_writes_once_is_not() {
         let mut course = Course::default();
-        let mut seen = |replicas, second| course.is_contested("g", replicas, at(second));
-        assert!(!seen(3, 0));
+        let seen = |course: &mut Course, replicas, second| {
+            course.contested("g", replicas, at(second)).map(|until| until.as_second() - at(0).as_second())
+        };
+        assert_eq!(seen(&mut course, 3, 0), None);
+        assert_eq!(seen(&mut course, 4, 0), None, "we have not scaled it yet");
         course.wrote("g", 5);
-        let mut seen = |replicas, second| course.is_contested("g", replicas, at(second));
-        assert!(!seen(3, 1), "a write that failed is no change of another");
-        assert!(!seen(5, 2) && !seen(3, 3));
+        assert_eq!(seen(&mut course, 4, 1), None, "a write that failed is no change of another");
+        assert_eq!(seen(&mut course, 5, 2), None);
+        assert_eq!(seen(&mut course, 3, 3), None);
         course.wrote("g", 5);
-        let mut seen = |replicas, second| course.is_contested("g", replicas, at(second));
-        assert!(!seen(5, 4) && seen(3, 5) && seen(3, 602));
-        assert!(!seen(3, 604), "the first change is ten minutes old");
+        assert_eq!(seen(&mut course, 5, 4), None);
+        assert_eq!(seen(&mut course, 3, 5), Some(605));
+        assert_eq!(seen(&mut course, 3, 604), Some(605));
+        assert_eq!(seen(&mut course, 2, 604), Some(1204), "they go on");
+        assert_eq!(seen(&mut course, 2, 1204), None);
     }
 }

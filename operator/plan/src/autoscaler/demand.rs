@@ -1,5 +1,7 @@
 //! How much of everything the unfinished tasks need at once.
 
+use std::cmp::Reverse;
+
 use crate::facts::{Demand, Facts};
 
 /// Tasks of one kind that are to run at the same time.
@@ -19,7 +21,7 @@ pub(super) fn needs(facts: &Facts, within: f64) -> Option<Vec<Need<'_>>> {
         .map(|demand| Need { demand, threads: need(demand) })
         .filter(|need| need.threads > 0.0)
         .collect();
-    needs.sort_by_key(|need| std::cmp::Reverse((need.demand.is_pinned(), need.demand.needs())));
+    needs.sort_by_cached_key(|need| (Reverse(need.demand.needs()), format!("{:?}", need.demand)));
     Some(needs)
 }
 

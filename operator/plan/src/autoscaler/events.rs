@@ -2,6 +2,8 @@
 
 use dask_operator_api::autoscaler::{DaskAutoscalerStatus, LastDecision};
 
+use dask_operator_api::conditions::{ConditionType, Reason};
+
 use crate::plan::{Event, EventKind};
 use crate::troubles;
 
@@ -10,12 +12,15 @@ pub fn events(previous: &DaskAutoscalerStatus, next: &DaskAutoscalerStatus) -> V
     let known = previous.last_decisions.first();
     let new = next.last_decisions.iter().take_while(|one| Some(*one) != known);
     let (before, now) = (&previous.conditions, &next.conditions);
-    let decided: Vec<_> = new.map(decided).collect();
+    let advises = troubles::find(now, ConditionType::Ready)
+        .is_some_and(|ready| ready.reason == Reason::Advises.to_string());
+    let decided: Vec<_> = new.map(|one| decided(one, advises)).collect();
     decided.into_iter().chain(troubles::invalid(before, now)).chain(troubles::news(before, now)).collect()
 }
 
-fn decided(decision: &LastDecision) -> Event {
+fn decided(decision: &LastDecision, advises: bool) -> Event {
     let LastDecision { group, from, to, reason, message, .. } = decision;
     let note = format!("{group}: from {from} to {to} workers ({reason}: {message})");
-    Event { kind: EventKind::Normal, reason: "Scaled".to_owned(), action: "Scale", note }
+    let reason = if advises { "Advised" } else { "Scaled" };
+    Event { kind: EventKind::Normal, reason: reason.to_owned(), action: "Scale", note }
 }

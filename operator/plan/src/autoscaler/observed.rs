@@ -1,5 +1,7 @@
 //! What may be known of the world when scaling a cluster.
 
+use jiff::SignedDuration;
+
 use crate::facts::Link;
 use crate::worker_group::WorkerPod;
 
@@ -14,6 +16,8 @@ pub struct Observed {
     pub older: Option<String>,
     /// What is known of the cluster's scheduler by asking it.
     pub link: Link,
+    /// How long ago it said so.
+    pub link_age: SignedDuration,
     /// All groups of the cluster, in any order.
     pub groups: Vec<Group>,
 }

@@ -6,6 +6,7 @@ use dask_operator_api::parts::WorkerSpec;
 use dask_operator_api::{RawJson, labels};
 use serde_json::Value;
 
+use super::assign::whole;
 use super::observed::Group;
 use crate::command;
 use crate::facts::{Demand, Index, Worker};
@@ -39,12 +40,13 @@ impl Offer {
         let flag = |name| command::flag_value(&container, name);
         let number = |name| flag(name).and_then(|text| text.parse().ok()).filter(|number| *number > 0);
         let resources = worker.resources.as_ref().map(RawJson::value);
+        let processes = number("--nworkers").or(worker.processes).unwrap_or(1);
         let cpus = || cpus(container.get("resources")).or_else(|| cpus(resources.as_ref()));
-        let threads = number("--nthreads").or(worker.threads).or_else(cpus);
-        let processes = number("--nworkers").or(worker.processes);
+        let share = || Some((cpus()? / processes).max(1));
+        let threads = number("--nthreads").or(worker.threads).or_else(share);
         let offers = flag("--resources").map(amounts).or_else(|| worker.dask_resources.clone());
         Self {
-            processes: processes.unwrap_or(1).into(),
+            processes: processes.into(),
             threads: threads.unwrap_or(1).into(),
             resources: offers.unwrap_or_default(),
             memory: 0.0,
@@ -75,8 +77,16 @@ impl Offer {
 
     /// Whether tasks of this kind can run here.
     pub(super) fn can_run(&self, demand: &Demand) -> bool {
-        let has = |(name, amount): (&String, &f64)| self.resources.get(name).is_some_and(|has| has >= amount);
-        demand.resources.iter().all(has)
+        self.has(&demand.resources)
+    }
+
+    /// Whether whatever runs there can run here.
+    pub(super) fn has_all_of(&self, other: &Self) -> bool {
+        self.has(&other.resources)
+    }
+
+    fn has(&self, resources: &BTreeMap<String, f64>) -> bool {
+        resources.iter().all(|(name, amount)| self.resources.get(name).is_some_and(|has| has >= amount))
     }
 
     /// How much of a resource a pod offers, threads if none is named.
@@ -92,16 +102,15 @@ fn amounts(text: &str) -> BTreeMap<String, f64> {
     pairs.filter_map(|(name, amount)| Some((name.to_owned(), amount.parse().ok()?))).collect()
 }
 
-/// The limit in whole processors, of `1500m` or `2`.
+/// The limit in whole processors, rounded up, of `1500m`, `1.5` or `2`.
 fn cpus(resources: Option<&Value>) -> Option<u32> {
     let text = match &resources?["limits"]["cpu"] {
         Value::String(text) => text.clone(),
-        other => other.as_u64()?.to_string(),
+        other => other.as_f64()?.to_string(),
     };
-    match text.strip_suffix('m') {
-        Some(thousandths) => thousandths.parse::<u32>().ok().map(|number| number.div_ceil(1000)),
-        None => text.parse().ok(),
-    }
+    let (number, unit) = text.strip_suffix('m').map_or((text.as_str(), 1.0), |number| (number, 1000.0));
+    let count = number.parse::<f64>().ok()? / unit;
+    u32::try_from(whole(count.ceil())).ok().filter(|count| *count > 0)
 }
 
 #[cfg(test)]
@@ -128,7 +137,10 @@ mod tests {
     #[test]
     fn without_a_word_on_threads_the_processors_of_the_container_count() {
         let limited = |cpu: Value| declared(json!({"resources": {"limits": {"cpu": cpu}}})).threads;
-        assert_eq!((limited(json!("1500m")), limited(json!(3)), limited(json!("4"))), (2.0, 3.0, 4.0));
+        let counted = [json!("1500m"), json!("1.5"), json!(3), json!("4")].map(limited);
+        assert_eq!(format!("{counted:?}"), "[2.0, 2.0, 3.0, 4.0]");
+        let shared = declared(json!({"processes": 4, "resources": {"limits": {"cpu": "4"}}}));
+        assert_eq!((shared.processes, shared.threads), (4.0, 1.0));
         assert_eq!(declared(json!({})), Offer::default());
         assert_eq!(declared(json!({"spec": 7})), Offer::default());
     }

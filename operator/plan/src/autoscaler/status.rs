@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::check::CheckedAutoscaler;
 use super::decide::{Decision, Limit, Scaling};
 use super::observed::Observed;
-use crate::plan::Outcome;
+use crate::plan::{Kind, Outcome};
 use crate::problem::Problem;
 use crate::troubles::{self, trouble};
 
@@ -77,12 +77,12 @@ fn troubles(autoscaler: &CheckedAutoscaler, observed: &Observed, scaling: &Scali
         trouble(Reason::NobodyOffers, format!("tasks wait that no group's workers may run: {needs}"))
     });
     let blind = scaling.blind.clone().map(|(reason, words)| trouble(reason, words));
-    let limits = [limited(autoscaler, &scaling.decisions), contested(&scaling.decisions)];
+    let limits = [limited(&scaling.decisions), contested(&scaling.decisions)];
     [missing, unrunnable, blind].into_iter().chain(limits).flatten().collect()
 }
 
 /// A group that cannot grow is told before one that may not.
-fn limited(autoscaler: &CheckedAutoscaler, decisions: &[Decision]) -> Option<Verdict> {
+fn limited(decisions: &[Decision]) -> Option<Verdict> {
     let stuck = decisions.iter().find_map(|decision| match &decision.limit {
         Some(Limit::Trouble(words)) => Some((&decision.group, words)),
         _ => None,
@@ -90,10 +90,10 @@ fn limited(autoscaler: &CheckedAutoscaler, decisions: &[Decision]) -> Option<Ver
     if let Some((group, words)) = stuck {
         return Some(trouble(Reason::GroupCannotGrow, format!("no more workers for \"{group}\": {words}")));
     }
-    decisions.iter().find(|decision| decision.limit == Some(Limit::Maximum)).map(|_| {
-        let words = format!("more workers would be of use; at most {} are allowed", autoscaler.bounds.most);
-        trouble(Reason::AtMaximum, words)
-    })
+    decisions
+        .iter()
+        .find(|decision| decision.limit == Some(Limit::Maximum))
+        .map(|_| trouble(Reason::AtMaximum, "more workers would be of use than `maximum` allows"))
 }
 
 fn contested(decisions: &[Decision]) -> Option<Verdict> {
@@ -137,8 +137,11 @@ fn last_decisions(
         let last = before.iter().find(|last| last.group == decision.group);
         autoscaler.advisory && last.is_some_and(|last| last.to == count(decision.to))
     };
-    let failed = !outcome.failures.is_empty();
-    let news = scaling.decisions.iter().filter(|one| one.changes() && !failed && !said(one));
+    let failed = |decision: &Decision| {
+        let object = format!("{:?} {}", Kind::DaskWorkerGroup, decision.group);
+        outcome.held.is_some() || outcome.failures.iter().any(|failure| failure.object == object)
+    };
+    let news = scaling.decisions.iter().filter(|one| one.changes() && !failed(one) && !said(one));
     news.map(|decision| last_decision(decision, now)).chain(before.iter().cloned()).take(TOLD).collect()
 }
 

@@ -5,12 +5,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::check::CheckedCluster;
 use super::observed::Observed;
-use crate::facts::{Facts, Link};
+use crate::facts::{Facts, Link, STALE};
 use crate::plan::{Delete, Event, EventKind, Kind};
 use crate::troubles::trouble;
 
-/// Who follows a scheduler is told at least this often; what is older may be anything.
-const STALE: SignedDuration = SignedDuration::from_mins(1);
 /// The part of the time after which it is said that the cluster will go, so that somebody may still come.
 const TOLD_AFTER: i32 = 2;
 

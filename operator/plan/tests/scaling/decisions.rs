@@ -115,6 +115,29 @@ fn what_runs_beside_tasks_that_need_a_resource_uses_the_other_threads() {
 }
 
 #[test]
+fn work_that_needs_nothing_makes_no_workers_that_offer_something() {
+    let autoscaler = an_autoscaler().between(0, 50).group("gpu", 0, (0, 10)).group(GROUP, 0, (0, 2));
+    let mut world = World::new(autoscaler.build(), 0);
+    *world.group("gpu") = workers(1, 4);
+    world.group("gpu").resources.insert("GPU".to_owned(), 1.0);
+    world.demand = vec![tasks("queued", 100, 1000.0)];
+    world.look();
+    assert_eq!((world.replicas("gpu"), world.replicas(GROUP)), (1, 2), "one that is there takes its part");
+}
+
+#[test]
+fn what_is_left_over_in_each_process_is_no_room_for_another_task() {
+    let mut world = World::new(an_autoscaler().between(0, 50).build(), 0);
+    *world.group(GROUP) = workers(0, 8);
+    world.group(GROUP).resources.insert("MEM".to_owned(), 3.0);
+    let mut demand = tasks("queued", 4, 1000.0);
+    demand["resources"] = json!({"MEM": 2.0});
+    world.demand = vec![demand];
+    world.look();
+    assert_eq!(world.replicas(GROUP), 4);
+}
+
+#[test]
 fn workers_of_a_group_that_somebody_else_scales_take_their_part() {
     let mut world = World::new(an_autoscaler().between(0, 50).group(GROUP, 0, (0, 10)).build(), 0);
     *world.group("theirs") = workers(2, 2);
@@ -132,7 +155,8 @@ fn all_groups_together_keep_within_the_bounds_of_the_whole() {
     *world.group("b") = workers(0, 1);
     world.look();
     assert_eq!((world.replicas("a"), world.replicas("b")), (2, 1));
-    world.demand = vec![tasks("queued", 100, 1000.0)];
+    assert_eq!(world.status.last_decisions[0].reason, "Minimum");
+    world.demand = vec![tasks("queued", 8, 1000.0)];
     world.look();
     assert_eq!((world.replicas("a"), world.replicas("b")), (5, 1));
     assert!(world.pass(1).reasons().contains(&"AtMaximum"));

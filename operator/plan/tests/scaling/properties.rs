@@ -25,7 +25,8 @@ prop_compose! {
         more in 0i64..30,
         groups in prop::collection::vec((0u32..3, 0u32..20, -1i32..2, 0usize..10, 1u32..5, any::<bool>()), 1..4),
     ) -> World {
-        let mut autoscaler = an_autoscaler().between(least, least + more).stabilization(5);
+        let minimums: u32 = groups.iter().map(|group| group.0).sum();
+        let mut autoscaler = an_autoscaler().between(least, least + i64::from(minimums) + more).stabilization(5);
         for (name, (minimum, extent, priority, ..)) in NAMES.iter().zip(&groups) {
             autoscaler = autoscaler.group(name, *priority, (*minimum, minimum + extent));
         }
@@ -46,9 +47,9 @@ fn total(world: &World) -> usize {
     world.groups.values().map(|group| group.replicas).sum()
 }
 
-/// Looks until nothing has changed for longer than the window.
+/// Looks for many windows: where all that are allowed are there, work moves from one group to another by and by.
 fn settled(mut world: World) -> World {
-    world.pass(20);
+    world.pass(80);
     world
 }
 
@@ -60,6 +61,18 @@ proptest! {
             let (least, most) = (group.minimum.unwrap_or(0), group.maximum.unwrap_or(0));
             let replicas = world.replicas(&group.name);
             prop_assert!((least as usize..=most as usize).contains(&replicas), "{}: {replicas}", group.name);
+        }
+    }
+
+    #[test]
+    fn no_group_grows_beyond_what_all_may_have(world in worlds()) {
+        let mut world = world;
+        let most = usize::try_from(world.autoscaler.spec.maximum.unwrap_or(0)).unwrap_or(0);
+        for _ in 0..20 {
+            let before = total(&world);
+            world.pass(1);
+            let now = total(&world);
+            prop_assert!(now <= before.max(most), "from {before} to {now} of {most}");
         }
     }
 

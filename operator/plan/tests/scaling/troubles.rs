@@ -29,6 +29,14 @@ fn nothing_is_scaled_by_a_scheduler_that_tells_nothing() {
 }
 
 #[test]
+fn nothing_is_scaled_by_what_nobody_has_heard_of_for_a_minute() {
+    let mut world = World::new(an_autoscaler().between(0, 8).build(), 4);
+    world.link_age = SignedDuration::from_mins(1);
+    assert_eq!(world.pass(60).replicas(GROUP), 4);
+    assert!(world.reasons().contains(&"SchedulerSilent"), "{:?}", world.reasons());
+}
+
+#[test]
 fn a_billion_tasks_get_no_more_than_is_allowed() {
     let mut world = World::new(an_autoscaler().between(0, 8).build(), 0);
     world.demand = vec![tasks("queued", 1_000_000_000, 1e300), tasks("processing", u64::MAX, 0.0)];
@@ -78,6 +86,57 @@ fn work_falls_through_to_the_next_group_after_a_while_and_moves_back() {
     world.pass(40);
     assert_eq!((world.replicas("spot"), world.replicas("steady")), (6, 0));
     assert_eq!(world.status.last_decisions[0].reason, "MovedBack");
+}
+
+/// Two groups of workers of one thread, of which the first cannot start any.
+fn stuck(autoscaler: AutoscalerBuilder) -> World {
+    let mut world = World::new(autoscaler.build(), 0);
+    world.groups.clear();
+    *world.group("spot") = workers(0, 1);
+    *world.group("steady") = workers(0, 1);
+    world.group("spot").able = 0;
+    world.group("spot").troubled_since = world.now;
+    world
+}
+
+#[test]
+fn what_cannot_start_does_not_count_as_one_of_those_that_are_allowed() {
+    let mut world = stuck(an_autoscaler().between(0, 4).group("spot", 10, (0, 8)).group("steady", 0, (0, 8)));
+    world.demand = vec![tasks("queued", 10, 1000.0)];
+    world.pass(70);
+    assert_eq!((world.replicas("spot"), world.replicas("steady")), (4, 4));
+    // When it starts, no more are made of either.
+    world.group("spot").able = usize::MAX;
+    world.group("steady").busy = 4;
+    for _ in 0..60 {
+        world.pass(1);
+        assert!(world.replicas("spot") <= 4 && world.replicas("steady") <= 4);
+    }
+    assert_eq!((world.replicas("spot"), world.replicas("steady")), (4, 0));
+}
+
+#[test]
+fn a_minimum_that_cannot_start_is_waited_for_and_then_made_up_by_others() {
+    let mut world =
+        stuck(an_autoscaler().between(2, 50).group("spot", 10, (0, 8)).group("steady", 0, (0, 8)));
+    world.pass(60);
+    assert_eq!((world.replicas("spot"), world.replicas("steady")), (2, 0), "it may yet pass");
+    world.pass(300);
+    assert_eq!((world.replicas("spot"), world.replicas("steady")), (2, 2));
+    assert_eq!(world.status.last_decisions.len(), 2, "{:?}", world.status.last_decisions);
+}
+
+#[test]
+fn busy_workers_stay_whose_work_no_group_of_a_higher_priority_can_take() {
+    let autoscaler = an_autoscaler().between(0, 50).group("spot", 10, (0, 8)).group("gpu", 0, (0, 8));
+    let mut world = World::new(autoscaler.build(), 0);
+    world.groups.clear();
+    *world.group("spot") = workers(2, 1);
+    *world.group("gpu") = workers(3, 1);
+    world.group("gpu").resources.insert("GPU".to_owned(), 1.0);
+    world.group("gpu").busy = 3;
+    world.demand = vec![needing("GPU", "processing", 3, 0.3)];
+    assert_eq!(world.pass(60).replicas("gpu"), 3);
 }
 
 #[test]

@@ -33,6 +33,7 @@ pub(crate) struct World {
     pub(crate) groups: BTreeMap<String, Workers>,
     pub(crate) demand: Vec<Value>,
     pub(crate) link: Option<Link>,
+    pub(crate) link_age: SignedDuration,
     pub(crate) older: Option<String>,
     pub(crate) course: Course,
     pub(crate) now: Timestamp,
@@ -73,6 +74,7 @@ impl World {
             groups: BTreeMap::from([("demo-default".to_owned(), workers(replicas, 2))]),
             demand: Vec::new(),
             link: None,
+            link_age: SignedDuration::ZERO,
             older: None,
             course: Course::default(),
             now: Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24),
@@ -124,7 +126,8 @@ impl World {
         let cluster = Cluster { name: "demo".to_owned(), scheduler_ready: true, ..Cluster::default() };
         let groups = self.groups.iter().map(|(name, workers)| observed_group(name, workers));
         let link = self.link.clone().unwrap_or_else(|| self.facts());
-        Observed { cluster: Some(cluster), older: self.older.clone(), link, groups: groups.collect() }
+        let (older, link_age) = (self.older.clone(), self.link_age);
+        Observed { cluster: Some(cluster), older, link, link_age, groups: groups.collect() }
     }
 
     fn facts(&self) -> Link {
