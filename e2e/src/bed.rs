@@ -1,7 +1,7 @@
 //! Where a test lies: a namespace of its own on the running cluster, with the few things that every test does.
 
 use std::fmt::Debug;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use crate::audit::Audit;
 use crate::cluster::Cluster;
+use crate::manifests::DASK_IMAGE;
 use crate::progress::Progress;
 use crate::route::Route;
 use crate::{commands, python};
@@ -176,6 +177,15 @@ impl Bed {
         run_workload(name, &[], environment)
     }
 
+    /// Runs what people do with the Python client of dask-kubernetes, in this namespace; returns what it reports.
+    pub fn kube_cluster(&self, name: &str) -> Result<Value> {
+        let python = python::kube_cluster(&mut Progress::new())?;
+        let kubeconfig = self.cluster.kubeconfig.to_string_lossy();
+        let environment =
+            [("KUBECONFIG", &*kubeconfig), ("NAMESPACE", &self.namespace), ("IMAGE", DASK_IMAGE)];
+        run_workload_by(&python, name, &[], &environment)
+    }
+
     /// Runs a few lines of Python as a client on this host, with `client` connected; what they print.
     pub fn client(&self, cluster: &str, lines: &str) -> Result<String> {
         let connect = "import os\nfrom dask.distributed import Client\n\
@@ -208,7 +218,15 @@ fn running_cluster() -> Result<Cluster> {
 
 /// Runs a script of `e2e/workloads` on this host; its last line is its result.
 pub fn run_workload(name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Value> {
-    let python = python::client(&mut Progress::new())?;
+    run_workload_by(&python::client(&mut Progress::new())?, name, arguments, environment)
+}
+
+fn run_workload_by(
+    python: &Path,
+    name: &str,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> Result<Value> {
     let mut command = Command::new(python);
     command.arg(format!("{WORKLOADS}/{name}.py")).args(arguments).envs(environment.iter().copied());
     let output = commands::output(&mut command)?;

@@ -44,6 +44,11 @@ pub fn environment(what: &str, requirements: &[&str], progress: &mut Progress) -
     Ok(folder.join("bin/python"))
 }
 
+/// The one with the Python client of dask-kubernetes.
+pub fn kube_cluster(progress: &mut Progress) -> Result<PathBuf> {
+    environment("kube-cluster-python", &["e2e/workloads/kube_cluster.txt"], progress)
+}
+
 /// The one for clients of Dask.
 pub fn client(progress: &mut Progress) -> Result<PathBuf> {
     environment("client-python", &["e2e/workloads/requirements.txt"], progress)

@@ -67,6 +67,7 @@ pub(crate) fn run(options: &TestOptions, progress: &mut Progress) -> Result<()> 
     let cluster = crate::chosen(options.kubeconfig.as_deref(), progress)?;
     operator::install(&cluster, progress)?;
     python::client(progress)?;
+    python::kube_cluster(progress)?;
     let filter = options.filter.as_deref().unwrap_or_default();
     let suites = SUITES.map(|suite| suite.tests(filter).map(|tests| (suite, tests)));
     let suites = suites.into_iter().collect::<Result<Vec<_>>>()?;

@@ -23,6 +23,8 @@ mod losses;
 mod old_commands;
 #[path = "shared/protection.rs"]
 mod protection;
+#[path = "shared/python_client.rs"]
+mod python_client;
 #[path = "shared/restarting.rs"]
 mod restarting;
 #[path = "shared/rolling.rs"]

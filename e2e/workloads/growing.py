@@ -16,9 +16,9 @@ from session import report, session
 PATIENCE = 300
 
 
-def body(number, seconds):
+def body(number, seconds, topic):
     """Tell the scheduler that it began."""
-    get_worker().log_event("bodies", number)
+    get_worker().log_event(topic, number)
     time.sleep(seconds)
     return number
 
@@ -38,10 +38,12 @@ def main():
     needs = {name: 1 for name in [os.environ.get("RESOURCE")] if name}
     seen, over = Counter(), threading.Event()
     with session(workers=0) as client:
+        # The scheduler remembers what earlier clients asked for.
+        topic = f"bodies of {client.id}"
         watching = threading.Thread(target=watch, args=(client, seen, over), daemon=True)
         watching.start()
         began, submitted = time.monotonic(), time.time()
-        futures = client.map(body, range(count), seconds=seconds, pure=False, resources=needs)
+        futures = client.map(body, range(count), seconds=seconds, topic=topic, pure=False, resources=needs)
         print("submitted", flush=True)
         done = as_completed(futures, timeout=PATIENCE)
         for number, _ in enumerate(done):
@@ -49,7 +51,7 @@ def main():
                 print("half", flush=True)
         times = {"seconds": round(time.monotonic() - began, 1), "submitted": submitted}
         results = client.gather(futures)
-        bodies = Counter(number for _, number in client.get_events("bodies"))
+        bodies = Counter(number for _, number in client.get_events(topic))
         over.set()
         watching.join(timeout=10)
     wrong = "" if results == list(range(count)) else "wrong results"

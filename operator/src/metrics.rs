@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dask_operator_plan::autoscaler::Scaling;
 use dask_operator_plan::{Drain, DrainState, Kind};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
@@ -38,6 +39,11 @@ struct KindLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct DrainLabels {
     outcome: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct DecisionLabels {
+    reason: String,
 }
 
 /// What came of the drains of workers that we let go.
@@ -88,6 +94,7 @@ pub(crate) struct Metrics {
     objects: Family<KindLabels, Gauge>,
     leader: Gauge,
     drains: Drains,
+    decisions: Family<DecisionLabels, Counter>,
 }
 
 impl Metrics {
@@ -109,7 +116,19 @@ impl Metrics {
         registry.register("objects", "Objects in the caches", objects.clone());
         registry.register("leader", "1 while this replica holds the lease", leader.clone());
         let drains = Drains::register(&mut registry);
-        Self { registry: Arc::new(registry), calls, seconds, watch_failures, objects, leader, drains }
+        let decisions = Family::default();
+        let help = "Decisions of autoscalers that changed a group, or in advisory mode would have";
+        registry.register("scaling_decisions", help, decisions.clone());
+        Self {
+            registry: Arc::new(registry),
+            calls,
+            seconds,
+            watch_failures,
+            objects,
+            leader,
+            drains,
+            decisions,
+        }
     }
 
     /// One call to the API server was answered.
@@ -138,6 +157,14 @@ impl Metrics {
     /// Whether this replica leads.
     pub(crate) fn leading(&self, leading: bool) {
         self.leader.set(i64::from(leading));
+    }
+
+    /// An autoscaler has decided.
+    pub(crate) fn decided(&self, scaling: &Scaling) {
+        for decision in scaling.decisions.iter().filter(|decision| decision.changes()) {
+            let labels = DecisionLabels { reason: decision.reason.to_string() };
+            self.decisions.get_or_create(&labels).inc();
+        }
     }
 
     /// Workers have left.

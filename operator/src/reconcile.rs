@@ -175,8 +175,14 @@ impl<'a, K: Reconcile> Look<'a, K> {
             reporter.events(&about, &K::events(&previous, next)).await;
         }
         let losses: Vec<_> = outcome.drained.iter().filter_map(worker_group::losses).collect();
-        reporter.events(&about, &[plan.events.as_slice(), &losses].concat()).await;
+        // What was only to be deleted and was not is told when it is.
+        let is_done = !plan.apply.is_empty() || outcome.failures.is_empty();
+        let told = if is_done { plan.events.as_slice() } else { &[] };
+        reporter.events(&about, &[told, &losses].concat()).await;
         self.context.writer.caller.metrics.drained(&outcome.drained);
+        if let Some(scaling) = &plan.scaling {
+            self.context.writer.caller.metrics.decided(scaling);
+        }
         self.next(plan, outcome, &written)
     }
 

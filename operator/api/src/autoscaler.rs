@@ -46,7 +46,7 @@ pub struct DaskAutoscalerSpec {
     /// Never fewer workers than this, in all groups together; 0 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minimum: Option<i64>,
-    /// Never more workers than this, in all groups together; 1000 by default.
+    /// It makes no more workers than this, in all groups together; 1000 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maximum: Option<i64>,
     /// The worker groups that it scales; by default the cluster's default group alone.

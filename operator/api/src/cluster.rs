@@ -57,7 +57,7 @@ use crate::schema;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct DaskClusterSpec {
-    /// Seconds without work after which the cluster is deleted; 0 means never.
+    /// Seconds without work after which the cluster is deleted, unless datasets are published in it; 0 means never.
     #[serde(default)]
     pub idle_timeout: i64,
     /// The image of every container that names none.

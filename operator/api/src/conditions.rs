@@ -44,7 +44,7 @@ pub enum ConditionType {
     GroupNotFound,
     /// It has nothing to do, and goes if that lasts.
     Idle,
-    /// What is known of the work is too old to scale by, or nothing is.
+    /// What is known of the work is too old to act by, or nothing is.
     FactsStale,
     /// Somebody else writes the number of workers, too.
     ReplicasContested,

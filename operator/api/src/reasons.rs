@@ -39,7 +39,7 @@ reasons! {
     FollowsWork in Ready,
     /// An autoscaler says what it would do, and does nothing.
     Advises in Ready,
-    /// An autoscaler waits for its cluster's scheduler to answer for the first time.
+    /// An autoscaler waits for its cluster's scheduler, which starts, to answer for the first time.
     AwaitsFacts in Ready,
     /// A cluster with `idleTimeout` has had nothing to do for more than half of that. The message says since when, and who
     /// would lose what.
@@ -197,7 +197,7 @@ reasons! {
         cure: "Correct the template, or put it back: either is followed at once. Where a quota has no room for one more, set `maxSurge: 0`.",
         look: "kubectl describe daskworkergroup NAME"
     }
-    /// `minimum` of an autoscaler, or of one of its groups, is more than `maximum`, or less than 0. It does nothing.
+    /// `minimum` of an autoscaler, of one of its groups, or of these together, is more than `maximum`, or less than 0.
     InvalidBounds in Ready {
         cure: "Correct them. They are followed at once.",
         look: "kubectl get daskautoscalers"
@@ -212,7 +212,7 @@ reasons! {
         cure: "Make the group, or correct its name: it is the full one, as in `demo-default`.",
         look: "kubectl get daskworkergroups"
     }
-    /// The scheduler does not answer. Nothing is scaled by what it said before.
+    /// The scheduler does not answer. Nothing is scaled, and no idle cluster deleted, by what it said before.
     SchedulerSilent in FactsStale {
         cure: "See why: the scheduler hangs, serves its dashboard on another port or by TLS, or a NetworkPolicy keeps the operator away from it.",
         look: "kubectl logs deployment/NAME-scheduler"
@@ -224,7 +224,7 @@ reasons! {
         look: "kubectl get dsk NAME --output yaml"
     }
     /// Somebody else, an autoscaler of Kubernetes or whoever applies manifests, has changed `worker.replicas` of a group twice
-    /// after the autoscaler did. The group is left to them for ten minutes after their last change.
+    /// within ten minutes since the autoscaler did. The group is left to them for ten minutes after their last change.
     AnotherWriter in ReplicasContested {
         cure: "Let one of them scale: delete the autoscaler or take the group from it, or delete the other; a GitOps tool should not set `replicas`.",
         look: "kubectl get daskworkergroup NAME --show-managed-fields --output yaml"

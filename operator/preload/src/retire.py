@@ -1,7 +1,7 @@
 """Drain a pod's workers without losing a result or starting a task twice.
 
-The workers are paused; what they have not started is handed back; what they execute may end; then the only
-copies that they keep are copied away. They stay registered and idle until their pod goes.
+The workers are paused; what they have not started is handed back; what they execute may end. What only they
+keep is copied away meanwhile, their results after them. They stay registered and idle until their pod goes.
 """
 
 import asyncio

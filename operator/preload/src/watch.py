@@ -15,7 +15,7 @@ from facts import idle_since
 # How often to look for what no hook tells, in seconds.
 LOOK = 0.25
 # How long after an answer about a change the next one comes at the earliest, in seconds.
-SPACING = 0.1
+SPACING = 0.03
 MOST_WAITING = 8
 
 changes = SimpleNamespace(revision=1, waiting=0, not_before=0.0, happened=asyncio.Event())
@@ -100,4 +100,5 @@ def look_round(scheduler):
     for address in set(idle_since).difference(scheduler.workers):
         del idle_since[address]
     statuses = [state.status for state in scheduler.workers.values()]
-    return scheduler.transition_counter, scheduler.idle_since, statuses
+    published = getattr(scheduler.extensions.get("publish"), "datasets", ())
+    return scheduler.transition_counter, scheduler.idle_since, len(published), statuses

@@ -335,3 +335,16 @@ def test_facts_about_200_workers_and_20000_tasks_take_milliseconds(lab):
     assert max(case["ms"] for case in told) < 100
     assert told[0]["counts"] == {"processing": 6667, "waiting": 6666}
     assert told[1]["counts"] == {"processing": 1, "waiting": 19999, "next": MOST_AHEAD - 1}
+
+
+def test_a_dataset_that_is_published_of_what_is_in_memory_is_told(lab):
+    cluster = Cluster(lab, "--no-dashboard").open()
+    cluster.with_pods(1, "--no-nanny")
+    client = cluster.client()
+    client.run("kept = client.scatter([1, 2], broadcast=False); wait(kept)")
+    revision = cluster.quiet()
+    poll = Later(lambda: cluster.get(f"facts?after={revision}&wait=60")[1])
+    cluster.poll_waits()
+    client.run("client.publish_dataset(kept=kept)")
+    # Not only when the poll ends by itself.
+    assert poll.result(within=10)["datasets"] == 1

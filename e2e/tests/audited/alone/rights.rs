@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use dask_operator_api::DaskCluster;
 use e2e::audit::{Object, Request};
 use e2e::bed::Bed;
 use e2e::{manifests, operator};
@@ -87,6 +88,8 @@ async fn live(bed: &Bed) -> Result<()> {
     spec["disruptionProtection"] = "Always".into();
     bed.apply(&manifests::cluster_of("demo", &spec))?;
     bed.apply(&manifests::group("demo", "more", 1))?;
+    let group = json!({"name": "demo-more", "minimum": 1, "maximum": 1});
+    bed.apply(&manifests::autoscaler("demo", "demo", &json!({"groups": [group]})))?;
     bed.until_ready("demo", SOON).await?;
     for workers in [2, 1, 2] {
         bed.kubectl(&["scale", "dsk/demo", &format!("--replicas={workers}")])?;
@@ -103,7 +106,8 @@ async fn live(bed: &Bed) -> Result<()> {
     };
     bed.until("dask.org/cluster-name", "a changed configuration", SOON, changed).await?;
     change_the_scheduler(bed).await?;
-    bed.kubectl(&["delete", "dsk/demo", "--timeout=60s"]).map(drop)
+    bed.kubectl(&["patch", "dsk/demo", "--type=merge", "--patch", r#"{"spec": {"idleTimeout": 1}}"#])?;
+    bed.until("", "no cluster", SOON, |clusters: &[Arc<DaskCluster>]| clusters.is_empty()).await.map(drop)
 }
 
 /// A restart with another Service, after which nobody protects it any more.

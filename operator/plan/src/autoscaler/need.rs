@@ -32,8 +32,8 @@ pub(super) fn needed(
         assign(needs, &rooms, beside)
     };
     let (able, whole, present) = (assigned(How::Able), assigned(How::Whole), assigned(How::Present));
-    let (counts, is_cut) = within_bounds(autoscaler, seen, &able, |seen| !seen.is_stuck);
-    let (patient, _) = within_bounds(autoscaler, seen, &whole, |_| true);
+    let (counts, is_cut) = within_bounds(autoscaler, seen, &able, How::Able);
+    let (patient, _) = within_bounds(autoscaler, seen, &whole, How::Whole);
     let wanted = seen.iter().zip(counts).zip(patient).map(|((seen, count), patient)| match seen.trouble {
         // Its workers stay for as long as they would be of use, and are no more.
         Some(_) => patient.min(seen.group.replicas),
@@ -42,7 +42,7 @@ pub(super) fn needed(
     let wanted: Vec<_> = wanted.collect();
     // Who is to grow needs a place among those that are allowed.
     let mut places: Vec<_> = present.workers.iter().zip(&wanted).map(|(here, to)| *here.max(to)).collect();
-    cut(autoscaler, seen, &mut places);
+    cut(autoscaler, seen, &mut places, How::Able);
     let stay = present.workers.iter().zip(places).map(|(here, places)| places.min(*here));
     Needed {
         kept: seen.iter().zip(stay).map(|(seen, count)| kept(seen, count)).collect(),
@@ -64,17 +64,17 @@ fn within_bounds(
     autoscaler: &CheckedAutoscaler,
     seen: &[Seen<'_>],
     assigned: &Assigned<'_>,
-    may_grow: impl Fn(&Seen<'_>) -> bool,
+    how: How,
 ) -> (Vec<usize>, bool) {
-    let bounds = |seen: &Seen<'_>| seen.scaled.bounds;
+    let bounds = |seen: &Seen<'_>| seen.bounds(how);
     let needed = seen
         .iter()
         .zip(&assigned.workers)
         .map(|(seen, count)| (*count).max(seen.memory).clamp(bounds(seen).least, bounds(seen).most));
     let mut counts: Vec<_> = needed.collect();
-    let is_cut = cut(autoscaler, seen, &mut counts);
+    let is_cut = cut(autoscaler, seen, &mut counts, how);
     let mut missing = autoscaler.bounds.least.saturating_sub(counts.iter().sum());
-    for (count, seen) in counts.iter_mut().zip(seen).filter(|(_, seen)| may_grow(seen)) {
+    for (count, seen) in counts.iter_mut().zip(seen) {
         let more = missing.min(bounds(seen).most.saturating_sub(*count));
         *count += more;
         missing -= more;
@@ -83,11 +83,11 @@ fn within_bounds(
 }
 
 /// No more than all of them may have together: those of the lowest priority do without. Returns whether somebody does.
-fn cut(autoscaler: &CheckedAutoscaler, seen: &[Seen<'_>], counts: &mut [usize]) -> bool {
+fn cut(autoscaler: &CheckedAutoscaler, seen: &[Seen<'_>], counts: &mut [usize], how: How) -> bool {
     let mut surplus = counts.iter().sum::<usize>().saturating_sub(autoscaler.bounds.most);
     let is_cut = surplus > 0;
     for (count, seen) in counts.iter_mut().zip(seen).rev() {
-        let less = surplus.min(count.saturating_sub(seen.scaled.bounds.least));
+        let less = surplus.min(count.saturating_sub(seen.bounds(how).least));
         *count -= less;
         surplus -= less;
     }

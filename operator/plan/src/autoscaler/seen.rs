@@ -4,7 +4,7 @@ use dask_operator_api::autoscaler::ScalingReason;
 use jiff::Timestamp;
 
 use super::assign::{Room, whole};
-use super::check::{CheckedAutoscaler, Scaled};
+use super::check::{Bounds, CheckedAutoscaler, Scaled};
 use super::observed::{Group, Observed};
 use super::offer::Offer;
 use super::trouble::{self, Trouble};
@@ -106,12 +106,17 @@ impl<'a> Seen<'a> {
 
     /// As far as it may be filled.
     pub(super) fn room(&self, how: How) -> Room {
-        let mut bounds = self.scaled.bounds;
+        Room::new(self.offer.clone(), self.bounds(how), self.present, self.scaled.priority)
+    }
+
+    /// Those of the spec, as far as they can be kept.
+    pub(super) fn bounds(&self, how: How) -> Bounds {
+        let Bounds { least, most } = self.scaled.bounds;
         if how == How::Present || (how == How::Able && self.is_stuck) {
-            bounds.most = self.present.min(bounds.most);
-            bounds.least = bounds.least.min(bounds.most);
+            let most = self.present.min(most);
+            return Bounds { least: least.min(most), most };
         }
-        Room::new(self.offer.clone(), bounds, self.present, self.scaled.priority)
+        Bounds { least, most }
     }
 
     /// How many of its workers are there or may come.

@@ -112,15 +112,15 @@ fn ready(
     if autoscaler.deleting || observed.cluster.as_ref().is_some_and(|cluster| cluster.deleting) {
         return told(false, Reason::Deleting, "it is being deleted".to_owned());
     }
+    if autoscaler.advisory && !scaling.decisions.is_empty() {
+        return told(true, Reason::Advises, "it says what it would do, and does nothing".to_owned());
+    }
     let blocking = |trouble: &&Verdict| trouble.type_ != ConditionType::ScalingLimited;
     if let Some(trouble) = troubles.iter().find(blocking) {
         return told(false, trouble.reason, trouble.message.clone());
     }
     if scaling.decisions.is_empty() {
         return told(false, Reason::AwaitsFacts, "the scheduler has not told its work yet".to_owned());
-    }
-    if autoscaler.advisory {
-        return told(true, Reason::Advises, "it says what it would do, and does nothing".to_owned());
     }
     told(true, Reason::FollowsWork, "workers follow the work".to_owned())
 }

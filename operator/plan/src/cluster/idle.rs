@@ -41,14 +41,14 @@ pub(super) fn idle(cluster: &CheckedCluster, observed: &Observed, now: Timestamp
 
 fn by_facts(facts: &Facts, timeout: SignedDuration, age: SignedDuration, now: Timestamp) -> Idle {
     let Some((since, ago)) = facts.idle() else { return Idle::default() };
+    let idle = ago.saturating_add(age);
+    let told_at = if facts.datasets > 0 { timeout } else { timeout / TOLD_AFTER };
+    if idle < told_at {
+        return Idle { wake: Some(now + (told_at - idle)), ..Idle::default() };
+    }
     if facts.datasets > 0 {
         let words = format!("{} datasets are published, so the cluster stays", facts.datasets);
         return Idle { told: Some(trouble(Reason::DatasetsPublished, words)), ..Idle::default() };
-    }
-    let idle = ago.saturating_add(age);
-    let told_at = timeout / TOLD_AFTER;
-    if idle < told_at {
-        return Idle { wake: Some(now + (told_at - idle)), ..Idle::default() };
     }
     let words = format!(
         "nothing to do since {since}; deleted after {} s of that; {} clients are connected, and results of {} bytes \
