@@ -7,7 +7,7 @@ from chart import OLDER_VALUES, container, grants, pod, render, the
 def test_the_operator_may_do_what_it_does_and_no_more():
     read, dask = ("get", "list", "watch"), "kubernetes.dask.org"
     assert set(grants(the("ClusterRole", render()))) == {
-        (f"{dask}/daskclusters", ("list", "watch", "delete"), ()),
+        (f"{dask}/daskclusters", (*read, "delete"), ()),
         (f"{dask}/daskworkergroups", (*read, "create", "patch"), ()),
         (f"{dask}/daskautoscalers", (*read, "patch"), ()),
         (f"{dask}/daskclusters/status", ("patch",), ()),

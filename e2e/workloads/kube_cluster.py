@@ -11,6 +11,8 @@ from dask_kubernetes.operator import KubeCluster
 from session import report
 
 PATIENCE = 60
+# So many that they last until workers have started on a busy machine.
+TASKS = 200
 
 
 def body(number):
@@ -32,12 +34,12 @@ def main():
     asked = {"name": "theirs", "n_workers": 1, "resources": resources, "idle_timeout": 600}
     with KubeCluster(**asked, **place) as cluster, cluster.get_client() as client:
         cluster.adapt(minimum=1, maximum=3)
-        futures = client.map(body, range(40), pure=False)
+        futures = client.map(body, range(TASKS), pure=False)
         adapted = until_workers(client, 3)
         total = sum(client.gather(futures))
         cluster.scale(2)
         scaled = until_workers(client, 2)
-    right = (adapted, total, scaled) == (3, 780, 2)
+    right = (adapted, total, scaled) == (3, sum(range(TASKS)), 2)
     report("kube_cluster", "" if right else "wrong", adapted=adapted, total=total, scaled=scaled)
 
 

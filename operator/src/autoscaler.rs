@@ -58,7 +58,7 @@ impl Reconcile for DaskAutoscaler {
     }
 
     fn observe(context: &Context, object: &Self, key: &Key) -> Option<Observed> {
-        Some(observe::observe(context, object, key))
+        observe::observe(context, object, key)
     }
 
     fn ask(context: &Context, key: &Key, observed: &Observed, plan: &Plan) {

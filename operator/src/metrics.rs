@@ -159,9 +159,10 @@ impl Metrics {
         self.leader.set(i64::from(leading));
     }
 
-    /// An autoscaler has decided.
-    pub(crate) fn decided(&self, scaling: &Scaling) {
-        for decision in scaling.decisions.iter().filter(|decision| decision.changes()) {
+    /// What an autoscaler decided has been told.
+    pub(crate) fn decided(&self, scaling: Option<&Scaling>) {
+        let decisions = scaling.iter().flat_map(|scaling| &scaling.decisions);
+        for decision in decisions.filter(|decision| decision.changes()) {
             let labels = DecisionLabels { reason: decision.reason.to_string() };
             self.decisions.get_or_create(&labels).inc();
         }

@@ -173,6 +173,7 @@ impl<'a, K: Reconcile> Look<'a, K> {
         let about = self.object.object_ref(&());
         if matches!(written, Ok(Report::Written)) {
             reporter.events(&about, &K::events(&previous, next)).await;
+            self.context.writer.caller.metrics.decided(outcome.scaling.as_ref());
         }
         let losses: Vec<_> = outcome.drained.iter().filter_map(worker_group::losses).collect();
         // What was only to be deleted and was not is told when it is.
@@ -180,9 +181,6 @@ impl<'a, K: Reconcile> Look<'a, K> {
         let told = if is_done { plan.events.as_slice() } else { &[] };
         reporter.events(&about, &[told, &losses].concat()).await;
         self.context.writer.caller.metrics.drained(&outcome.drained);
-        if let Some(scaling) = &plan.scaling {
-            self.context.writer.caller.metrics.decided(scaling);
-        }
         self.next(plan, outcome, &written)
     }
 

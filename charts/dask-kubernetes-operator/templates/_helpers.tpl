@@ -114,7 +114,7 @@ its own unless told which.
 {{- define "dask_kubernetes_operator.rules" -}}
 - apiGroups: [kubernetes.dask.org]
   resources: [daskclusters]
-  verbs: [list, watch, delete]
+  verbs: [get, list, watch, delete]
 - apiGroups: [kubernetes.dask.org]
   resources: [daskworkergroups]
   verbs: [get, list, watch, create, patch]

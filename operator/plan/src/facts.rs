@@ -21,6 +21,8 @@ const SCHEMAS: [u32; 1] = [1];
 const MOST_WORKERS: usize = 10_000;
 /// Nor is any list of theirs longer than this; one that is is meant to fill our memory.
 const LONGEST_LIST: usize = 2 * MOST_WORKERS;
+/// No more kinds of tasks are told, either.
+const MOST_KINDS: usize = 100;
 /// Words of a scheduler are cut after so many characters: they stand in a status.
 const LONGEST_WORDS: usize = 200;
 
@@ -28,7 +30,7 @@ const LONGEST_WORDS: usize = 200;
 pub(crate) const FOLLOWED: SignedDuration = SignedDuration::from_secs(30);
 
 /// Who follows a scheduler is told at least twice as often; what is older may be anything.
-pub(crate) const STALE: SignedDuration = SignedDuration::from_mins(1);
+pub(crate) const STALE: SignedDuration = SignedDuration::from_secs(30);
 
 /// What is known of a scheduler by asking it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -61,9 +63,9 @@ pub struct Facts {
     /// Clients that are connected.
     #[serde(default)]
     pub(crate) clients: u64,
-    /// Published datasets.
+    /// Published datasets; None when the scheduler could not count them.
     #[serde(default)]
-    pub(crate) datasets: u64,
+    pub(crate) datasets: Option<u64>,
     /// Bytes of results in memory.
     #[serde(default)]
     pub(crate) bytes: u64,
@@ -162,6 +164,9 @@ impl Facts {
         for drain in &mut facts.drains {
             drain.reason = cut(&drain.reason);
         }
+        if let Some(demand) = &mut facts.demand {
+            demand.truncate(MOST_KINDS);
+        }
         if !SCHEMAS.contains(&facts.schema) {
             return Err(format!("its facts are of the unknown schema {}", facts.schema));
         }
@@ -205,7 +210,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Bounded<T> {
     }
 }
 
-fn cut(words: &str) -> String {
+pub(crate) fn cut(words: &str) -> String {
     words.chars().take(LONGEST_WORDS).collect()
 }
 

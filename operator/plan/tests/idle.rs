@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use dask_operator_plan::cluster::{self, Observed, SchedulerPod};
+use dask_operator_api::cluster::DaskClusterStatus;
+use dask_operator_api::conditions::{self, ConditionType, Reason, Verdict};
+use dask_operator_plan::cluster::{self, CheckedCluster, Observed, SchedulerPod};
 use dask_operator_plan::{Facts, Kind, Link, Outcome, Plan, Settings};
 use dask_operator_testkit::a_cluster;
 use jiff::{SignedDuration, Timestamp};
@@ -19,7 +21,7 @@ fn now() -> Timestamp {
 fn facts(idle: Option<i64>, more: &Value) -> Link {
     let mut facts = json!({
         "schema": 1, "revision": 1, "pod_uid": "", "workers": [], "drains": [],
-        "time": SINCE + idle.unwrap_or(0), "idle_since": idle.map(|_| SINCE), "clients": 1, "bytes": 30,
+        "time": SINCE + idle.unwrap_or(0), "idle_since": idle.map(|_| SINCE), "clients": 1, "datasets": 0, "bytes": 30,
     });
     for (name, value) in more.as_object().unwrap() {
         facts[name] = value.clone();
@@ -41,11 +43,28 @@ fn world(link: Link, age: i64) -> Observed {
     }
 }
 
-fn plan(timeout: i64, observed: &Observed) -> Plan {
+/// The cluster, of which it has been said for so long that it will go.
+fn announced(timeout: i64, seconds: i64) -> CheckedCluster {
+    let since = now() - SignedDuration::from_secs(seconds);
+    let verdict = Verdict {
+        type_: ConditionType::Idle,
+        status: true,
+        reason: Reason::SoonDeleted,
+        message: String::new(),
+    };
+    let conditions = conditions::set(&[], &[verdict], Some(1), since);
+    let status = DaskClusterStatus { conditions, ..DaskClusterStatus::default() };
+    cluster::check(&a_cluster().idle_timeout(timeout).status(status).build()).unwrap()
+}
+
+fn plan_of(cluster: &CheckedCluster, observed: &Observed) -> Plan {
     let settings =
         Settings { cluster_domain: String::new(), default_image: String::new(), worker_batch: None };
-    let cluster = cluster::check(&a_cluster().idle_timeout(timeout).build()).unwrap();
-    cluster::plan(&cluster, observed, &settings, now())
+    cluster::plan(cluster, observed, &settings, now())
+}
+
+fn plan(timeout: i64, observed: &Observed) -> Plan {
+    plan_of(&announced(timeout, 3600), observed)
 }
 
 fn goes(timeout: i64, observed: &Observed) -> bool {
@@ -64,8 +83,8 @@ fn told(timeout: i64, observed: &Observed) -> Option<(String, String)> {
 fn a_cluster_goes_when_it_had_nothing_to_do_for_long_by_the_schedulers_own_clock() {
     assert!(!goes(300, &world(idle(299), 0)));
     assert!(goes(300, &world(idle(300), 0)));
-    assert!(goes(300, &world(idle(280), 20)), "time goes on after it said so");
-    let plan = plan(300, &world(idle(280), 20));
+    assert!(!goes(300, &world(idle(280), 20)), "it may have begun to work since it said so");
+    let plan = plan(300, &world(idle(300), 5));
     assert_eq!((plan.apply.len(), plan.delete.len()), (0, 1));
     assert_eq!((plan.delete[0].uid.as_str(), plan.events[0].reason.as_str()), ("cluster-uid", "IdleDeleted"));
 }
@@ -99,11 +118,30 @@ fn it_is_said_before_with_what_would_go_and_the_words_stay_the_same() {
 }
 
 #[test]
+fn nothing_goes_of_which_it_was_not_said_before_whatever_became_of_a_clock() {
+    let observed = world(idle(100_000), 0);
+    let goes = |cluster: &CheckedCluster| !plan_of(cluster, &observed).delete.is_empty();
+    let unannounced = cluster::check(&a_cluster().idle_timeout(300).build()).unwrap();
+    assert!(!goes(&unannounced) && told(300, &observed).is_some());
+    assert!(!goes(&announced(300, 59)));
+    assert!(goes(&announced(300, 60)));
+    assert!(goes(&announced(4, 2)), "half the time is enough");
+}
+
+#[test]
+fn what_was_said_stays_said_while_a_new_replica_has_not_asked_yet() {
+    let cluster = announced(300, 5);
+    let status = cluster::status(&cluster, &world(Link::Unasked, 0), &Outcome::default(), now());
+    assert!(status.conditions.iter().any(|one| one.reason == "SoonDeleted"));
+}
+
+#[test]
 fn the_next_look_is_when_something_is_to_be_said_or_done() {
     let wake = |seconds, age| plan(300, &world(idle(seconds), age)).wake.unwrap() - now();
     let seconds = |seconds| jiff::Span::new().seconds(seconds).fieldwise();
     assert_eq!(wake(145, 0), seconds(5));
     assert_eq!(wake(290, 1), seconds(9));
+    assert_eq!(wake(290, 15), seconds(30), "it is asked again and again");
     assert_eq!(wake(10, 0), seconds(30), "facts are followed for as long as somebody looks at them");
 }
 
@@ -118,10 +156,11 @@ fn published_datasets_keep_a_cluster() {
 fn what_is_old_absurd_or_unknown_deletes_nothing() {
     let absurd = facts(Some(1000), &json!({"time": 1e300}));
     let early = facts(Some(1000), &json!({"idle_since": -1e300}));
-    for link in [absurd, early, Link::Unasked, Link::Stock, Link::Unreachable("gone".to_owned())] {
+    let uncounted = facts(Some(1000), &json!({"datasets": null}));
+    for link in [absurd, early, uncounted, Link::Unasked, Link::Stock, Link::Unreachable("gone".to_owned())] {
         assert!(!goes(300, &world(link, 0)));
     }
-    assert!(!goes(300, &world(idle(1000), 60)), "nobody has heard of it for a minute");
+    assert!(!goes(300, &world(idle(1000), 30)), "nobody has heard of it for long");
     assert_eq!(told(300, &world(Link::Stock, 0)).unwrap().0, "SchedulerTellsNothing");
     assert_eq!(told(300, &world(Link::Unreachable("gone".to_owned()), 0)).unwrap().0, "SchedulerSilent");
 }

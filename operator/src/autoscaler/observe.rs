@@ -13,21 +13,26 @@ use crate::cluster::{scheduler_place, scheduler_pods};
 use crate::context::Context;
 use crate::scheduler::Known;
 
-/// Reads caches only.
-pub(super) fn observe(context: &Context, autoscaler: &DaskAutoscaler, key: &Key) -> Observed {
+/// Reads caches only. None when its own cluster is gone: garbage collection is about to take it.
+pub(super) fn observe(context: &Context, autoscaler: &DaskAutoscaler, key: &Key) -> Option<Observed> {
     let cache = &context.cache;
+    let owner = Meta::of(autoscaler.meta()).owner.filter(|owner| owner.kind == "DaskCluster");
+    if let Some(owner) = owner {
+        let own = cache.clusters.get(&Key::new(&key.namespace, &owner.name))?;
+        own.meta().uid.as_ref().filter(|uid| **uid == owner.uid)?;
+    }
     let of = Key::new(&key.namespace, &autoscaler.spec.cluster);
     let cluster = find_cluster(cache, &of);
     let known = cluster.as_ref().map(|cluster| known(context, &of, &cluster.uid)).unwrap_or_default();
     let uid = cluster.as_ref().map(|cluster| cluster.uid.clone()).unwrap_or_default();
     let groups = cache.groups_of_cluster.of_parent(&of);
-    Observed {
+    Some(Observed {
         older: older(cache, autoscaler, &of),
         groups: groups.iter().filter_map(|group| find_group(cache, &group.meta, &uid)).collect(),
         cluster,
         link_age: SignedDuration::try_from(known.age).unwrap_or(SignedDuration::MAX),
         link: known.link,
-    }
+    })
 }
 
 fn find_cluster(cache: &Cache, key: &Key) -> Option<Cluster> {

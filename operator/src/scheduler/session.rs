@@ -1,6 +1,6 @@
 //! One scheduler, followed while somebody needs it: its facts by long-poll, orders beside them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::triggers::{Follower, Triggers};
 /// Facts are followed for so long after somebody needed them last.
 const LINGER: Duration = Duration::from_mins(1);
 /// One poll waits for news for so long.
-const POLL: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_secs(10);
 /// The same is not asked again before this time.
 const AGAIN: Duration = Duration::from_millis(1500);
 /// Polls begin no sooner one after the other, whatever a scheduler answers.
@@ -26,6 +26,8 @@ const LEAST: Duration = Duration::from_secs(1);
 /// After a failure the next poll waits this long, and twice as long after each further one, up to [`LONGEST`].
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(8);
+/// One that has never answered may be starting: for so long that is no news.
+const EARLY: Duration = Duration::from_secs(10);
 /// A scheduler opens our routes some milliseconds after its others: one that lacks them is asked once more.
 const UNOPENED: Duration = Duration::from_secs(1);
 
@@ -47,8 +49,8 @@ struct State {
     link: Link,
     /// When that was found out last.
     heard: Instant,
-    /// Who needs it.
-    followers: BTreeSet<Follower>,
+    /// Who needs it, and when they said so last.
+    followers: BTreeMap<Follower, Instant>,
     needed_until: Instant,
     /// The last order of each kind about each pod.
     given: HashMap<(String, mem::Discriminant<Order>), Given>,
@@ -68,21 +70,25 @@ struct Course {
     lacking: u32,
     /// How often in a row there was no answer with sense.
     failed: u32,
+    /// There was one.
+    known: bool,
 }
 
 impl Course {
-    /// What an answer means after those before it, if it means something yet.
-    fn take(&mut self, told: Told) -> Option<Link> {
+    /// What an answer means after those before it, if it means something yet; `age` is how long there are polls.
+    fn take(&mut self, told: Told, age: Duration) -> Option<Link> {
         let lacking = if told == Told::NotThere { self.lacking + 1 } else { 0 };
         let failed = if matches!(told, Told::Failed(_)) { self.failed + 1 } else { 0 };
+        let known = self.known || !matches!(told, Told::Failed(_));
+        let is_early = !known && age < EARLY;
         let (revision, pause, link) = match told {
             Told::Facts(facts) => (facts.revision, Duration::ZERO, Some(Link::Preload(facts))),
-            Told::Failed(_) if failed == 1 => (0, FIRST, None),
+            Told::Failed(_) if failed == 1 || is_early => (0, FIRST, None),
             Told::Failed(why) => (0, (self.pause * 2).clamp(FIRST, LONGEST), Some(Link::Unreachable(why))),
             Told::NotThere if lacking == 1 => (0, UNOPENED, None),
             Told::NotThere => (0, LONGEST, Some(Link::Stock)),
         };
-        *self = Self { revision, pause, lacking, failed };
+        *self = Self { revision, pause, lacking, failed, known };
         link
     }
 }
@@ -102,7 +108,7 @@ impl Session {
         let state = State {
             link: Link::Unasked,
             heard: Instant::now(),
-            followers: BTreeSet::new(),
+            followers: BTreeMap::new(),
             needed_until: Instant::now(),
             given: HashMap::new(),
             ordering: false,
@@ -122,7 +128,7 @@ impl Session {
     /// Somebody needs it. False when it is over, and another has to be begun.
     pub(super) fn need(&self, follower: &Follower) -> bool {
         let mut state = self.state();
-        state.followers.insert(follower.clone());
+        state.followers.insert(follower.clone(), Instant::now());
         state.needed_until = Instant::now() + LINGER;
         !state.over
     }
@@ -148,7 +154,7 @@ impl Session {
 
     /// Follows it for as long as it is needed.
     pub(super) async fn follow(&self, edges: &Edges) {
-        let mut course = Course::default();
+        let (mut course, first) = (Course::default(), Instant::now());
         while let Some(left) = self.left() {
             let began = Instant::now();
             // Whoever knows nothing is answered at once, or not at all.
@@ -159,7 +165,7 @@ impl Session {
                 () = edges.tenure.over() => return,
                 answer = edges.schedulers.ask(request) => answer,
             };
-            if let Some(link) = course.take(ask::told(answer, &self.place.pod_uid)) {
+            if let Some(link) = course.take(ask::told(answer, &self.place.pod_uid), first.elapsed()) {
                 self.learn(link, &edges.triggers);
             }
             sleep(course.pause.max(FLOOR.saturating_sub(began.elapsed()))).await;
@@ -209,7 +215,8 @@ impl Session {
         state.heard = Instant::now();
         if state.link != link {
             state.link = link;
-            state.followers.iter().for_each(|follower| triggers.follower(follower));
+            state.followers.retain(|_, needed| needed.elapsed() < LINGER);
+            state.followers.keys().for_each(|follower| triggers.follower(follower));
         }
     }
 
@@ -249,29 +256,41 @@ mod tests {
     #[test]
     fn a_scheduler_lacks_our_routes_when_it_does_so_twice() {
         let mut course = Course::default();
-        assert_eq!(course.take(Told::NotThere), None);
-        assert_eq!(course.take(Told::NotThere), Some(Link::Stock));
-        assert_eq!(course.take(failed()), None);
-        assert_eq!(course.take(Told::NotThere), None);
+        assert_eq!(course.take(Told::NotThere, EARLY), None);
+        assert_eq!(course.take(Told::NotThere, EARLY), Some(Link::Stock));
+        assert_eq!(course.take(failed(), EARLY), None);
+        assert_eq!(course.take(Told::NotThere, EARLY), None);
     }
 
     #[test]
     fn a_scheduler_is_out_of_reach_when_it_failed_twice() {
         let mut course = Course::default();
-        assert_eq!(course.take(failed()), None);
-        assert_eq!(course.take(failed()), Some(Link::Unreachable("why".to_owned())));
+        assert_eq!(course.take(failed(), EARLY), None);
+        assert_eq!(course.take(failed(), EARLY), Some(Link::Unreachable("why".to_owned())));
+    }
+
+    #[test]
+    fn a_scheduler_that_starts_is_asked_often_and_its_silence_is_no_news() {
+        let mut course = Course::default();
+        for _ in 0..5 {
+            assert_eq!((course.take(failed(), Duration::ZERO), course.pause), (None, FIRST));
+        }
+        course.take(Told::Facts(Arc::default()), Duration::ZERO);
+        course.take(failed(), Duration::ZERO);
+        assert_eq!(course.take(failed(), Duration::ZERO), Some(Link::Unreachable("why".to_owned())));
     }
 
     #[test]
     fn failures_are_followed_by_ever_longer_waits_and_facts_by_none() {
         let mut course = Course::default();
-        let waits: Vec<_> = (0..6).map(|_| (course.take(failed()), course.pause.as_millis()).1).collect();
+        let waits: Vec<_> =
+            (0..6).map(|_| (course.take(failed(), EARLY), course.pause.as_millis()).1).collect();
         assert_eq!(waits, [500, 1000, 2000, 4000, 8000, 8000]);
         let mut facts = Facts::default();
         facts.revision = 7;
-        course.take(Told::Facts(Arc::new(facts)));
+        course.take(Told::Facts(Arc::new(facts)), EARLY);
         assert_eq!((course.revision, course.pause), (7, Duration::ZERO));
-        course.take(failed());
+        course.take(failed(), EARLY);
         assert_eq!(course.revision, 0);
     }
 

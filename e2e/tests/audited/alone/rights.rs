@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_mins(1);
 /// Rights that no undisturbed life uses, and what they are for.
-const IN_RESERVE: [(&str, &str); 5] = [
+const IN_RESERVE: [(&str, &str); 6] = [
     (
         "update kubernetes.dask.org/daskclusters/finalizers",
         "OwnerReferencesPermissionEnforcement, as in OpenShift",
@@ -29,6 +29,7 @@ const IN_RESERVE: [(&str, &str); 5] = [
     ),
     ("get /pods", "the same"),
     ("get kubernetes.dask.org/daskautoscalers", "the same"),
+    ("get kubernetes.dask.org/daskclusters", "the same, of what was deleted"),
 ];
 
 /// `create apps/deployments`, with the name when the right is limited to one.

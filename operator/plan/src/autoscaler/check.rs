@@ -10,6 +10,8 @@ use crate::problem::Problem;
 
 /// Who names no maximum is not to have all that a cluster can give by a slip.
 const MOST_WORKERS: usize = 1000;
+/// No cluster of Kubernetes has so many pods.
+const MOST_AT_ALL: usize = 1_000_000;
 /// Dask's own `distributed.adaptive.target-duration`.
 const TARGET_SECONDS: u32 = 5;
 /// A worker that stays for less than it takes to start another one is cheaper than that.
@@ -32,8 +34,6 @@ pub struct CheckedAutoscaler {
     pub(crate) bounds: Bounds,
     /// Those of the highest priority first.
     pub(crate) groups: Vec<Scaled>,
-    /// Whether they are not named, and so the default group alone.
-    pub(crate) is_default: bool,
     /// In how many seconds what is known of the work is to be done.
     pub(crate) target: f64,
     pub(crate) stabilization: SignedDuration,
@@ -81,7 +81,6 @@ pub fn check(autoscaler: &DaskAutoscaler) -> Result<CheckedAutoscaler, Vec<Probl
         cluster: spec.cluster.clone(),
         bounds,
         groups: groups(spec, bounds)?,
-        is_default: spec.groups.is_empty(),
         target: spec.target_duration_seconds.unwrap_or(TARGET_SECONDS).max(1).into(),
         stabilization: SignedDuration::from_secs(stabilization.unwrap_or(STABILIZATION_SECONDS).into()),
         fallback: SignedDuration::from_secs(spec.fallback_after_seconds.unwrap_or(FALLBACK_SECONDS).into()),
@@ -104,12 +103,15 @@ fn groups(spec: &DaskAutoscalerSpec, all: Bounds) -> Result<Vec<Scaled>, Vec<Pro
         .map_err(|one| vec![one])?;
     groups.sort_by_key(|group| std::cmp::Reverse(group.priority));
     let least: usize = groups.iter().map(|group| group.bounds.least).sum();
-    if least > all.most {
-        let message =
-            format!("minimum of all groups together is {least}, and maximum of spec is {}", all.most);
-        return Err(vec![Problem { reason: Reason::InvalidBounds, message }]);
-    }
-    Ok(groups)
+    let most: usize = groups.iter().map(|group| group.bounds.most).sum();
+    let message = if least > all.most {
+        format!("minimum of all groups together is {least}, and maximum of spec is {}", all.most)
+    } else if most < all.least {
+        format!("maximum of all groups together is {most}, and minimum of spec is {}", all.least)
+    } else {
+        return Ok(groups);
+    };
+    Err(vec![Problem { reason: Reason::InvalidBounds, message }])
 }
 
 fn scaled(group: &ScaledGroup, all: Bounds) -> Result<Scaled, Problem> {
@@ -121,8 +123,8 @@ fn scaled(group: &ScaledGroup, all: Bounds) -> Result<Scaled, Problem> {
 fn bounds(of: &str, least: Option<i64>, most: Option<i64>, limit: usize) -> Result<Bounds, Problem> {
     let problem = |message| Problem { reason: Reason::InvalidBounds, message };
     let whole = |name: &str, value: i64| {
-        let told = || problem(format!("{name} of {of} is {value}; it must be 0 or more"));
-        usize::try_from(value).map_err(|_| told())
+        let told = || problem(format!("{name} of {of} is {value}; it must be from 0 to {MOST_AT_ALL}"));
+        usize::try_from(value).ok().filter(|count| *count <= MOST_AT_ALL).ok_or_else(told)
     };
     let least = whole("minimum", least.unwrap_or(0))?;
     let most = most.map_or(Ok(limit.max(least)), |most| whole("maximum", most))?;
@@ -148,7 +150,7 @@ mod tests {
     fn bounds_that_exclude_each_other_are_a_problem() {
         let told = |spec| checked(spec).unwrap_err()[0].message.clone();
         assert_eq!(told(between(3, 2)), "minimum of spec is 3, and maximum is 2");
-        assert_eq!(told(between(-1, 2)), "minimum of spec is -1; it must be 0 or more");
+        assert_eq!(told(between(-1, 2)), "minimum of spec is -1; it must be from 0 to 1000000");
         let group = ScaledGroup {
             name: "gpu".to_owned(),
             minimum: Some(9),
@@ -159,6 +161,10 @@ mod tests {
         assert_eq!(told(spec(&group)), "minimum of the group \"gpu\" is 9, and maximum is 8");
         let alone = told(spec(&ScaledGroup { maximum: None, ..group }));
         assert_eq!(alone, "minimum of all groups together is 9, and maximum of spec is 8");
+        let few = ScaledGroup { maximum: Some(2), ..ScaledGroup::default() };
+        let spec = DaskAutoscalerSpec { groups: vec![few], ..between(3, 8) };
+        assert_eq!(told(spec), "maximum of all groups together is 2, and minimum of spec is 3");
+        assert!(told(between(0, i64::MAX)).contains("from 0 to 1000000"));
     }
 
     #[test]

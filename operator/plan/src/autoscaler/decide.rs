@@ -2,6 +2,7 @@
 
 use dask_operator_api::autoscaler::ScalingReason;
 use dask_operator_api::conditions::Reason;
+use dask_operator_api::names::default_group_name;
 use jiff::Timestamp;
 
 use super::check::CheckedAutoscaler;
@@ -91,7 +92,8 @@ pub(super) fn decide(
 fn missing(autoscaler: &CheckedAutoscaler, observed: &Observed) -> Vec<String> {
     let exists = |name: &String| observed.groups.iter().any(|group| group.name == *name);
     let named = autoscaler.groups.iter().map(|scaled| &scaled.name);
-    named.filter(|name| !autoscaler.is_default && !exists(name)).cloned().collect()
+    let default = default_group_name(&autoscaler.cluster);
+    named.filter(|name| **name != default && !exists(name)).cloned().collect()
 }
 
 /// The facts, or why there are none to scale by.
@@ -131,7 +133,8 @@ impl Look<'_> {
         let (name, from) = (seen.group.name.as_str(), seen.group.replicas);
         let (needed, most) = (self.needed.wanted[at], seen.scaled.bounds.most);
         self.course.note(name, needed.max(self.needed.kept[at]), self.now, self.autoscaler.stabilization);
-        if let Some(until) = self.course.contested(name, from, self.now) {
+        let contested = self.course.contested(name, from, self.now).filter(|_| !self.autoscaler.advisory);
+        if let Some(until) = contested {
             self.wake_at(Some(until));
             let limit = Some(Limit::AnotherWriter);
             return Decision { group: name.to_owned(), from, to: from, reason: ScalingReason::Enough, limit };

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use crate::facts::{Demand, Facts};
+use crate::facts::{self, Demand, Facts};
 
 /// Tasks of one kind that are to run at the same time.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,5 +30,5 @@ pub(super) fn in_words(demand: &Demand) -> String {
     let resources = demand.resources.iter().map(|(name, amount)| format!("{name}={amount}"));
     let places = demand.workers.iter().chain(&demand.hosts).map(|name| format!("worker {name}"));
     let all: Vec<_> = resources.chain(places).take(3).collect();
-    all.join(", ")
+    facts::cut(&all.join(", "))
 }

@@ -8,7 +8,7 @@ use super::check::{Bounds, CheckedAutoscaler, Scaled};
 use super::observed::{Group, Observed};
 use super::offer::Offer;
 use super::trouble::{self, Trouble};
-use crate::facts::{Hold, Index};
+use crate::facts::{Hold, Index, Load};
 use crate::worker_group::WorkerPod;
 
 /// Beyond this part of their memory workers begin to write to disk (`distributed.worker.memory.target`).
@@ -88,7 +88,9 @@ impl<'a> Seen<'a> {
         let loads: Vec<_> =
             registered(group, index).filter_map(|pod| index.load(&pod.name, pod.ip)).collect();
         let offer = Offer::of(group, Some(index));
-        let bytes = loads.iter().fold(0_u64, |sum, load| sum.saturating_add(load.bytes));
+        // What those that leave have is copied to others before they go.
+        let held = |load: &Load| if load.is_cordoned { load.unique_bytes } else { load.bytes };
+        let bytes = loads.iter().fold(0_u64, |sum, load| sum.saturating_add(held(load)));
         let trouble = trouble::of(group, index, now);
         let passes = |trouble: &Trouble| trouble.since.is_some_and(|since| since + autoscaler.fallback > now);
         Some(Self {

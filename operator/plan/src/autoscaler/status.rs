@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::check::CheckedAutoscaler;
 use super::decide::{Decision, Limit, Scaling};
 use super::observed::Observed;
+use crate::facts::Link;
 use crate::plan::{Kind, Outcome};
 use crate::problem::Problem;
 use crate::troubles::{self, trouble};
@@ -23,6 +24,11 @@ pub fn status(
     now: Timestamp,
 ) -> DaskAutoscalerStatus {
     let previous = &autoscaler.status;
+    // Nobody has asked yet, as after a start of the operator: what was said stays said.
+    let is_new = previous.observed_generation != autoscaler.generation;
+    if observed.link == Link::Unasked && is_followed(autoscaler, observed) && !is_new {
+        return previous.clone();
+    }
     let nothing = Scaling::default();
     let scaling = outcome.scaling.as_ref().unwrap_or(&nothing);
     let mut troubles = troubles(autoscaler, observed, scaling);
@@ -100,6 +106,12 @@ fn contested(decisions: &[Decision]) -> Option<Verdict> {
     let first = decisions.iter().find(|decision| decision.limit == Some(Limit::AnotherWriter))?;
     let words = format!("somebody else sets the number of workers of \"{}\", too", first.group);
     Some(trouble(Reason::AnotherWriter, words))
+}
+
+/// Whether it is to scale a cluster that is there and stays.
+fn is_followed(autoscaler: &CheckedAutoscaler, observed: &Observed) -> bool {
+    let stays = observed.cluster.as_ref().is_some_and(|cluster| !cluster.deleting);
+    stays && observed.older.is_none() && !autoscaler.deleting
 }
 
 fn ready(

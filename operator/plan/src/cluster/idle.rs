@@ -1,16 +1,18 @@
 //! What becomes of a cluster that has nothing to do.
 
-use dask_operator_api::conditions::{Reason, Verdict};
+use dask_operator_api::conditions::{ConditionType, Reason, Verdict};
 use jiff::{SignedDuration, Timestamp};
 
 use super::check::CheckedCluster;
 use super::observed::Observed;
 use crate::facts::{Facts, Link, STALE};
 use crate::plan::{Delete, Event, EventKind, Kind};
-use crate::troubles::trouble;
+use crate::troubles::{find, still, trouble};
 
 /// The part of the time after which it is said that the cluster will go, so that somebody may still come.
 const TOLD_AFTER: i32 = 2;
+/// It is said for half the time before, or for so long.
+const LONGEST_NOTICE: SignedDuration = SignedDuration::from_mins(1);
 
 /// What follows from `idleTimeout`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,30 +27,37 @@ pub(super) struct Idle {
 
 /// None for a cluster that stays whatever it does.
 pub(super) fn idle(cluster: &CheckedCluster, observed: &Observed, now: Timestamp) -> Option<Idle> {
-    let timeout = cluster.idle_timeout?;
+    cluster.idle_timeout?;
     let told = |reason, words: String| Idle { told: Some(trouble(reason, words)), ..Idle::default() };
     Some(match &observed.link {
-        Link::Preload(facts) if observed.link_age < STALE => by_facts(facts, timeout, observed.link_age, now),
+        Link::Preload(facts) if observed.link_age < STALE => {
+            by_facts(cluster, facts, observed.link_age, now).unwrap_or_default()
+        }
         Link::Stock => {
             told(Reason::SchedulerTellsNothing, "nobody can know whether the cluster is idle".to_owned())
         }
         Link::Unreachable(why) if observed.live_scheduler().is_some_and(|pod| pod.ready) => {
             told(Reason::SchedulerSilent, format!("nobody can know whether the cluster is idle: {why}"))
         }
-        Link::Preload(_) | Link::Unreachable(_) | Link::Unasked => Idle::default(),
+        // Nobody has asked yet, as after a start of the operator: what was said stays said.
+        Link::Unasked => {
+            Idle { told: still(&cluster.status.conditions, ConditionType::Idle), ..Idle::default() }
+        }
+        Link::Preload(_) | Link::Unreachable(_) => Idle::default(),
     })
 }
 
-fn by_facts(facts: &Facts, timeout: SignedDuration, age: SignedDuration, now: Timestamp) -> Idle {
-    let Some((since, ago)) = facts.idle() else { return Idle::default() };
+fn by_facts(cluster: &CheckedCluster, facts: &Facts, age: SignedDuration, now: Timestamp) -> Option<Idle> {
+    let (timeout, datasets) = (cluster.idle_timeout?, facts.datasets?);
+    let (since, ago) = facts.idle()?;
     let idle = ago.saturating_add(age);
-    let told_at = if facts.datasets > 0 { timeout } else { timeout / TOLD_AFTER };
+    let told_at = if datasets > 0 { timeout } else { timeout / TOLD_AFTER };
     if idle < told_at {
-        return Idle { wake: Some(now + (told_at - idle)), ..Idle::default() };
+        return Some(Idle { wake: Some(now + (told_at - idle)), ..Idle::default() });
     }
-    if facts.datasets > 0 {
-        let words = format!("{} datasets are published, so the cluster stays", facts.datasets);
-        return Idle { told: Some(trouble(Reason::DatasetsPublished, words)), ..Idle::default() };
+    if datasets > 0 {
+        let words = format!("{datasets} datasets are published, so the cluster stays");
+        return Some(Idle { told: Some(trouble(Reason::DatasetsPublished, words)), ..Idle::default() });
     }
     let words = format!(
         "nothing to do since {since}; deleted after {} s of that; {} clients are connected, and results of {} bytes \
@@ -57,11 +66,20 @@ fn by_facts(facts: &Facts, timeout: SignedDuration, age: SignedDuration, now: Ti
         facts.clients,
         facts.bytes,
     );
-    Idle {
-        goes: idle >= timeout,
+    // By the scheduler's own word, and not before it was said that it will go: a clock may have been set meanwhile.
+    let due = told_since(cluster).unwrap_or(now).checked_add(told_at.min(LONGEST_NOTICE)).ok()?;
+    let wake = due.max(now + (timeout - idle));
+    Some(Idle {
+        goes: ago >= timeout && due <= now,
         told: Some(trouble(Reason::SoonDeleted, words)),
-        wake: Some(now + (timeout - idle).max(SignedDuration::ZERO)),
-    }
+        wake: Some(wake).filter(|wake| *wake > now),
+    })
+}
+
+/// Since when it has been said that the cluster will go.
+fn told_since(cluster: &CheckedCluster) -> Option<Timestamp> {
+    let told = find(&cluster.status.conditions, ConditionType::Idle)?;
+    (told.reason == Reason::SoonDeleted.to_string()).then_some(told.last_transition_time.0)
 }
 
 /// The cluster's end, which garbage collection carries on.

@@ -87,6 +87,19 @@ fn results_in_memory_have_workers_to_hold_them() {
 }
 
 #[test]
+fn what_is_copied_away_from_a_worker_that_leaves_does_not_count_twice() {
+    let mut world = World::new(an_autoscaler().between(0, 8).build(), 5);
+    // Four workers hold 2300 bytes below 60 % of their memory; so the fifth hands over its part, and for a moment
+    // both have it.
+    world.group(GROUP).bytes = 460;
+    assert_eq!(world.pass(16).replicas(GROUP), 4);
+    world.group(GROUP).replicas = 5;
+    world.group(GROUP).cordoned = 1;
+    world.group(GROUP).bytes = 575;
+    assert_eq!(world.scaling().decisions[0].to, 4);
+}
+
+#[test]
 fn tasks_that_need_a_resource_grow_only_the_group_that_offers_it() {
     for gpus in [0, 1] {
         let autoscaler = an_autoscaler().between(0, 50).group(GROUP, 0, (1, 10)).group("gpu", 0, (0, 10));

@@ -26,6 +26,8 @@ prop_compose! {
         groups in prop::collection::vec((0u32..3, 0u32..20, -1i32..2, 0usize..10, 1u32..5, any::<bool>()), 1..4),
     ) -> World {
         let minimums: u32 = groups.iter().map(|group| group.0).sum();
+        let maximums: u32 = groups.iter().map(|group| group.0 + group.1).sum();
+        let least = least.min(maximums.into());
         let mut autoscaler = an_autoscaler().between(least, least + i64::from(minimums) + more).stabilization(5);
         for (name, (minimum, extent, priority, ..)) in NAMES.iter().zip(&groups) {
             autoscaler = autoscaler.group(name, *priority, (*minimum, minimum + extent));

@@ -1,6 +1,7 @@
 //! What keeps workers from following the work, and that it is told.
 
 use dask_operator_plan::Link;
+use dask_operator_plan::autoscaler::Course;
 use dask_operator_testkit::{AutoscalerBuilder, an_autoscaler};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -29,11 +30,31 @@ fn nothing_is_scaled_by_a_scheduler_that_tells_nothing() {
 }
 
 #[test]
-fn nothing_is_scaled_by_what_nobody_has_heard_of_for_a_minute() {
+fn nothing_is_scaled_by_what_nobody_has_heard_of_for_long() {
     let mut world = World::new(an_autoscaler().between(0, 8).build(), 4);
-    world.link_age = SignedDuration::from_mins(1);
+    world.link_age = SignedDuration::from_secs(30);
     assert_eq!(world.pass(60).replicas(GROUP), 4);
     assert!(world.reasons().contains(&"SchedulerSilent"), "{:?}", world.reasons());
+}
+
+#[test]
+fn a_new_replica_that_has_not_asked_yet_says_what_was_said() {
+    let mut world = World::new(an_autoscaler().between(0, 8).build(), 8);
+    world.demand = vec![tasks("queued", 1000, 1000.0)];
+    world.pass(1);
+    let before = world.status.clone();
+    world.link = Some(Link::Unasked);
+    world.course = Course::default();
+    world.pass(20);
+    assert_eq!(world.status, before);
+}
+
+#[test]
+fn words_without_an_end_are_cut() {
+    let mut world = World::new(an_autoscaler().between(0, 8).build(), 1);
+    world.demand = vec![needing(&"x".repeat(100_000), "unrunnable", 1, 1.0)];
+    world.pass(1);
+    assert!(world.status.conditions.iter().all(|one| one.message.len() < 500));
 }
 
 #[test]
@@ -209,6 +230,9 @@ fn a_write_that_is_not_seen_yet_is_no_change_of_another() {
 
 #[test]
 fn a_group_that_does_not_exist_is_told_and_the_others_are_scaled() {
+    let mut starting = World::new(an_autoscaler().between(0, 8).group(GROUP, 0, (0, 8)).build(), 0);
+    starting.groups.clear();
+    assert!(!starting.pass(1).reasons().contains(&"NoSuchGroup"), "the default group comes with its cluster");
     let autoscaler = an_autoscaler().between(0, 8).group(GROUP, 0, (0, 8)).group("demo-more", 0, (0, 8));
     let mut world = World::new(autoscaler.build(), 0);
     world.demand = vec![tasks("queued", 100, 1000.0)];

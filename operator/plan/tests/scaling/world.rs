@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dask_operator_api::autoscaler::{DaskAutoscaler, DaskAutoscalerStatus};
 use dask_operator_api::conditions::Reason;
-use dask_operator_plan::autoscaler::{self, Cluster, Course, Group, Observed, Offer};
+use dask_operator_plan::autoscaler::{self, Cluster, Course, Group, Observed, Offer, Scaling};
 use dask_operator_plan::worker_group::{Stage, WorkerPod};
 use dask_operator_plan::{Facts, Kind, Link, Outcome, Plan, Trouble};
 use jiff::{SignedDuration, Timestamp};
@@ -20,6 +20,8 @@ pub(crate) struct Workers {
     /// Tasks at each worker, and bytes.
     pub(crate) busy: usize,
     pub(crate) bytes: u64,
+    /// So many leave, and what they have is at others, too.
+    pub(crate) cordoned: usize,
     /// So many start; the others cannot, since their group was made.
     pub(crate) able: usize,
     pub(crate) troubled_since: Timestamp,
@@ -59,6 +61,7 @@ pub(crate) fn workers(replicas: usize, threads: u32) -> Workers {
         resources: BTreeMap::new(),
         busy: 0,
         bytes: 0,
+        cordoned: 0,
         able: usize::MAX,
         troubled_since: Timestamp::UNIX_EPOCH,
         crashes: 0,
@@ -113,6 +116,11 @@ impl World {
         self
     }
 
+    /// What one look decides, without coming true.
+    pub(crate) fn scaling(&self) -> Scaling {
+        self.clone().look().scaling.unwrap_or_default()
+    }
+
     pub(crate) fn replicas(&self, group: &str) -> usize {
         self.groups.get(group).map_or(0, |group| group.replicas)
     }
@@ -136,7 +144,7 @@ impl World {
             let worker = |number: usize| {
                 json!({
                     "name": format!("{name}-{number}"),
-                    "status": "running",
+                    "status": if number < workers.cordoned { "closing_gracefully" } else { "running" },
                     "threads": workers.threads,
                     "resources": workers.resources,
                     "memory_limit": 1000,
