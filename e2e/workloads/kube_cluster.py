@@ -31,7 +31,8 @@ def until_workers(client, count):
 def main():
     resources = {"requests": {"cpu": "20m", "memory": "200Mi"}}
     place = {"namespace": os.environ["NAMESPACE"], "image": os.environ["IMAGE"]}
-    asked = {"name": "theirs", "n_workers": 1, "resources": resources, "idle_timeout": 600}
+    # Its progress would share the last line with the result.
+    asked = {"name": "theirs", "n_workers": 1, "resources": resources, "idle_timeout": 600, "quiet": True}
     with KubeCluster(**asked, **place) as cluster, cluster.get_client() as client:
         cluster.adapt(minimum=1, maximum=3)
         futures = client.map(body, range(TASKS), pure=False)

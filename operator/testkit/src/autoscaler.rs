@@ -3,7 +3,7 @@
 use dask_operator_api::autoscaler::{
     DaskAutoscaler, DaskAutoscalerSpec, DaskAutoscalerStatus, ScaleDown, ScaledGroup,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 /// One of the cluster `demo` in the namespace `team`, of the same name, without bounds.
 pub fn an_autoscaler() -> AutoscalerBuilder {
@@ -48,6 +48,22 @@ impl AutoscalerBuilder {
     #[must_use]
     pub fn stabilization(mut self, seconds: u32) -> Self {
         self.0.spec.scale_down = Some(ScaleDown { stabilization_seconds: Some(seconds) });
+        self
+    }
+
+    /// Controlled by this object, and named by another beside it.
+    #[must_use]
+    pub fn controlled_by(mut self, kind: &str, name: &str, uid: &str) -> Self {
+        let owner = |kind: &str, uid: &str, controls| OwnerReference {
+            api_version: "kubernetes.dask.org/v1".to_owned(),
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            uid: uid.to_owned(),
+            controller: Some(controls),
+            block_owner_deletion: None,
+        };
+        let owners = vec![owner("Application", "beside", false), owner(kind, uid, true)];
+        self.0.metadata.owner_references = Some(owners);
         self
     }
 

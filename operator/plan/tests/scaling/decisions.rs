@@ -1,6 +1,7 @@
 //! How many workers there are for which work.
 
-use dask_operator_testkit::an_autoscaler;
+use dask_operator_plan::Kind;
+use dask_operator_testkit::{AutoscalerBuilder, an_autoscaler};
 use serde_json::json;
 
 use super::world::{World, needing, tasks, workers};
@@ -193,4 +194,22 @@ fn only_the_last_ten_decisions_are_told() {
     }
     let told: Vec<_> = world.status.last_decisions.iter().map(|told| told.to).collect();
     assert_eq!(told, [12, 11, 10, 9, 8, 7, 6, 5, 4, 3]);
+}
+
+/// The UIDs of the owners that it is given, if any are.
+fn adopted(autoscaler: AutoscalerBuilder) -> Option<Vec<String>> {
+    let plan = World::new(autoscaler.build(), 0).look();
+    let mut patches = plan.apply.iter().filter_map(|apply| apply.patch());
+    let patch = patches.find(|patch| patch.kind == Kind::DaskAutoscaler)?;
+    let owners = patch.body["metadata"]["ownerReferences"].as_array().cloned().unwrap_or_default();
+    Some(owners.iter().filter_map(|owner| owner["uid"].as_str().map(str::to_owned)).collect())
+}
+
+#[test]
+fn an_autoscaler_goes_with_its_cluster_and_what_somebody_else_controls_is_left_to_them() {
+    assert_eq!(adopted(an_autoscaler()), Some(vec!["cluster-uid".to_owned()]));
+    assert_eq!(adopted(an_autoscaler().controlled_by("DaskCluster", "demo", "cluster-uid")), None);
+    assert_eq!(adopted(an_autoscaler().controlled_by("Application", "theirs", "another")), None);
+    let moved = an_autoscaler().controlled_by("DaskCluster", "named-before", "another");
+    assert_eq!(adopted(moved), Some(vec!["beside".to_owned(), "cluster-uid".to_owned()]));
 }

@@ -131,7 +131,12 @@ impl World {
     }
 
     fn observed(&self) -> Observed {
-        let cluster = Cluster { name: "demo".to_owned(), scheduler_ready: true, ..Cluster::default() };
+        let cluster = Cluster {
+            name: "demo".to_owned(),
+            uid: "cluster-uid".to_owned(),
+            scheduler_ready: true,
+            ..Cluster::default()
+        };
         let groups = self.groups.iter().map(|(name, workers)| observed_group(name, workers));
         let link = self.link.clone().unwrap_or_else(|| self.facts());
         let (older, link_age) = (self.older.clone(), self.link_age);
