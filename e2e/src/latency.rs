@@ -36,8 +36,11 @@ pub async fn of_phase_running(bed: &Bed, cluster: &str) -> Result<Duration> {
 
 /// From the request that deletes a worker to the operator's request for the next one.
 pub async fn of_replacement(bed: &Bed) -> Result<Duration> {
-    let before = bed.until(WORKERS, "a worker", SOON, |pods: &[Arc<Pod>]| !pods.is_empty()).await?;
-    let lost = before[0].metadata.name.clone().unwrap_or_default();
+    // Who was deleted a moment ago is still there, and is not replaced twice.
+    let stays = |pod: &&Arc<Pod>| pod.metadata.deletion_timestamp.is_none();
+    let here = |pods: &[Arc<Pod>]| pods.iter().any(|pod| stays(&pod));
+    let before = bed.until(WORKERS, "a worker", SOON, here).await?;
+    let lost = before.iter().find(stays).and_then(|pod| pod.metadata.name.clone()).unwrap_or_default();
     let start = Timestamp::now();
     bed.kubectl(&["delete", "pod", &lost, "--wait=false"])?;
     let new = |pods: &[Arc<Pod>]| {
