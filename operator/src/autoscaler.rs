@@ -1,13 +1,13 @@
 //! DaskAutoscaler: its rooms of the plan, and what it is planned with.
 
+mod courses;
 mod observe;
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+pub(crate) use courses::Courses;
 
 use dask_operator_api::DaskAutoscaler;
 use dask_operator_api::autoscaler::DaskAutoscalerStatus;
-use dask_operator_plan::autoscaler::{self, CheckedAutoscaler, Course, Observed};
+use dask_operator_plan::autoscaler::{self, CheckedAutoscaler, Observed};
 use dask_operator_plan::{Event, Outcome, Plan, Problem};
 use jiff::Timestamp;
 
@@ -16,32 +16,6 @@ use crate::cluster::scheduler_place;
 use crate::context::Context;
 use crate::reconcile::Reconcile;
 use crate::triggers::Follower;
-
-/// What led to the present, for each autoscaler.
-#[derive(Default)]
-pub(crate) struct Courses(Mutex<HashMap<Key, (String, Course)>>);
-
-impl Courses {
-    /// Plans with the course of one of them; another one of the same name has a course of its own.
-    fn with<T>(&self, key: &Key, uid: &str, plan: impl FnOnce(&mut Course) -> T) -> T {
-        let mut courses = self.courses();
-        let (of, course) = courses.entry(key.clone()).or_default();
-        if of != uid {
-            uid.clone_into(of);
-            *course = Course::default();
-        }
-        plan(course)
-    }
-
-    /// An autoscaler is gone.
-    pub(crate) fn forget(&self, key: &Key) {
-        self.courses().remove(key);
-    }
-
-    fn courses(&self) -> MutexGuard<'_, HashMap<Key, (String, Course)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 impl Reconcile for DaskAutoscaler {
     const KIND: dask_operator_plan::Kind = dask_operator_plan::Kind::DaskAutoscaler;

@@ -1,6 +1,6 @@
 //! A problem with what a user wrote: it waits for a change of the spec, not for time.
 
-use dask_operator_api::conditions::Reason;
+use dask_operator_api::conditions::{ConditionType, Reason, Verdict};
 use dask_operator_api::names::NameProblem;
 
 /// One thing wrong with an object's spec.
@@ -23,4 +23,11 @@ impl From<NameProblem> for Problem {
     fn from(problem: NameProblem) -> Self {
         Self { reason: Reason::InvalidName, message: problem.to_string() }
     }
+}
+
+/// That a spec cannot be followed, in the words of all its problems and with the reason of the first.
+pub(crate) fn verdict(problems: &[Problem]) -> Verdict {
+    let message = problems.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join("; ");
+    let reason = problems.first().map_or(Reason::InvalidTemplate, |problem| problem.reason);
+    Verdict { type_: ConditionType::Ready, status: false, reason, message }
 }

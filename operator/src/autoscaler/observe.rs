@@ -9,9 +9,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
 
 use crate::cache::{Cache, Guarded, Key, Meta, Record};
-use crate::cluster::{scheduler_place, scheduler_pods};
+use crate::cluster::{scheduler_pods, told_by_scheduler};
 use crate::context::Context;
-use crate::scheduler::Known;
 
 /// Reads caches only. None when its own cluster is gone: garbage collection is about to take it.
 pub(super) fn observe(context: &Context, autoscaler: &DaskAutoscaler, key: &Key) -> Option<Observed> {
@@ -23,7 +22,8 @@ pub(super) fn observe(context: &Context, autoscaler: &DaskAutoscaler, key: &Key)
     }
     let of = Key::new(&key.namespace, &autoscaler.spec.cluster);
     let cluster = find_cluster(cache, &of);
-    let known = cluster.as_ref().map(|cluster| known(context, &of, &cluster.uid)).unwrap_or_default();
+    let known =
+        cluster.as_ref().map(|cluster| told_by_scheduler(context, &of, &cluster.uid)).unwrap_or_default();
     let uid = cluster.as_ref().map(|cluster| cluster.uid.clone()).unwrap_or_default();
     let groups = cache.groups_of_cluster.of_parent(&of);
     Some(Observed {
@@ -41,11 +41,6 @@ fn find_cluster(cache: &Cache, key: &Key) -> Option<Cluster> {
     let (uid, deleting) = (metadata.uid.clone().unwrap_or_default(), metadata.deletion_timestamp.is_some());
     let scheduler_ready = scheduler_pods(cache, key).iter().any(|pod| pod.ready && !pod.terminating);
     Some(Cluster { name: key.name.clone(), uid, deleting, scheduler_ready })
-}
-
-fn known(context: &Context, cluster: &Key, uid: &str) -> Known {
-    let place = scheduler_place(&context.cache, cluster, uid);
-    place.map(|place| context.links.look(cluster, &place)).unwrap_or_default()
 }
 
 /// The oldest one acts; of two of the same second the first by name.

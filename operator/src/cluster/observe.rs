@@ -9,7 +9,7 @@ use kube::{Resource, ResourceExt};
 
 use crate::cache::{Cache, Guarded, Key, Meta, OfCluster};
 use crate::context::Context;
-use crate::scheduler::Place;
+use crate::scheduler::{Known, Place};
 
 /// Reads caches only.
 pub(super) fn observe(context: &Context, cluster: &DaskCluster, key: &Key) -> Observed {
@@ -21,8 +21,7 @@ pub(super) fn observe(context: &Context, cluster: &DaskCluster, key: &Key) -> Ob
         child: record.child(&key.name, &uid),
         awaits_address: record.awaits_address,
     });
-    let place = scheduler_place(cache, key, &uid);
-    let known = place.map(|place| context.links.look(key, &place)).unwrap_or_default();
+    let known = told_by_scheduler(context, key, &uid);
     let config = child(&names::config_name(&key.name));
     let deployment = cache.deployments.get(&scheduler);
     Observed {
@@ -55,6 +54,12 @@ pub(crate) fn has_scheduler(cache: &Cache, cluster: &Key) -> bool {
 pub(crate) fn scheduler_place(cache: &Cache, cluster: &Key, uid: &str) -> Option<Place> {
     let pods = cache.schedulers.of_parent(cluster);
     pods.iter().filter(|pod| pod.is_made_for(&cluster.name)).find_map(|pod| pod.place(uid))
+}
+
+/// What is known of the cluster's scheduler by asking it.
+pub(crate) fn told_by_scheduler(context: &Context, cluster: &Key, uid: &str) -> Known {
+    let place = scheduler_place(&context.cache, cluster, uid);
+    place.map(|place| context.links.look(cluster, &place)).unwrap_or_default()
 }
 
 /// Whether a group wants workers or, by its status, still has some.

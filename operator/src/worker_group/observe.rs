@@ -6,7 +6,7 @@ use dask_operator_plan::worker_group::{Cluster, Observed};
 use kube::{Resource, ResourceExt};
 
 use crate::cache::{Cache, Guarded, Key, Meta, Record};
-use crate::cluster::{has_scheduler, scheduler_place, scheduler_pods};
+use crate::cluster::{has_scheduler, scheduler_pods, told_by_scheduler};
 use crate::context::Context;
 use crate::scheduler::Known;
 
@@ -24,15 +24,13 @@ pub(super) fn observe(context: &Context, group: &DaskWorkerGroup, key: &Key) -> 
     let pods = cache.workers.of_parent(key);
     let ours = pods.iter().filter(|pod| pod.meta().is_owned_by(&uid));
     let of_another = stranger.map(|owner| owner.name);
-    let known = cluster.as_ref().map(|cluster| known(context, key, cluster)).unwrap_or_default();
+    let of = |cluster: &Cluster| Key::new(&key.namespace, &cluster.name);
+    let known = cluster
+        .as_ref()
+        .map(|cluster| told_by_scheduler(context, &of(cluster), &cluster.uid))
+        .unwrap_or_default();
     let Known { link, unsettled, .. } = known;
     Some(Observed { cluster, of_another, pods: ours.map(|pod| pod.worker()).collect(), link, unsettled })
-}
-
-fn known(context: &Context, group: &Key, cluster: &Cluster) -> Known {
-    let key = Key::new(&group.namespace, &cluster.name);
-    let place = scheduler_place(&context.cache, &key, &cluster.uid);
-    place.map(|place| context.links.look(&key, &place)).unwrap_or_default()
 }
 
 fn find_cluster(cache: &Cache, group: &DaskWorkerGroup, namespace: &str) -> Option<Cluster> {

@@ -102,7 +102,7 @@ fn known(observed: &Observed) -> Result<&Facts, Option<(Reason, String)>> {
     let silent = |why: &str| Some((Reason::SchedulerSilent, format!("the scheduler cannot be asked: {why}")));
     match &observed.link {
         Link::Preload(facts) if observed.link_age < STALE => Ok(facts),
-        Link::Preload(_) => Err(silent("no answer for a minute")),
+        Link::Preload(_) => Err(silent("no answer for half a minute")),
         Link::Unasked => Err(None),
         Link::Unreachable(_) if starts => Err(None),
         Link::Unreachable(why) => Err(silent(why)),

@@ -1,7 +1,6 @@
 //! What people are told of an autoscaler: decisions that change a group, and transitions of its conditions.
 
 use dask_operator_api::autoscaler::{DaskAutoscalerStatus, LastDecision};
-
 use dask_operator_api::conditions::{ConditionType, Reason};
 
 use crate::plan::{Event, EventKind};

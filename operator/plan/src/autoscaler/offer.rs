@@ -54,12 +54,10 @@ impl Offer {
     }
 
     /// By a worker that has registered, else by what was declared.
-    pub(super) fn of(group: &Group, index: Option<&Index<'_>>) -> Self {
-        let live = group.pods.iter().filter(|pod| pod.is_live());
-        let known = index.and_then(|index| {
-            live.clone()
-                .find_map(|pod| Some((index.worker(&pod.name, pod.ip)?, index.load(&pod.name, pod.ip)?)))
-        });
+    pub(super) fn of(group: &Group, index: &Index<'_>) -> Self {
+        let mut live = group.pods.iter().filter(|pod| pod.is_live());
+        let known =
+            live.find_map(|pod| Some((index.worker(&pod.name, pod.ip)?, index.load(&pod.name, pod.ip)?)));
         known
             .map_or_else(|| group.declared.clone(), |(worker, load)| Self::registered(worker, load.processes))
     }

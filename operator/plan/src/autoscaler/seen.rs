@@ -67,7 +67,7 @@ pub(super) fn beside(autoscaler: &CheckedAutoscaler, observed: &Observed, index:
     let scaled = |group: &&Group| autoscaler.groups.iter().any(|scaled| scaled.name == group.name);
     let room = |group: &Group| {
         let present = registered(group, index).count();
-        Room::new(Offer::of(group, Some(index)), autoscaler.bounds, present, 0)
+        Room::new(Offer::of(group, index), autoscaler.bounds, present, 0)
     };
     observed.groups.iter().filter(|group| !scaled(group)).map(room).collect()
 }
@@ -87,7 +87,7 @@ impl<'a> Seen<'a> {
         let group = observed.groups.iter().find(|group| group.name == scaled.name)?;
         let loads: Vec<_> =
             registered(group, index).filter_map(|pod| index.load(&pod.name, pod.ip)).collect();
-        let offer = Offer::of(group, Some(index));
+        let offer = Offer::of(group, index);
         // What those that leave have is copied to others before they go.
         let held = |load: &Load| if load.is_cordoned { load.unique_bytes } else { load.bytes };
         let bytes = loads.iter().fold(0_u64, |sum, load| sum.saturating_add(held(load)));

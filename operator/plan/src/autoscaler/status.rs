@@ -10,7 +10,7 @@ use super::decide::{Decision, Limit, Scaling};
 use super::observed::Observed;
 use crate::facts::Link;
 use crate::plan::{Kind, Outcome};
-use crate::problem::Problem;
+use crate::problem::{self, Problem};
 use crate::troubles::{self, trouble};
 
 /// How many decisions are told.
@@ -57,11 +57,8 @@ pub fn invalid(
     generation: Option<i64>,
     now: Timestamp,
 ) -> DaskAutoscalerStatus {
-    let message = problems.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join("; ");
-    let reason = problems.first().map_or(Reason::InvalidBounds, |problem| problem.reason);
-    let verdict = Verdict { type_: ConditionType::Ready, status: false, reason, message };
     DaskAutoscalerStatus {
-        conditions: conditions::set(&previous.conditions, &[verdict], generation, now),
+        conditions: conditions::set(&previous.conditions, &[problem::verdict(problems)], generation, now),
         observed_generation: generation,
         ..previous.clone()
     }
@@ -168,7 +165,7 @@ fn last_decision(decision: &Decision, now: Timestamp) -> LastDecision {
     }
 }
 
-pub(super) fn in_words(reason: ScalingReason) -> &'static str {
+fn in_words(reason: ScalingReason) -> &'static str {
     match reason {
         ScalingReason::Work => "tasks that can run, or soon can, need so many",
         ScalingReason::Memory => "results in memory need so many",

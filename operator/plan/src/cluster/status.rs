@@ -11,7 +11,7 @@ use super::desired;
 use super::idle;
 use super::observed::{Child, Observed, Ownership};
 use crate::plan::{Kind, Outcome};
-use crate::problem::Problem;
+use crate::problem::{self, Problem};
 use crate::refusal::{refusal_in, without_name};
 use crate::sabotage::{self, Bug};
 use crate::troubles;
@@ -47,12 +47,9 @@ pub fn invalid(
     generation: Option<i64>,
     now: Timestamp,
 ) -> DaskClusterStatus {
-    let message = problems.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join("; ");
-    let reason = problems.first().map_or(Reason::InvalidTemplate, |problem| problem.reason);
-    let verdict = Verdict { type_: ConditionType::Ready, status: false, reason, message };
     DaskClusterStatus {
         phase: Some(if previous.phase == Some(Phase::Running) { Phase::Running } else { Phase::Error }),
-        conditions: conditions::set(&previous.conditions, &[verdict], generation, now),
+        conditions: conditions::set(&previous.conditions, &[problem::verdict(problems)], generation, now),
         observed_generation: generation,
         ..previous.clone()
     }

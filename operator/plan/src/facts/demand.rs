@@ -51,7 +51,7 @@ impl Demand {
         !self.hosts.is_empty() || !self.workers.is_empty()
     }
 
-    /// What any worker may run, by how much it needs of everything: what is hard to place comes first.
+    /// How many resources each of them needs: the more, the harder it is to place.
     pub(crate) fn needs(&self) -> usize {
         self.resources.len()
     }

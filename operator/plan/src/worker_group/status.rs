@@ -11,7 +11,7 @@ use super::observed::{Observed, Stage};
 use super::pods;
 use super::roll;
 use crate::plan::{Failure, Kind, Outcome, WORKER_POD};
-use crate::problem::Problem;
+use crate::problem::{self, Problem};
 use crate::sabotage::{self, Bug};
 use crate::troubles;
 
@@ -44,11 +44,8 @@ pub fn invalid(
     generation: Option<i64>,
     now: Timestamp,
 ) -> DaskWorkerGroupStatus {
-    let message = problems.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join("; ");
-    let reason = problems.first().map_or(Reason::InvalidTemplate, |problem| problem.reason);
-    let verdict = Verdict { type_: ConditionType::Ready, status: false, reason, message };
     DaskWorkerGroupStatus {
-        conditions: conditions::set(&previous.conditions, &[verdict], generation, now),
+        conditions: conditions::set(&previous.conditions, &[problem::verdict(problems)], generation, now),
         observed_generation: generation,
         ..previous.clone()
     }
