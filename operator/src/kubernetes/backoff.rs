@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use dask_operator_plan::Failure;
+use dask_operator_api::conditions::Reason;
+use dask_operator_plan::{Failure, FailureKind};
 use tokio::time::Instant;
 
 use super::ledger::Reconciled;
@@ -24,11 +25,14 @@ struct Trouble {
 }
 
 impl Backoff {
-    /// Counts a failure; returns the wait: half a second, doubled each time, a minute at most.
+    /// Counts a failure; returns the wait: half a second, doubled each time, a minute at most, and at once where a
+    /// namespace is going: that is never taken back.
     pub(crate) fn failed(&self, by: &Reconciled, generation: Option<i64>, failures: &[Failure]) -> Duration {
         self.with(|all| {
             let count = all.get(by).map_or(0, |trouble| trouble.count);
-            let wait = FIRST.saturating_mul(1 << count.min(10)).min(LONGEST);
+            let goes = FailureKind::Refused(Reason::NamespaceTerminating);
+            let is_vain = failures.iter().any(|failure| failure.kind == goes);
+            let wait = if is_vain { LONGEST } else { FIRST.saturating_mul(1 << count.min(10)).min(LONGEST) };
             let until = Instant::now() + wait;
             all.insert(
                 by.clone(),
@@ -63,19 +67,18 @@ impl Backoff {
 mod tests {
     use super::*;
     use crate::cache::Key;
-    use dask_operator_api::conditions::Reason;
-    use dask_operator_plan::{FailureKind, Kind};
+    use dask_operator_plan::Kind;
 
     fn the_cluster() -> Reconciled {
         Reconciled { kind: Kind::DaskCluster, key: Key::new("team", "demo"), uid: "1".to_owned() }
     }
 
+    fn refused(reason: Reason) -> [Failure; 1] {
+        [Failure { object: String::new(), kind: FailureKind::Refused(reason), message: String::new() }]
+    }
+
     fn a_failure() -> [Failure; 1] {
-        [Failure {
-            object: String::new(),
-            kind: FailureKind::Refused(Reason::QuotaExceeded),
-            message: String::new(),
-        }]
+        refused(Reason::QuotaExceeded)
     }
 
     #[test]
@@ -86,6 +89,13 @@ mod tests {
         assert_eq!(waits, [500, 1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000]);
         backoff.succeeded(&the_cluster());
         assert_eq!(failed(), 500);
+    }
+
+    #[test]
+    fn a_namespace_that_goes_is_left_in_peace_at_once() {
+        let backoff = Backoff::default();
+        let failures = refused(Reason::NamespaceTerminating);
+        assert_eq!(backoff.failed(&the_cluster(), Some(1), &failures), LONGEST);
     }
 
     #[test]

@@ -38,6 +38,7 @@ async fn a_namespace_that_goes_takes_its_clusters_along_and_is_hardly_asked_for_
     };
     let refused: Vec<_> = bed.audit()?.requests(tries)?.iter().map(Request::summary).collect();
     println!("refused in a namespace that goes: {refused:?}");
-    assert!(refused.len() <= 20, "{refused:?}");
+    // Three pods and the cluster's own children once each, and the Events that tell it.
+    assert!(refused.len() <= 12, "{refused:?}");
     Ok(())
 }
