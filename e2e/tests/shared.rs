@@ -33,6 +33,8 @@ mod rolling;
 mod scaling;
 #[path = "shared/seen.rs"]
 mod seen;
+#[path = "shared/suspend.rs"]
+mod suspend;
 #[path = "shared/troubles.rs"]
 mod troubles;
 #[path = "shared/workloads.rs"]

@@ -2,7 +2,7 @@
 
 mod observe;
 
-pub(crate) use observe::{has_scheduler, scheduler_place, scheduler_pods, told_by_scheduler};
+pub(crate) use observe::{has_scheduler, is_suspended, scheduler_place, scheduler_pods, told_by_scheduler};
 
 use dask_operator_api::DaskCluster;
 use dask_operator_api::cluster::DaskClusterStatus;

@@ -1,6 +1,6 @@
 //! The kind `DaskCluster`: a scheduler and its workers.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -57,9 +57,17 @@ use crate::schema;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct DaskClusterSpec {
-    /// Seconds without work after which the cluster is deleted, unless datasets are published in it; 0 means never.
+    /// Seconds without work after which the cluster is deleted, or suspended, unless datasets are published in it; 0
+    /// means never.
     #[serde(default)]
     pub idle_timeout: i64,
+    /// What becomes of it then; `Delete`, if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_action: Option<IdleAction>,
+    /// Whether it is to have neither scheduler nor workers for now, whatever they do and hold. What describes them stays,
+    /// and they come back under the same names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<bool>,
     /// The image of every container that names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
@@ -101,6 +109,12 @@ pub struct DaskClusterStatus {
     /// The value of the annotation `dask.org/restart-scheduler` that the scheduler was made or restarted by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restarted_scheduler: Option<String>,
+    /// Since when it is suspended for having had nothing to do; `suspend` leaves no trace here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_suspended_since: Option<Time>,
+    /// The value of the annotation `dask.org/resume` that was acted upon last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed: Option<String>,
     /// What is true of the cluster now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
@@ -108,6 +122,17 @@ pub struct DaskClusterStatus {
     /// The generation of the spec that this status tells of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+}
+
+/// What becomes of a cluster that had nothing to do for `idleTimeout`: `Delete` takes it away with all that it owns,
+/// `Suspend` stops its scheduler and its workers until somebody resumes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum IdleAction {
+    /// It is deleted.
+    #[default]
+    Delete,
+    /// It is suspended.
+    Suspend,
 }
 
 /// When the pods of the cluster are kept from eviction, as by `kubectl drain` and by autoscalers of nodes: `None`

@@ -42,6 +42,8 @@ pub enum ConditionType {
     NotInCharge,
     /// A group that an autoscaler names does not exist.
     GroupNotFound,
+    /// It has neither scheduler nor workers, until it is resumed.
+    Suspended,
     /// It has nothing to do, and goes if that lasts.
     Idle,
     /// What is known of the work is too old to act by, or nothing is.

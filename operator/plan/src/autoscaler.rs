@@ -40,7 +40,7 @@ pub fn plan(
         return Plan::default();
     };
     let adopted = adopt(autoscaler, cluster);
-    if observed.older.is_some() {
+    if observed.older.is_some() || cluster.suspended {
         return Plan { apply: adopted.into_iter().collect(), ..Plan::default() };
     }
     let scaling = decide::decide(autoscaler, observed, course, now);

@@ -7,12 +7,15 @@ mod events;
 mod idle;
 mod observed;
 mod status;
+mod suspend;
 
+use dask_operator_api::cluster::IdleAction;
 use jiff::Timestamp;
 
 use crate::Settings;
 use crate::facts::FOLLOWED;
 use crate::plan::Plan;
+use suspend::Suspension;
 
 pub use check::{CheckedCluster, check};
 pub use events::events;
@@ -27,22 +30,22 @@ pub fn plan(cluster: &CheckedCluster, observed: &Observed, settings: &Settings, 
     if cluster.deleting {
         return Plan::default();
     }
-    let idle = idle::idle(cluster, observed, now);
+    let mut suspension = suspend::suspension(cluster, observed);
+    let idle = idle::idle(cluster, observed, now).filter(|_| suspension.is_none());
     if let Some(idle) = idle.as_ref().filter(|idle| idle.goes) {
-        return Plan {
-            delete: vec![idle::delete(cluster)],
-            events: vec![idle::gone(idle)],
-            ..Plan::default()
-        };
+        match cluster.idle_action {
+            IdleAction::Delete => return delete(cluster, idle),
+            IdleAction::Suspend => suspension = Some(Suspension::Idle(now)),
+        }
     }
     let apply = [
         decide::config(cluster, observed),
         decide::service(cluster, observed),
-        decide::deployment(cluster, observed, settings),
+        decide::deployment(cluster, observed, suspension, settings),
         decide::default_group(cluster, observed),
-        decide::budget(cluster, observed),
+        decide::budget(cluster, observed, suspension),
     ];
-    let delete = decide::budget_no_more(cluster, observed);
+    let delete = decide::budget_no_more(cluster, observed, suspension);
     Plan {
         apply: apply.into_iter().flatten().collect(),
         delete: delete.into_iter().collect(),
@@ -50,4 +53,8 @@ pub fn plan(cluster: &CheckedCluster, observed: &Observed, settings: &Settings, 
         wake: idle.map(|idle| idle.wake.map_or(now + FOLLOWED, |wake| wake.min(now + FOLLOWED))),
         ..Plan::default()
     }
+}
+
+fn delete(cluster: &CheckedCluster, idle: &idle::Idle) -> Plan {
+    Plan { delete: vec![idle::delete(cluster)], events: vec![idle::gone(idle)], ..Plan::default() }
 }

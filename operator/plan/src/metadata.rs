@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 pub(crate) type StringMap = BTreeMap<String, String>;
 
 /// Our own notes on an object, which say nothing about its children.
-const OWN_NOTES: [&str; 8] = [
+const OWN_NOTES: [&str; 10] = [
     labels::PUSHED_REPLICAS,
     labels::PUSHED_WORKER,
     labels::TEMPLATE_HASH,
@@ -20,6 +20,8 @@ const OWN_NOTES: [&str; 8] = [
     labels::CRASHES,
     labels::DRAINING,
     labels::RESTART_SCHEDULER,
+    labels::RESUME,
+    labels::SUSPENDED,
 ];
 
 /// The object that owns a child.

@@ -59,6 +59,8 @@ bugs! {
     StaysPaused,
     /// All workers of an earlier template leave at once.
     RollsAtOnce,
+    /// Workers of a cluster that is suspended stay.
+    SuspendedGoOn,
     /// How long a worker has been leaving is judged by the clock of whoever told it to.
     MarkOfAnotherClock,
 }

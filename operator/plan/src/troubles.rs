@@ -82,10 +82,10 @@ pub(crate) fn news(previous: &[Condition], next: &[Condition]) -> Vec<Event> {
     told.collect()
 }
 
-/// Of a spec that cannot be followed, or an object that goes, nothing else is known.
+/// Of a spec that cannot be followed, or an object that goes or is suspended, nothing else is known.
 fn is_followed(conditions: &[Condition]) -> bool {
     let reason = find(conditions, ConditionType::Ready).and_then(|ready| Reason::named(&ready.reason));
-    reason.is_some_and(|reason| reason != Reason::Deleting && !is_of_spec(reason))
+    reason.is_some_and(|reason| !reason.is_of_rest() && !is_of_spec(reason))
 }
 
 fn is_of_spec(reason: Reason) -> bool {

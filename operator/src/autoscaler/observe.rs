@@ -2,14 +2,14 @@
 
 use dask_operator_api::conditions::ConditionType;
 use dask_operator_api::worker_group::DaskWorkerGroupStatus;
-use dask_operator_api::{DaskAutoscaler, DaskCluster, DaskWorkerGroup};
+use dask_operator_api::{DaskAutoscaler, DaskWorkerGroup};
 use dask_operator_plan::autoscaler::{Cluster, Group, Observed, Offer};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
 
 use crate::cache::{Cache, Guarded, Key, Meta, Record};
-use crate::cluster::{scheduler_pods, told_by_scheduler};
+use crate::cluster::{is_suspended, scheduler_pods, told_by_scheduler};
 use crate::context::Context;
 
 /// Reads caches only. None when its own cluster is gone: garbage collection is about to take it.
@@ -37,10 +37,12 @@ pub(super) fn observe(context: &Context, autoscaler: &DaskAutoscaler, key: &Key)
 
 fn find_cluster(cache: &Cache, key: &Key) -> Option<Cluster> {
     let object = cache.clusters.get(key)?;
-    let Guarded::Good(DaskCluster { metadata, .. }) = &*object else { return None };
+    let Guarded::Good(cluster) = &*object else { return None };
+    let metadata = &cluster.metadata;
     let (uid, deleting) = (metadata.uid.clone().unwrap_or_default(), metadata.deletion_timestamp.is_some());
     let scheduler_ready = scheduler_pods(cache, key).iter().any(|pod| pod.ready && !pod.terminating);
-    Some(Cluster { name: key.name.clone(), uid, deleting, scheduler_ready })
+    let suspended = is_suspended(cache, key, cluster);
+    Some(Cluster { name: key.name.clone(), uid, deleting, suspended, scheduler_ready })
 }
 
 /// The oldest one acts; of two of the same second the first by name.

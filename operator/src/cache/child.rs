@@ -86,6 +86,7 @@ pub(crate) struct ChildRecord {
     cluster: String,
     hash: Option<String>,
     restarted: Option<String>,
+    suspended: Option<String>,
     /// Whether a load balancer was asked for and has no address yet.
     pub(crate) awaits_address: bool,
     /// Why a Deployment's pod cannot be made, in the API server's words.
@@ -100,6 +101,7 @@ impl ChildRecord {
             cluster: text(metadata.labels.as_ref(), labels::CLUSTER_NAME),
             hash: note(labels::TEMPLATE_HASH),
             restarted: note(labels::RESTART_SCHEDULER),
+            suspended: note(labels::SUSPENDED),
             awaits_address: false,
             replica_failure: None,
         }
@@ -113,6 +115,7 @@ impl ChildRecord {
             ownership: self.meta.ownership(cluster, cluster_uid),
             hash: self.hash.clone(),
             restarted: self.restarted.clone(),
+            suspended: self.suspended.clone(),
         }
     }
 }

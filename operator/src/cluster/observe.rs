@@ -56,6 +56,15 @@ pub(crate) fn scheduler_place(cache: &Cache, cluster: &Key, uid: &str) -> Option
     pods.iter().filter(|pod| pod.is_made_for(&cluster.name)).find_map(|pod| pod.place(uid))
 }
 
+/// Whether the cluster is to have no workers for now: its spec says so, or its scheduler was stopped by us.
+pub(crate) fn is_suspended(cache: &Cache, key: &Key, cluster: &DaskCluster) -> bool {
+    let uid = cluster.uid().unwrap_or_default();
+    let deployment = cache.deployments.get(&Key::new(&key.namespace, &names::scheduler_name(&key.name)));
+    let child = deployment.map(|record| record.child(&key.name, &uid));
+    let ours = child.filter(|child| child.ownership == Ownership::Ours);
+    cluster.spec.suspend.unwrap_or_default() || ours.is_some_and(|child| child.suspended.is_some())
+}
+
 /// What is known of the cluster's scheduler by asking it.
 pub(crate) fn told_by_scheduler(context: &Context, cluster: &Key, uid: &str) -> Known {
     let place = scheduler_place(&context.cache, cluster, uid);
@@ -81,6 +90,7 @@ fn default_group(cache: &Cache, key: &Key, uid: &str) -> Option<DefaultGroup> {
         ownership: meta.ownership(&key.name, uid),
         hash: notes.get(labels::PUSHED_WORKER).cloned(),
         restarted: None,
+        suspended: None,
     };
     let group = match &*object {
         Guarded::Good(group) if child.ownership == Ownership::Ours => group,

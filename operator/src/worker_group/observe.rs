@@ -6,7 +6,7 @@ use dask_operator_plan::worker_group::{Cluster, Observed};
 use kube::{Resource, ResourceExt};
 
 use crate::cache::{Cache, Guarded, Key, Meta, Record};
-use crate::cluster::{has_scheduler, scheduler_pods, told_by_scheduler};
+use crate::cluster::{has_scheduler, is_suspended, scheduler_pods, told_by_scheduler};
 use crate::context::Context;
 use crate::scheduler::Known;
 
@@ -37,12 +37,14 @@ fn find_cluster(cache: &Cache, group: &DaskWorkerGroup, namespace: &str) -> Opti
     let object = cache.clusters.get(&Key::new(namespace, &group.spec.cluster))?;
     // A cluster of another trouble may run; one whose name breaks the rule never does.
     ClusterName::parse(&group.spec.cluster).ok()?;
-    let Guarded::Good(DaskCluster { metadata, spec, .. }) = &*object else { return None };
+    let Guarded::Good(object) = &*object else { return None };
+    let DaskCluster { metadata, spec, .. } = object;
     let key = Key::new(namespace, &group.spec.cluster);
     Some(Cluster {
         name: group.spec.cluster.clone(),
         uid: metadata.uid.clone().unwrap_or_default(),
         deleting: metadata.deletion_timestamp.is_some(),
+        suspended: is_suspended(cache, &key, object),
         labels: metadata.labels.clone().unwrap_or_default(),
         image: spec.image.clone().filter(|image| !image.is_empty()),
         has_config: spec.config.as_ref().is_some_and(|config| config.text() != "{}"),

@@ -1,6 +1,8 @@
 //! Builds objects of the kind DaskCluster as the API server would return them.
 
-use dask_operator_api::cluster::{DaskCluster, DaskClusterSpec, DaskClusterStatus, DisruptionProtection};
+use dask_operator_api::cluster::{
+    DaskCluster, DaskClusterSpec, DaskClusterStatus, DisruptionProtection, IdleAction,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
@@ -33,6 +35,20 @@ impl ClusterBuilder {
     #[must_use]
     pub fn idle_timeout(mut self, seconds: i64) -> Self {
         self.0.spec.idle_timeout = seconds;
+        self
+    }
+
+    /// That becomes of it after so many seconds without work.
+    #[must_use]
+    pub fn idle_action(mut self, action: IdleAction) -> Self {
+        self.0.spec.idle_action = Some(action);
+        self
+    }
+
+    /// Suspended, or not.
+    #[must_use]
+    pub fn suspended(mut self, suspend: bool) -> Self {
+        self.0.spec.suspend = Some(suspend);
         self
     }
 

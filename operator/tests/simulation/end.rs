@@ -127,8 +127,11 @@ pub(crate) fn check(server: &ApiServer, dask: &Dask, history: &History) -> Resul
     for (id, group) in world.all("daskworkergroups", "").filter(|(id, _)| history.watches(&id.namespace)) {
         let mine = |pod: &Value| pod["metadata"]["ownerReferences"][0]["uid"] == group["metadata"]["uid"];
         let count = world.all("pods", &id.namespace).filter(|(_, pod)| mine(pod)).count() as u64;
-        let wanted = group["spec"]["worker"]["replicas"].as_u64().unwrap_or(1);
-        truth(&id.name, group, count, wanted)?;
+        let cluster = group["spec"]["cluster"].as_str().unwrap_or_default();
+        let cluster = world.get(&Id::new("daskclusters", &id.namespace, cluster));
+        let asleep = cluster.is_some_and(|cluster| cluster["spec"]["suspend"] == true);
+        let wanted = if asleep { 0 } else { group["spec"]["worker"]["replicas"].as_u64().unwrap_or(1) };
+        truth(&id.name, group, count, (wanted, asleep))?;
     }
     told_of_others(&world, history)?;
     for (id, cluster) in world.all("daskclusters", "").filter(|(id, _)| history.watches(&id.namespace)) {
@@ -153,9 +156,11 @@ fn told_of_others(world: &World, history: &History) -> Result<(), String> {
     Ok(())
 }
 
-fn truth(name: &str, group: &Value, count: u64, wanted: u64) -> Result<(), String> {
+fn truth(name: &str, group: &Value, count: u64, (wanted, asleep): (u64, bool)) -> Result<(), String> {
     let status = &group["status"];
-    let ready = status["conditions"].as_array().is_some_and(|all| all[0]["status"] == "True");
+    let says = if asleep { ("False", "ClusterSuspended") } else { ("True", "AllReady") };
+    let ready = status["conditions"].as_array().map(|all| (&all[0]["status"], &all[0]["reason"]));
+    let ready = ready.is_some_and(|(status, reason)| *status == says.0 && *reason == says.1);
     let exact = count == wanted && status["replicas"] == count && status["readyReplicas"] == count && ready;
     let current = status["observedGeneration"] == group["metadata"]["generation"];
     if exact && current {

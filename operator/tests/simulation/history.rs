@@ -26,6 +26,11 @@ pub(crate) enum Step {
         cluster: Name,
         image: String,
     },
+    /// A cluster, if it is there, is suspended or resumed.
+    Suspend {
+        cluster: Name,
+        suspend: bool,
+    },
     DeleteCluster {
         cluster: Name,
     },
@@ -131,6 +136,7 @@ impl History {
                 steps.push((chance.millis(quiet), step));
             }
         }
+        suspend(seed, &mut steps);
         for namespace in NAMESPACES {
             let quiet = chance.one_of(&[0, 1000, 30_000]);
             steps.push((chance.millis(quiet), Step::Quota { namespace, pods: None }));
@@ -246,6 +252,21 @@ impl Model {
 
     fn group(&self, chance: &mut Chance) -> Option<Name> {
         (!self.groups.is_empty()).then(|| chance.one_of(&self.groups).0)
+    }
+}
+
+/// In some histories clusters are suspended and resumed between the other steps, which stay what they are without.
+fn suspend(seed: u64, steps: &mut Vec<(Duration, Step)>) {
+    let mut chance = Chance::from_seed(seed ^ 0x51ee_9000);
+    if !chance.happens(300) {
+        return;
+    }
+    for _ in 0..=chance.below(4) {
+        let cluster = (chance.one_of(&NAMESPACES), chance.one_of(&["a", "b"]).to_owned());
+        let quiet = chance.one_of(&[0, 1000, 30_000, 300_000]);
+        let at = usize::try_from(chance.below(steps.len() as u64 + 1)).unwrap();
+        let step = Step::Suspend { cluster, suspend: chance.happens(600) };
+        steps.insert(at, (chance.millis(quiet), step));
     }
 }
 

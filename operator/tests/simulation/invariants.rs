@@ -27,6 +27,10 @@ pub(crate) struct Invariants {
     wanted: HashMap<String, Vec<(Instant, u64)>>,
     /// Every UID of a cluster or group that ever was.
     parents: HashSet<String>,
+    /// The last that each group, by UID, asked for, with its namespace and cluster.
+    groups: HashMap<String, (String, String, u64)>,
+    /// Until when each cluster was suspended, or is.
+    suspended: HashMap<(String, String), Option<Instant>>,
     /// When the image of each cluster, by UID, changed last.
     changed: HashMap<String, Instant>,
     holder: Option<String>,
@@ -50,6 +54,8 @@ impl Invariants {
             leaving: HashMap::new(),
             broken: Arc::clone(&broken),
             wanted: HashMap::new(),
+            groups: HashMap::new(),
+            suspended: HashMap::new(),
             parents: HashSet::new(),
             changed: HashMap::new(),
             holder: None,
@@ -95,11 +101,17 @@ impl Invariants {
                 if before.is_some_and(|before| before["spec"]["image"] != after["spec"]["image"]) {
                     self.changed.insert(uid(after), change.at);
                 }
+                self.remember_suspension(change, after["spec"]["suspend"] == true);
             }
             "daskworkergroups" => {
                 self.parents.insert(uid(after));
                 let replicas = after["spec"]["worker"]["replicas"].as_u64().unwrap_or(1);
-                self.wanted.entry(uid(after)).or_default().push((change.at, replicas));
+                let cluster = after["spec"]["cluster"].as_str().unwrap_or_default().to_owned();
+                let namespace = change.id.namespace.clone();
+                let asleep = self.suspended.get(&(namespace.clone(), cluster.clone())) == Some(&None);
+                self.groups.insert(uid(after), (namespace, cluster, replicas));
+                let wanted = if asleep { 0 } else { replicas };
+                self.wanted.entry(uid(after)).or_default().push((change.at, wanted));
             }
             "pods" if after["status"]["phase"] == "Running" => {
                 self.ready.entry(uid(after)).or_insert(change.at);
@@ -112,6 +124,29 @@ impl Invariants {
         }
     }
 
+    /// The groups of a suspended cluster want no workers.
+    fn remember_suspension(&mut self, change: &Change, suspend: bool) {
+        let key = (change.id.namespace.clone(), change.id.name.clone());
+        let was = self.suspended.get(&key) == Some(&None);
+        if was == suspend {
+            return;
+        }
+        self.suspended.insert(key.clone(), (!suspend).then_some(change.at));
+        for (group, (namespace, cluster, replicas)) in &self.groups {
+            if (namespace, cluster) == (&key.0, &key.1) {
+                let wanted = if suspend { 0 } else { *replicas };
+                self.wanted.entry(group.clone()).or_default().push((change.at, wanted));
+            }
+        }
+    }
+
+    /// Whether the pod's cluster is suspended, or somebody may still think so.
+    fn is_suspended(&self, change: &Change, pod: &Value) -> bool {
+        let cluster = pod["metadata"]["labels"][labels::CLUSTER_NAME].as_str().unwrap_or_default();
+        let until = self.suspended.get(&(change.id.namespace.clone(), cluster.to_owned()));
+        until.is_some_and(|until| until.is_none_or(|until| until.elapsed() < STALE))
+    }
+
     /// A worker that we delete has nothing that only it has, by the word of its scheduler; or it had its time, or
     /// there is no scheduler that we could have asked.
     fn no_work_is_lost(&self, world: &World, change: &Change) -> Option<String> {
@@ -119,7 +154,11 @@ impl Invariants {
         worker_of(change, before)?;
         let gone = change.after.as_ref().is_none_or(|after| !is_live(after));
         let since = self.leaving.get(&uid(before));
-        if !gone || !self.has_worked(before) || since.is_some_and(|since| since.elapsed() >= DRAIN) {
+        if self.is_suspended(change, before)
+            || !gone
+            || !self.has_worked(before)
+            || since.is_some_and(|since| since.elapsed() >= DRAIN)
+        {
             return None;
         }
         let of_cluster = |pod: &Value| {

@@ -27,6 +27,11 @@ pub(crate) fn act(server: &ApiServer, step: &Step, history: &History) -> bool {
             is_settled(server, cluster, history)
                 && patch(server, &id("daskclusters", cluster), json!({"spec": {"image": image}}))
         }
+        Step::Suspend { cluster, suspend } => {
+            let id = id("daskclusters", cluster);
+            let body = json!({"spec": {"suspend": suspend}});
+            get(server, &id).is_none() || is_settled(server, cluster, history) && patch(server, &id, body)
+        }
         Step::DeleteCluster { cluster } => {
             has_joined(server, cluster, history)
                 && person(Verb::Delete, &id("daskclusters", cluster), Value::Null)

@@ -15,6 +15,14 @@ impl Reason {
         matches!(self, Self::RollingUpdate | Self::UpdateStalled)
     }
 
+    /// Whether it says that nothing is to be there any more, or for now.
+    pub fn is_of_rest(self) -> bool {
+        matches!(
+            self,
+            Self::Deleting | Self::SuspendedOnRequest | Self::SuspendedWhenIdle | Self::ClusterSuspended
+        )
+    }
+
     /// Whether somebody may want to do something about it.
     pub fn is_trouble(self) -> bool {
         self.advice().is_some()

@@ -31,6 +31,8 @@ pub struct Cluster {
     pub uid: String,
     /// Whether it is being deleted.
     pub deleting: bool,
+    /// Whether it is suspended, so that there is nothing to scale.
+    pub suspended: bool,
     /// Whether its scheduler's pod is ready: one that starts does not answer yet.
     pub scheduler_ready: bool,
 }

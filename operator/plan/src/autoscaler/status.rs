@@ -25,7 +25,9 @@ pub fn status(
 ) -> DaskAutoscalerStatus {
     let previous = &autoscaler.status;
     // Nobody has asked yet, as after a start of the operator: what was said stays said.
-    let is_new = previous.observed_generation != autoscaler.generation;
+    let told = troubles::find(&previous.conditions, ConditionType::Ready);
+    let resumes = told.is_some_and(|told| told.reason == Reason::ClusterSuspended.to_string());
+    let is_new = previous.observed_generation != autoscaler.generation || resumes;
     if observed.link == Link::Unasked && is_followed(autoscaler, observed) && !is_new {
         return previous.clone();
     }
@@ -107,7 +109,7 @@ fn contested(decisions: &[Decision]) -> Option<Verdict> {
 
 /// Whether it is to scale a cluster that is there and stays.
 fn is_followed(autoscaler: &CheckedAutoscaler, observed: &Observed) -> bool {
-    let stays = observed.cluster.as_ref().is_some_and(|cluster| !cluster.deleting);
+    let stays = observed.cluster.as_ref().is_some_and(|cluster| !cluster.deleting && !cluster.suspended);
     stays && observed.older.is_none() && !autoscaler.deleting
 }
 
@@ -120,6 +122,9 @@ fn ready(
     let told = |status, reason, message| Verdict { type_: ConditionType::Ready, status, reason, message };
     if autoscaler.deleting || observed.cluster.as_ref().is_some_and(|cluster| cluster.deleting) {
         return told(false, Reason::Deleting, "it is being deleted".to_owned());
+    }
+    if observed.older.is_none() && observed.cluster.as_ref().is_some_and(|cluster| cluster.suspended) {
+        return told(false, Reason::ClusterSuspended, "the cluster is suspended".to_owned());
     }
     if autoscaler.advisory && !scaling.decisions.is_empty() {
         return told(true, Reason::Advises, "it says what it would do, and does nothing".to_owned());

@@ -1,6 +1,6 @@
 //! Raw DaskCluster → checked, or a list of problems.
 
-use dask_operator_api::cluster::{DaskCluster, DaskClusterStatus, DisruptionProtection};
+use dask_operator_api::cluster::{DaskCluster, DaskClusterStatus, DisruptionProtection, IdleAction};
 use dask_operator_api::labels;
 use dask_operator_api::names::ClusterName;
 use dask_operator_api::parts::{TemplateMetadata, WorkerSpec};
@@ -29,8 +29,11 @@ pub struct CheckedCluster {
     pub(crate) stock_scheduler: bool,
     pub(crate) restart: Option<String>,
     pub(crate) protection: DisruptionProtection,
-    /// After so long without work it is deleted, if ever.
+    /// After so long without work it is deleted or suspended, if ever.
     pub(crate) idle_timeout: Option<SignedDuration>,
+    pub(crate) idle_action: IdleAction,
+    pub(crate) suspend: bool,
+    pub(crate) resume: Option<String>,
     pub(crate) image: Option<String>,
     pub(crate) config: Option<Value>,
     pub(crate) scheduler: CheckedScheduler,
@@ -80,6 +83,9 @@ pub fn check(cluster: &DaskCluster) -> Result<CheckedCluster, Vec<Problem>> {
         restart: annotations.get(labels::RESTART_SCHEDULER).cloned(),
         protection: cluster.spec.disruption_protection.unwrap_or_default(),
         idle_timeout: idle_timeout(cluster.spec.idle_timeout),
+        idle_action: cluster.spec.idle_action.unwrap_or_default(),
+        suspend: cluster.spec.suspend.unwrap_or_default(),
+        resume: annotations.get(labels::RESUME).cloned(),
         annotations,
         image: cluster.spec.image.clone().filter(|image| !image.is_empty()),
         config: cluster

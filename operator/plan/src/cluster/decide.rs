@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::check::CheckedCluster;
 use super::desired;
 use super::observed::{Child, DefaultGroup, Observed, Ownership, Service};
+use super::suspend::{self, Suspension};
 use crate::Settings;
 use crate::hash::hash_text;
 use crate::merge::merge_patch;
@@ -30,13 +31,15 @@ pub(super) fn config(cluster: &CheckedCluster, observed: &Observed) -> Option<Ap
     }
 }
 
-/// The Service is made once, from the user's own spec; a changed one is applied with a restart of the scheduler.
+/// The Service is made once, from the user's own spec; a changed one is applied with a restart of the scheduler, or while
+/// that is stopped.
 pub(super) fn service(cluster: &CheckedCluster, observed: &Observed) -> Option<Apply> {
     let name = cluster.name.scheduler();
     let Some(Service { child, .. }) = &observed.service else {
         return create(Kind::Service, &name, desired::service(cluster));
     };
-    if !restart_is_due(cluster, child) {
+    let stopped = suspend::noted(observed).is_some() && child.is_outdated(&desired::service_hash(cluster));
+    if !restart_is_due(cluster, child) && !stopped {
         return None;
     }
     let notes = desired::service_notes(cluster);
@@ -52,23 +55,40 @@ pub(super) fn service(cluster: &CheckedCluster, observed: &Observed) -> Option<A
 /// One patch changes the template and notes the restart, so that it is made exactly once, and `Recreate` waits for
 /// the old pod's end. Deleting the Deployment and making another would need two writes, and a template that the API
 /// server refuses would then leave no scheduler at all.
+///
+/// A suspended cluster's has no pod, and what changed meanwhile is applied. Whoever scales the Deployment otherwise is
+/// left alone: only what we stopped is started by us.
 pub(super) fn deployment(
     cluster: &CheckedCluster,
     observed: &Observed,
+    suspension: Option<Suspension>,
     settings: &Settings,
 ) -> Option<Apply> {
     let name = cluster.name.scheduler();
     let Some(child) = &observed.deployment else {
-        return create(Kind::Deployment, &name, desired::deployment(cluster, settings));
+        return create(Kind::Deployment, &name, desired::deployment(cluster, suspension, settings));
     };
-    if !restart_is_due(cluster, child) {
+    let stops = suspension.map(Suspension::note) != child.suspended;
+    let outdated = child.suspended.is_some() && child.is_outdated(&desired::scheduler_hash(cluster));
+    let renewed = restart_is_due(cluster, child) || outdated;
+    if child.ownership != Ownership::Ours || !(stops || renewed) {
         return None;
     }
-    let spec = &desired::deployment(cluster, settings)["spec"];
-    let body = json!({
-        "metadata": precondition(child, &json!(desired::deployment_notes(cluster))),
-        "spec": {"strategy": whole(&spec["strategy"]), "template": whole(&spec["template"])},
-    });
+    let deployment = desired::deployment(cluster, suspension, settings);
+    let mut notes = json!({});
+    let mut spec = json!({});
+    if renewed {
+        notes = json!(desired::deployment_notes(cluster));
+        spec = json!({
+            "strategy": whole(&deployment["spec"]["strategy"]),
+            "template": whole(&deployment["spec"]["template"]),
+        });
+    }
+    if stops {
+        notes[labels::SUSPENDED] = json!(suspension.map(Suspension::note));
+        spec["replicas"] = deployment["spec"]["replicas"].clone();
+    }
+    let body = json!({"metadata": precondition(child, &notes), "spec": spec});
     Some(Apply::Patch(Patch { kind: Kind::Deployment, name, body }))
 }
 
@@ -85,17 +105,26 @@ fn whole(wanted: &Value) -> Value {
 }
 
 /// The disruption budget is there while the cluster is to be protected.
-pub(super) fn budget(cluster: &CheckedCluster, observed: &Observed) -> Option<Apply> {
-    if observed.budget.is_some() || !is_protected(cluster, observed) {
+pub(super) fn budget(
+    cluster: &CheckedCluster,
+    observed: &Observed,
+    suspension: Option<Suspension>,
+) -> Option<Apply> {
+    if observed.budget.is_some() || suspension.is_some() || !is_protected(cluster, observed) {
         return None;
     }
     create(Kind::PodDisruptionBudget, &cluster.name.scheduler(), desired::budget(cluster))
 }
 
 /// And goes when it is not.
-pub(super) fn budget_no_more(cluster: &CheckedCluster, observed: &Observed) -> Option<Delete> {
+pub(super) fn budget_no_more(
+    cluster: &CheckedCluster,
+    observed: &Observed,
+    suspension: Option<Suspension>,
+) -> Option<Delete> {
     let budget = observed.budget.as_ref()?;
-    if budget.ownership != Ownership::Ours || is_protected(cluster, observed) {
+    let stays = suspension.is_none() && is_protected(cluster, observed);
+    if budget.ownership != Ownership::Ours || stays {
         return None;
     }
     let name = cluster.name.scheduler();

@@ -5,6 +5,7 @@ use dask_operator_api::conditions::{ConditionType, Reason};
 use dask_operator_api::labels;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
+use super::suspend;
 use crate::plan::{Event, EventKind};
 use crate::troubles::{self, find};
 
@@ -14,7 +15,8 @@ pub fn events(previous: &DaskClusterStatus, next: &DaskClusterStatus) -> Vec<Eve
     let (previous, next) = (&previous.conditions, &next.conditions);
     let invalid = troubles::invalid(previous, next);
     let events = invalid.into_iter().chain(ready(previous, next)).chain(scheduler(previous, next));
-    restarted.into_iter().chain(events).chain(troubles::news(previous, next)).collect()
+    let suspended = suspend::events(previous, next);
+    restarted.into_iter().chain(suspended).chain(events).chain(troubles::news(previous, next)).collect()
 }
 
 /// A scheduler that was made with the annotation was not restarted by it.
@@ -32,8 +34,8 @@ fn ready(previous: &[Condition], next: &[Condition]) -> Option<Event> {
     Some(Event { kind: EventKind::Normal, reason, action: "Start", note: ready.message.clone() })
 }
 
-/// What keeps the scheduler from being ready, or that it was and is no more. A cluster that goes loses its scheduler,
-/// too: no news.
+/// What keeps the scheduler from being ready, or that it was and is no more. A cluster that goes or is suspended loses
+/// its scheduler, too: no news.
 fn scheduler(previous: &[Condition], next: &[Condition]) -> Option<Event> {
     let deleting =
         find(next, ConditionType::Ready).is_some_and(|ready| ready.reason == Reason::Deleting.to_string());
@@ -44,7 +46,8 @@ fn scheduler(previous: &[Condition], next: &[Condition]) -> Option<Event> {
         let same = before.is_some_and(|before| before.reason == now.reason);
         return (!same).then(|| troubles::warning(&now.reason, &now.message));
     }
-    was_ready.then(|| troubles::warning("SchedulerLost", &now.message))
+    let suspended = find(next, ConditionType::Suspended).is_some();
+    (was_ready && !suspended).then(|| troubles::warning("SchedulerLost", &now.message))
 }
 
 fn became<'a>(

@@ -1,5 +1,6 @@
 //! What becomes of a cluster that has nothing to do.
 
+use dask_operator_api::cluster::IdleAction;
 use dask_operator_api::conditions::{ConditionType, Reason, Verdict};
 use jiff::{SignedDuration, Timestamp};
 
@@ -17,7 +18,7 @@ const LONGEST_NOTICE: SignedDuration = SignedDuration::from_mins(1);
 /// What follows from `idleTimeout`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Idle {
-    /// The cluster goes now.
+    /// The cluster goes now, or is suspended.
     pub(super) goes: bool,
     /// What is said of it.
     pub(super) told: Option<Verdict>,
@@ -59,9 +60,10 @@ fn by_facts(cluster: &CheckedCluster, facts: &Facts, age: SignedDuration, now: T
         let words = format!("{datasets} datasets are published, so the cluster stays");
         return Some(Idle { told: Some(trouble(Reason::DatasetsPublished, words)), ..Idle::default() });
     }
+    let (reason, what) = soon(cluster);
     let words = format!(
-        "nothing to do since {since}; deleted after {} s of that; {} clients are connected, and results of {} bytes \
-         are in memory",
+        "nothing to do since {since}; {what} after {} s of that; {} clients are connected, and results of {} bytes are \
+         in memory",
         timeout.as_secs(),
         facts.clients,
         facts.bytes,
@@ -71,7 +73,7 @@ fn by_facts(cluster: &CheckedCluster, facts: &Facts, age: SignedDuration, now: T
     let wake = due.max(now + (timeout - idle));
     Some(Idle {
         goes: ago >= timeout && due <= now,
-        told: Some(trouble(Reason::SoonDeleted, words)),
+        told: Some(trouble(reason, words)),
         wake: Some(wake).filter(|wake| *wake > now),
     })
 }
@@ -79,7 +81,15 @@ fn by_facts(cluster: &CheckedCluster, facts: &Facts, age: SignedDuration, now: T
 /// Since when it has been said that the cluster will go.
 fn told_since(cluster: &CheckedCluster) -> Option<Timestamp> {
     let told = find(&cluster.status.conditions, ConditionType::Idle)?;
-    (told.reason == Reason::SoonDeleted.to_string()).then_some(told.last_transition_time.0)
+    (told.reason == soon(cluster).0.to_string()).then_some(told.last_transition_time.0)
+}
+
+/// What is said that will become of it.
+fn soon(cluster: &CheckedCluster) -> (Reason, &'static str) {
+    match cluster.idle_action {
+        IdleAction::Delete => (Reason::SoonDeleted, "deleted"),
+        IdleAction::Suspend => (Reason::SoonSuspended, "suspended"),
+    }
 }
 
 /// The cluster's end, which garbage collection carries on.

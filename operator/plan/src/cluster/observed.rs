@@ -45,6 +45,8 @@ pub struct Child {
     pub hash: Option<String>,
     /// The restart that we noted on it.
     pub restarted: Option<String>,
+    /// What we noted on it when we stopped it.
+    pub suspended: Option<String>,
 }
 
 impl Child {

@@ -4,12 +4,14 @@ use dask_operator_api::cluster::{DaskClusterStatus, DisruptionProtection, Phase}
 use dask_operator_api::conditions::{self, ConditionType, Reason, Verdict};
 use dask_operator_api::labels;
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::check::CheckedCluster;
 use super::decide;
 use super::desired;
 use super::idle;
 use super::observed::{Child, Observed, Ownership};
+use super::suspend::{self, Suspension};
 use crate::plan::{Kind, Outcome};
 use crate::problem::{self, Problem};
 use crate::refusal::{refusal_in, without_name};
@@ -25,7 +27,7 @@ pub fn status(
 ) -> DaskClusterStatus {
     let previous = &cluster.status;
     let troubles = troubles(cluster, observed, outcome, now);
-    let scheduler = scheduler_ready(observed);
+    let scheduler = scheduler_ready(cluster, observed);
     let ready = ready(cluster, observed, &scheduler, &troubles);
     let verdicts: Vec<_> = [ready, scheduler].into_iter().chain(troubles).collect();
     let group = observed.group.as_ref();
@@ -35,6 +37,10 @@ pub fn status(
         ready_replicas: Some(count(group.map_or(0, |group| group.ready_replicas))),
         selector: Some(selector(cluster)),
         restarted_scheduler: restarted(cluster, observed),
+        idle_suspended_since: suspend::suspension(cluster, observed)
+            .and_then(Suspension::idle_since)
+            .map(Time),
+        resumed: suspend::resumed(cluster, observed),
         conditions: conditions::set(&previous.conditions, &verdicts, cluster.generation, now),
         observed_generation: cluster.generation,
     }
@@ -70,11 +76,15 @@ fn phase(cluster: &CheckedCluster, observed: &Observed, outcome: &Outcome) -> Ph
     if awaits_address { Phase::Pending } else { Phase::Running }
 }
 
-fn scheduler_ready(observed: &Observed) -> Verdict {
+fn scheduler_ready(cluster: &CheckedCluster, observed: &Observed) -> Verdict {
+    let suspended = suspend::suspension(cluster, observed).map(|one| one.verdict(cluster));
     let (status, reason, message) = match observed.live_scheduler() {
-        None => match &observed.replica_failure {
-            None => (false, Reason::SchedulerMissing, "the scheduler's pod does not exist yet".to_owned()),
-            Some(words) => {
+        None => match (suspended, &observed.replica_failure) {
+            (Some(suspended), _) => (false, suspended.reason, suspended.message),
+            (None, None) => {
+                (false, Reason::SchedulerMissing, "the scheduler's pod does not exist yet".to_owned())
+            }
+            (None, Some(words)) => {
                 let message = format!("the scheduler's pod cannot be created: {}", without_name(words));
                 (false, refusal_in(words), message)
             }
@@ -95,7 +105,7 @@ fn ready(
     troubles: &[Verdict],
 ) -> Verdict {
     let not = |reason, message| Verdict { type_: ConditionType::Ready, status: false, reason, message };
-    let blocking = [ConditionType::NameTaken, ConditionType::Refused];
+    let blocking = [ConditionType::NameTaken, ConditionType::Refused, ConditionType::Suspended];
     if cluster.deleting {
         return not(Reason::Deleting, "the cluster is being deleted".to_owned());
     }
@@ -147,8 +157,11 @@ fn troubles(
         reason: Reason::StockScheduler,
         message: format!("the scheduler cannot be asked before workers go: {why}"),
     }));
+    match suspend::suspension(cluster, observed) {
+        Some(suspension) => troubles.push(suspension.verdict(cluster)),
+        None => troubles.extend(idle::idle(cluster, observed, now).and_then(|idle| idle.told)),
+    }
     troubles.extend(outdated(cluster, observed));
-    troubles.extend(idle::idle(cluster, observed, now).and_then(|idle| idle.told));
     troubles.sort_by_key(|trouble| trouble.type_);
     troubles
 }
@@ -162,7 +175,8 @@ fn outdated(cluster: &CheckedCluster, observed: &Observed) -> Option<Verdict> {
         .is_some_and(|child| child.is_outdated(&desired::scheduler_hash(cluster)));
     let service = service.is_some_and(|child| child.is_outdated(&desired::service_hash(cluster)));
     let what = match (scheduler, service) {
-        _ if cluster.deleting => return None,
+        // What is stopped is about to be brought up to date.
+        _ if cluster.deleting || suspend::noted(observed).is_some() => return None,
         (false, false) => return None,
         (true, false) => "what the scheduler is made from has",
         (false, true) => "the spec of the scheduler's Service has",

@@ -31,7 +31,7 @@ pub(super) fn decide<'a>(group: &CheckedGroup, observed: &'a Observed, now: Time
     if !is_ours_to_decide(group, observed) {
         return Decision::default();
     }
-    if !may_create(group, observed) {
+    if !may_create(group, observed) && !observed.is_suspended() {
         return Decision::default();
     }
     let mut decision = Decision::default();
@@ -44,6 +44,9 @@ pub(super) fn decide<'a>(group: &CheckedGroup, observed: &'a Observed, now: Time
 
 /// How many workers are to be made: as many as are not there, and those that are to take the places of others.
 fn missing(group: &CheckedGroup, observed: &Observed) -> usize {
+    if observed.is_suspended() {
+        return 0;
+    }
     let roll = Roll::of(group, observed);
     let live = || observed.pods.iter().filter(|pod| pod.is_live());
     let outdated = live().filter(|pod| roll.is_outdated(pod)).count();

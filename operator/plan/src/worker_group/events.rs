@@ -26,7 +26,8 @@ pub(super) fn of_decision(
     let outdated = is_outdated(group, observed);
     // More are there while some are replaced.
     let rolls = observed.pods.iter().any(|pod| pod.is_live() && outdated(pod));
-    (scaled && acts && !rolls && live != group.wanted).then(|| Event {
+    let is_scaling = scaled && acts && !rolls && !observed.is_suspended();
+    (is_scaling && live != group.wanted).then(|| Event {
         kind: EventKind::Normal,
         reason: "Scaled".to_owned(),
         action: "Scale",

@@ -44,6 +44,9 @@ pub(super) fn leave(group: &CheckedGroup, observed: &Observed, now: Timestamp) -
     if !is_ours_to_decide(group, observed) {
         return leaving;
     }
+    if observed.is_suspended() {
+        return end(group, observed);
+    }
     let index = match &observed.link {
         Link::Preload(facts) => Some(Index::of(facts)),
         _ => None,
@@ -69,6 +72,13 @@ pub(super) fn leave(group: &CheckedGroup, observed: &Observed, now: Timestamp) -
         look.let_go_on(pod, &mut leaving);
     }
     leaving
+}
+
+/// The scheduler is stopped with them, so there is nobody to hand anything over to.
+fn end(group: &CheckedGroup, observed: &Observed) -> Leaving {
+    let grace = desired::leaves_as_we_say(group).then_some(BRIEF);
+    let live = observed.pods.iter().filter(|pod| pod.is_live());
+    Leaving { delete: live.map(|pod| delete(pod, grace)).collect(), ..Leaving::default() }
 }
 
 struct Look<'a> {

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::facts::Link;
 use crate::pod_status::Trouble;
 pub use crate::pod_status::{Ended, Stage};
+use crate::sabotage::{self, Bug};
 
 /// Begins the mark of a pod that stays.
 const STAYS: &str = "stays-in-generation-";
@@ -42,6 +43,8 @@ pub struct Cluster {
     pub uid: String,
     /// Whether it is being deleted.
     pub deleting: bool,
+    /// Whether it is suspended, so that its groups have no workers.
+    pub suspended: bool,
     /// Its labels, which its workers get, too.
     pub labels: BTreeMap<String, String>,
     /// The image of containers that name none.
@@ -90,6 +93,13 @@ pub enum Mark {
     Returns,
     /// It could not in time, and stays in this generation of its group.
     Stays(i64),
+}
+
+impl Observed {
+    /// Whether the group's cluster is suspended.
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.cluster.as_ref().is_some_and(|cluster| cluster.suspended) && !sabotage::is(Bug::SuspendedGoOn)
+    }
 }
 
 impl Mark {

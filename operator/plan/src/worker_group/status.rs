@@ -26,7 +26,7 @@ pub fn status(
     let existing = existing(observed, outcome);
     let ready = observed.pods.iter().filter(|pod| pod.is_live() && pod.stage == Stage::Ready).count();
     let troubles = troubles(group, observed, outcome, now);
-    let verdict = verdict(group, (ready, existing), &troubles);
+    let verdict = verdict(group, observed, (ready, existing), &troubles);
     let verdicts: Vec<_> = std::iter::once(verdict).chain(troubles).collect();
     DaskWorkerGroupStatus {
         replicas: Some(count(existing)),
@@ -51,7 +51,12 @@ pub fn invalid(
     }
 }
 
-fn verdict(group: &CheckedGroup, (ready, existing): (usize, usize), troubles: &[Verdict]) -> Verdict {
+fn verdict(
+    group: &CheckedGroup,
+    observed: &Observed,
+    (ready, existing): (usize, usize),
+    troubles: &[Verdict],
+) -> Verdict {
     let not = |reason, message| Verdict { type_: ConditionType::Ready, status: false, reason, message };
     if group.deleting {
         return not(Reason::Deleting, "the group is being deleted".to_owned());
@@ -59,6 +64,9 @@ fn verdict(group: &CheckedGroup, (ready, existing): (usize, usize), troubles: &[
     let blocking = [ConditionType::ClusterNotFound, ConditionType::NameTaken, ConditionType::Refused];
     if let Some(trouble) = troubles.iter().find(|trouble| blocking.contains(&trouble.type_)) {
         return not(trouble.reason, trouble.message.clone());
+    }
+    if observed.is_suspended() {
+        return not(Reason::ClusterSuspended, "the cluster is suspended".to_owned());
     }
     let roll = troubles.iter().find(|trouble| trouble.reason.is_of_a_roll());
     if ready != group.wanted || existing != group.wanted || roll.is_some() {
@@ -93,11 +101,13 @@ fn troubles(group: &CheckedGroup, observed: &Observed, outcome: &Outcome, now: T
             format!("there is no DaskCluster \"{}\" in this namespace that can be followed", group.cluster);
         troubles.push(troubles::trouble(Reason::ClusterNotFound, message));
     }
-    troubles.extend(pods::failing(group, observed, now));
-    troubles.extend(pods::cannot_start(group, observed));
-    troubles.extend(pods::kept_from_leaving(group, observed));
-    let roll = roll::told(group, observed, &troubles);
-    troubles.extend(roll);
+    if !observed.is_suspended() {
+        troubles.extend(pods::failing(group, observed, now));
+        troubles.extend(pods::cannot_start(group, observed));
+        troubles.extend(pods::kept_from_leaving(group, observed));
+        let roll = roll::told(group, observed, &troubles);
+        troubles.extend(roll);
+    }
     if desired::has_own_hook(group) {
         let message =
             "the worker's container has a preStop of its own, so a worker that is evicted asks nobody first";

@@ -186,15 +186,14 @@ fn deploy(world: &mut World, id: &Id) {
     let pods: Vec<_> =
         world.all("pods", &id.namespace).map(|(id, pod)| (id.clone(), Arc::clone(pod))).collect();
     let live: Vec<_> = pods.into_iter().filter(|(_, pod)| mine(pod) && !has_ended(pod)).collect();
-    let text = template.to_string();
-    if live.iter().any(|(_, pod)| !is_leaving(pod) && pod["metadata"]["annotations"][TEMPLATE] == *text) {
+    let (text, is_stopped) = (template.to_string(), deployment["spec"]["replicas"] == 0);
+    let is_present = |pod: &Value| !is_stopped && pod["metadata"]["annotations"][TEMPLATE] == *text;
+    if live.iter().any(|(_, pod)| !is_leaving(pod) && is_present(pod)) {
         return;
     }
-    let old: Vec<_> = live.iter().filter(|(_, pod)| !is_leaving(pod)).collect();
-    if !old.is_empty() {
-        for (id, _) in old {
-            verbs::end(world, NAME, id, false);
-        }
+    let old = live.iter().filter(|(_, pod)| !is_leaving(pod));
+    let ended = old.map(|(id, _)| verbs::end(world, NAME, id, false)).count();
+    if ended > 0 || is_stopped {
         return;
     }
     let pod_id = Id::new("pods", &id.namespace, &format!("{}-{}", id.name, world.version()));

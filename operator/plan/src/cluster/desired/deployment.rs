@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{link, metadata, notes, restart};
 use crate::Settings;
 use crate::cluster::check::CheckedCluster;
+use crate::cluster::suspend::Suspension;
 use crate::command;
 use crate::container::{self, Container};
 use crate::hash::hash;
@@ -14,7 +15,11 @@ use crate::metadata::{StringMap, layered, passed_on, string_map, template_annota
 use crate::pod_spec::PodSpec;
 
 /// One replica, `Recreate`: two schedulers of one cluster would each hold half of its workers.
-pub(in crate::cluster) fn deployment(cluster: &CheckedCluster, settings: &Settings) -> Value {
+pub(in crate::cluster) fn deployment(
+    cluster: &CheckedCluster,
+    suspension: Option<Suspension>,
+    settings: &Settings,
+) -> Value {
     let selector = string_map([
         (labels::CLUSTER_NAME, cluster.name.as_str()),
         (labels::COMPONENT, component::SCHEDULER),
@@ -22,13 +27,14 @@ pub(in crate::cluster) fn deployment(cluster: &CheckedCluster, settings: &Settin
     let labels = pod_labels(cluster, &selector);
     let of_template = template_annotations(cluster.scheduler.metadata.as_ref());
     let annotations = layered([&passed_on(&cluster.annotations), &of_template]);
-    let noted = layered([&annotations, &deployment_notes(cluster)]);
+    let suspended = suspension.map(|one| (labels::SUSPENDED.to_owned(), one.note())).into_iter().collect();
+    let noted = layered([&annotations, &deployment_notes(cluster), &suspended]);
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": metadata(cluster, &cluster.name.scheduler(), &labels, &noted),
         "spec": {
-            "replicas": 1,
+            "replicas": i32::from(suspension.is_none()),
             "strategy": {"type": "Recreate"},
             "selector": {"matchLabels": selector},
             "template": {

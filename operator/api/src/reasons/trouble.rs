@@ -1,0 +1,201 @@
+//! The reasons of trouble, each with what ends it and the command that shows more.
+
+/// Adds them to those before, and makes the enum of all.
+macro_rules! troubles {
+    ($($before:tt)*) => {
+        reasons! {
+            $($before)*
+
+            troubles:
+            /// The objects that the operator would make could not have names that derive from this one.
+            InvalidName in Ready {
+                cure: "Make the object anew. A cluster's name is a DNS label of at most 53 characters, a group's of at most 63.",
+                look: "kubectl get dsk,daskworkergroups --output wide"
+            }
+            /// `spec.worker.replicas` is negative.
+            InvalidReplicas in Ready {
+                cure: "Ask for 0 workers or more.",
+                look: "kubectl get daskworkergroups --output wide"
+            }
+            /// A template has a shape that no pod can have. Nothing is tried before the spec changes.
+            InvalidTemplate in Ready {
+                cure: "Change the field that the message names.",
+                look: "kubectl explain daskcluster.spec --recursive"
+            }
+            /// `spec.cluster` of a group names a cluster that this namespace does not have, or one with an invalid name.
+            ClusterNotFound in ClusterNotFound {
+                cure: "Make the cluster, or correct the name. The group goes on by itself.",
+                look: "kubectl get dsk"
+            }
+            /// A group was made for one cluster and now names another one.
+            NotItsCluster in ClusterMismatch {
+                cure: "Put `spec.cluster` back, or delete the group and make one for the other cluster.",
+                look: "kubectl get daskworkergroups --output yaml"
+            }
+            /// An object that the cluster needs has a name that is taken. What exists is left as it is.
+            OwnedByAnother in NameTaken {
+                cure: "Delete or rename that object, or give the cluster another name.",
+                look: "kubectl get services,deployments,configmaps,poddisruptionbudgets,daskworkergroups --show-labels"
+            }
+            /// A pod spec has fields that this API server does not know. The pod was made without them.
+            DroppedByServer in UnknownFields {
+                cure: "Correct the spelling, or upgrade Kubernetes.",
+                look: "kubectl explain pod.spec --recursive"
+            }
+            /// Somebody changed the label of an object of ours by which it is found.
+            LabelLost in Refused {
+                cure: "Put the label back that the message names, or delete the object: it is made anew.",
+                look: "kubectl get services,deployments,configmaps,poddisruptionbudgets --show-labels"
+            }
+            /// The namespace is being deleted, and nothing can be made in it any more.
+            NamespaceTerminating in Refused {
+                cure: "None: the cluster goes with its namespace. Apply it in another one to keep it.",
+                look: "kubectl get namespace NAMESPACE --output yaml"
+            }
+            /// `serviceAccountName` of a pod spec names an account that this namespace does not have.
+            ServiceAccountMissing in Refused {
+                cure: "Make the account, or correct the name. It is tried again by itself.",
+                look: "kubectl get serviceaccounts"
+            }
+            /// The namespace enforces a level of Pod Security that the pod does not keep to. The message lists what it lacks.
+            PodSecurityViolated in Refused {
+                cure: "Set these fields under `securityContext` of the pod spec and of its containers.",
+                look: "kubectl get namespace NAMESPACE --show-labels"
+            }
+            /// A `LimitRange` of the namespace wants other requests or limits.
+            LimitRangeViolated in Refused {
+                cure: "Change `worker.resources` or `scheduler.resources`, or the LimitRange.",
+                look: "kubectl describe limitranges"
+            }
+            /// A webhook or a `ValidatingAdmissionPolicy` forbids the object, or the webhook does not answer. The message names it.
+            RefusedByAdmission in Refused {
+                cure: "Do what it asks for, or ask whoever runs it.",
+                look: "kubectl get validatingadmissionpolicies,validatingwebhookconfigurations,mutatingwebhookconfigurations"
+            }
+            /// The operator's own service account lacks a right.
+            RightsMissing in Refused {
+                cure: "Install the roles of the operator's version: the chart's, or those of `install/operator.yaml`.",
+                look: "kubectl auth can-i --list --as system:serviceaccount:dask-operator:dask-operator"
+            }
+            /// The API server will not have the object. The message has its words.
+            RefusedByServer in Refused {
+                cure: "Change the spec. A change is tried at once, the same again at least every minute.",
+                look: "kubectl describe dsk NAME"
+            }
+            /// A `ResourceQuota` of the namespace is used up, or wants requests or limits that the pod does not have. What fits
+            /// was made.
+            QuotaExceeded in Refused {
+                cure: "Raise the quota, ask for fewer or smaller workers, or set `resources`. Missing workers follow within a minute, a missing scheduler when Kubernetes' own controller tries again.",
+                look: "kubectl describe resourcequotas"
+            }
+            /// The image does not exist, or its registry wants credentials or cannot be reached.
+            ImageCannotBePulled in WorkersCannotStart {
+                cure: "Correct `image`, or set `imagePullSecrets`: workers are made anew. For a scheduler delete its Deployment.",
+                look: "kubectl describe pod POD"
+            }
+            /// The kubelet cannot make a container: a ConfigMap or a Secret is missing, a mount is impossible, a user not allowed.
+            ContainerCannotStart in WorkersCannotStart {
+                cure: "Make what the message names. The kubelet tries again by itself.",
+                look: "kubectl describe pod POD"
+            }
+            /// No node has room for the pod's requests, or none fits its selectors, affinities and tolerations.
+            Unschedulable in WorkersCannotStart {
+                cure: "Ask for less, for fewer workers, or add nodes. The pod starts as soon as it fits.",
+                look: "kubectl describe nodes"
+            }
+            /// The program that a container is to run does not exist in its image.
+            CommandNotFound in WorkersFailing {
+                cure: "Correct the first word of `command` or `args`, or take an image that has it.",
+                look: "kubectl get pod POD --output yaml"
+            }
+            /// A container used more memory than its limit, and the kernel killed it.
+            OutOfMemory in WorkersFailing {
+                cure: "Raise the limit, use smaller chunks or fewer threads; `worker.spill` gives a worker room on a disk.",
+                look: "kubectl get pod POD --output yaml"
+            }
+            /// The node gave the pod up: it ran out of memory or disk, was drained or shut down, or made room for another pod.
+            Evicted in WorkersFailing {
+                cure: "Set requests near to what is really used. The pod is replaced by itself.",
+                look: "kubectl describe nodes"
+            }
+            /// A container ended with an error. The message has its exit code and its last words.
+            ContainerFailed in WorkersFailing {
+                cure: "Read them. Workers are replaced, and a scheduler restarted, by themselves, ever more slowly.",
+                look: "kubectl logs POD --previous"
+            }
+            /// The scheduler does not answer, so nobody knows what the workers hold that are to leave. They go when their time
+            /// is over, unless `onTimeout` says that they stay.
+            SchedulerUnreachable in DrainDelayed {
+                cure: "See why: the scheduler hangs, serves its dashboard on another port or by TLS, or a NetworkPolicy keeps the operator away from it.",
+                look: "kubectl logs deployment/NAME-scheduler"
+            }
+            /// A worker that is to leave cannot do so without a loss: it has actors, takes part in a shuffle, is the last one, or
+            /// all others are short of memory. It is asked again until its time is over.
+            DrainRefused in DrainDelayed {
+                cure: "Wait, or release what the message names. `worker.drain.timeoutSeconds` says how long it is waited for.",
+                look: "kubectl get pods --selector dask.org/component=worker"
+            }
+            /// A worker could not leave in time without a loss, and `worker.drain.onTimeout` says that it stays.
+            WorkersKept in DrainDelayed {
+                cure: "Scale again when its work is done, or set `onTimeout: Delete`.",
+                look: "kubectl describe daskworkergroup NAME"
+            }
+            /// Workers made from the changed template do not start, or the scheduler cannot be asked what the old ones hold. Those
+            /// stay, as far as `updateStrategy` allows.
+            UpdateStalled in WorkersOutdated {
+                cure: "Correct the template, or put it back: either is followed at once. Where a quota has no room for one more, set `maxSurge: 0`.",
+                look: "kubectl describe daskworkergroup NAME"
+            }
+            /// `minimum` of an autoscaler, of one of its groups, or of these together, is more than `maximum`, or less than 0.
+            InvalidBounds in Ready {
+                cure: "Correct them. They are followed at once.",
+                look: "kubectl get daskautoscalers"
+            }
+            /// An older autoscaler scales the same cluster, and this one does nothing.
+            OlderAutoscaler in NotInCharge {
+                cure: "Delete one of them. One autoscaler can scale several groups: name them under `groups`.",
+                look: "kubectl get daskautoscalers"
+            }
+            /// A group that an autoscaler names does not exist, or belongs to another cluster. The others are scaled.
+            NoSuchGroup in GroupNotFound {
+                cure: "Make the group, or correct its name: it is the full one, as in `demo-default`.",
+                look: "kubectl get daskworkergroups"
+            }
+            /// The scheduler does not answer. Nothing is scaled, and no idle cluster deleted, by what it said before.
+            SchedulerSilent in FactsStale {
+                cure: "See why: the scheduler hangs, serves its dashboard on another port or by TLS, or a NetworkPolicy keeps the operator away from it.",
+                look: "kubectl logs deployment/NAME-scheduler"
+            }
+            /// The scheduler has nothing that could be asked about its work: it was made by an earlier version, has a preload of
+            /// its own, or the cluster says so.
+            SchedulerTellsNothing in FactsStale {
+                cure: "Restart it with `dask.org/restart-scheduler`, or take its own preload or `dask.org/stock-scheduler` away.",
+                look: "kubectl get dsk NAME --output yaml"
+            }
+            /// Somebody else, an autoscaler of Kubernetes or whoever applies manifests, has changed `worker.replicas` of a group twice
+            /// within ten minutes since the autoscaler did. The group is left to them for ten minutes after their last change.
+            AnotherWriter in ReplicasContested {
+                cure: "Let one of them scale: delete the autoscaler or take the group from it, or delete the other; a GitOps tool should not set `replicas`.",
+                look: "kubectl get daskworkergroup NAME --show-managed-fields --output yaml"
+            }
+            /// Tasks wait that no worker of any group may run: they ask for a resource that none offers, or for a worker that is
+            /// not there. No workers are made for them.
+            NobodyOffers in WorkUnrunnable {
+                cure: "Add a group whose workers offer it (`worker.daskResources`) to the autoscaler, or submit the tasks without it.",
+                look: "kubectl get daskworkergroups --output yaml"
+            }
+            /// Workers of a group do not start or do not stay, so no more are made on top of them. The message says what ails the
+            /// group.
+            GroupCannotGrow in ScalingLimited {
+                cure: "See the group's own conditions. It goes on as soon as its workers start.",
+                look: "kubectl describe daskworkergroup NAME"
+            }
+            /// The spec of the scheduler, or of its Service, changed after it was made. A running scheduler is never restarted
+            /// unasked, for it holds all work.
+            SpecChanged in SchedulerOutdated {
+                cure: "Run the command of the message when the work may be lost, or change the spec back.",
+                look: "kubectl describe dsk NAME"
+            }
+        }
+    };
+}
