@@ -176,10 +176,7 @@ impl<'a, K: Reconcile> Look<'a, K> {
             self.context.writer.caller.metrics.decided(outcome.scaling.as_ref());
         }
         let losses: Vec<_> = outcome.drained.iter().filter_map(worker_group::losses).collect();
-        // What was only to be deleted and was not is told when it is.
-        let is_done = !plan.apply.is_empty() || outcome.failures.is_empty();
-        let told = if is_done { plan.events.as_slice() } else { &[] };
-        reporter.events(&about, &[told, &losses].concat()).await;
+        reporter.events(&about, &[plan.events.as_slice(), &outcome.events, &losses].concat()).await;
         self.context.writer.caller.metrics.drained(&outcome.drained);
         self.next(plan, outcome, &written)
     }

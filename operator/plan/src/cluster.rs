@@ -29,11 +29,7 @@ pub fn plan(cluster: &CheckedCluster, observed: &Observed, settings: &Settings, 
     }
     let idle = idle::idle(cluster, observed, now);
     if let Some(idle) = idle.as_ref().filter(|idle| idle.goes) {
-        return Plan {
-            delete: vec![idle::delete(cluster)],
-            events: vec![idle::gone(idle)],
-            ..Plan::default()
-        };
+        return Plan { delete: vec![idle::delete(cluster, idle)], ..Plan::default() };
     }
     let apply = [
         decide::config(cluster, observed),

@@ -116,12 +116,24 @@ pub struct Delete {
     pub name: String,
     /// The precondition.
     pub uid: String,
+    /// A second one, where a change that was not looked at yet may be a reason to leave it.
+    pub version: Option<String>,
     /// How long the object may take to end, in seconds; by default what it says itself.
     pub grace: Option<u32>,
     /// Whether it stays until all that is to be created was: that takes its place, and until then it can be read.
     pub replaced: bool,
     /// How it left, if it is a worker's pod that its scheduler has let go.
     pub drained: Option<Drain>,
+    /// What people are told once it is done.
+    pub event: Option<Event>,
+}
+
+impl Delete {
+    /// Of whatever has this name and this UID by now.
+    pub fn of(kind: Kind, name: &str, uid: &str) -> Self {
+        let (name, uid) = (name.to_owned(), uid.to_owned());
+        Self { kind, name, uid, version: None, grace: None, replaced: false, drained: None, event: None }
+    }
 }
 
 /// One thing to ask of a scheduler; what comes of it is among its facts.
@@ -182,6 +194,8 @@ pub struct Outcome {
     pub created: Vec<Kind>,
     /// How those left that are deleted now.
     pub drained: Vec<Drain>,
+    /// What people are told of what is deleted now.
+    pub events: Vec<Event>,
     /// What an autoscaler decided, whether or not it was written.
     pub scaling: Option<Scaling>,
     /// Failures are those of an earlier try; the next is this far off.
