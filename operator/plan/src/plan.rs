@@ -192,6 +192,8 @@ pub struct Outcome {
     pub unknown_fields: Option<String>,
     /// The kinds of which an object now exists for sure.
     pub created: Vec<Kind>,
+    /// What was changed for sure.
+    pub patched: Vec<(Kind, String)>,
     /// How those left that are deleted now.
     pub drained: Vec<Drain>,
     /// What people are told of what is deleted now.
@@ -203,6 +205,18 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Whether it was changed for sure.
+    pub fn has_changed(&self, kind: Kind, name: &str) -> bool {
+        self.patched.iter().any(|(of, one)| *of == kind && one == name)
+    }
+
+    /// Whether it may have been changed just now: there was no answer that says otherwise.
+    pub fn may_have_changed(&self, kind: Kind, name: &str) -> bool {
+        let object = called(kind, name);
+        let is_open = |failure: &Failure| failure.kind == FailureKind::Transient && failure.object == object;
+        self.has_changed(kind, name) || (self.held.is_none() && self.failures.iter().any(is_open))
+    }
+
     /// Whether the server refused something.
     pub fn is_refused(&self) -> bool {
         self.failures.iter().any(|failure| matches!(failure.kind, FailureKind::Refused(_)))
@@ -211,6 +225,11 @@ impl Outcome {
 
 /// What a worker's pod is called in words that stand in a status: its name is drawn anew at each try.
 pub const WORKER_POD: &str = "a worker pod";
+
+/// An object, as failures name it.
+pub fn called(kind: Kind, name: &str) -> String {
+    if kind == Kind::Pod { WORKER_POD.to_owned() } else { format!("{kind:?} {name}") }
+}
 
 /// One write that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use dask_operator_api::conditions::Reason;
 use dask_operator_api::labels;
 use dask_operator_plan::sabotage::{self, Bug};
 use dask_operator_plan::{Apply, Create, Delete, Failure, FailureKind, Kind, Outcome, Patch, Plan};
-use dask_operator_plan::{WORKER_POD, refusal};
+use dask_operator_plan::{called, refusal};
 use futures::FutureExt;
 use futures::future::{BoxFuture, join, join_all};
 use tokio::time::Instant;
@@ -103,7 +103,11 @@ impl Writer {
         let (answer, unknown_fields) = self.strictly("patch", patch.kind, &key, body).await;
         note_change(by, patch.kind, key, &answer, ledger);
         match answer {
-            Ok(_) => Outcome { unknown_fields, ..Outcome::default() },
+            Ok(_) => Outcome {
+                unknown_fields,
+                patched: vec![(patch.kind, patch.name.clone())],
+                ..Outcome::default()
+            },
             // It is gone, or another one of that name: there is nothing to note on it any more.
             Err(CallError::Answer(status)) if patch.kind == Kind::Pod && matches!(status.code, 404 | 409) => {
                 Outcome::default()
@@ -200,11 +204,6 @@ fn failed(kind: Kind, name: &str, error: &CallError) -> Outcome {
     Outcome { failures: vec![failure], ..Outcome::default() }
 }
 
-/// A pod's name is drawn anew at each try, so it has no place in words that stand in a status.
-fn called(kind: Kind, name: &str) -> String {
-    if kind == Kind::Pod { WORKER_POD.to_owned() } else { format!("{kind:?} {name}") }
-}
-
 /// Somebody took away the label by which it is found.
 fn unlabelled(create: &Create) -> Outcome {
     let label = component(create.kind).unwrap_or_default();
@@ -231,7 +230,8 @@ async fn in_turns<'a>(calls: &mut impl Iterator<Item = BoxFuture<'a, Outcome>>) 
 }
 
 fn merged(mut all: Outcome, one: Outcome) -> Outcome {
-    let Outcome { failures, unknown_fields, created, drained, events, held: _, scaling: _ } = one;
+    let Outcome { failures, unknown_fields, created, patched, drained, events, held: _, scaling: _ } = one;
+    all.patched.extend(patched);
     all.failures.extend(failures);
     all.drained.extend(drained);
     all.events.extend(events);

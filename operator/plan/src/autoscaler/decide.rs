@@ -26,6 +26,8 @@ pub struct Scaling {
     pub blind: Option<(Reason, String)>,
     /// When something changes by time alone.
     pub wake: Option<Timestamp>,
+    /// What led here, this look included.
+    pub course: Course,
 }
 
 /// How many workers one group is to have.
@@ -65,11 +67,12 @@ impl Decision {
 pub(super) fn decide(
     autoscaler: &CheckedAutoscaler,
     observed: &Observed,
-    course: &mut Course,
+    course: &Course,
     now: Timestamp,
 ) -> Scaling {
-    course.keep(&autoscaler.groups.iter().map(|scaled| scaled.name.as_str()).collect::<Vec<_>>());
-    let scaling = Scaling { missing: missing(autoscaler, observed), ..Scaling::default() };
+    let names: Vec<_> = autoscaler.groups.iter().map(|scaled| scaled.name.as_str()).collect();
+    let (missing, course) = (missing(autoscaler, observed), course.of(&names));
+    let mut scaling = Scaling { missing, course, ..Scaling::default() };
     let facts = match known(observed) {
         Ok(facts) => facts,
         Err(blind) => return Scaling { blind, ..scaling },
@@ -81,7 +84,7 @@ pub(super) fn decide(
     let index = Index::of(facts);
     let seen = seen(autoscaler, observed, &index, now);
     let needed = needed(autoscaler, &needs, &seen, &beside(autoscaler, observed, &index));
-    let mut look = Look { autoscaler, needed: &needed, course, now, wake: None };
+    let mut look = Look { autoscaler, needed: &needed, course: &mut scaling.course, now, wake: None };
     let mut decisions: Vec<_> = seen.iter().enumerate().map(|(at, one)| look.decide(one, at)).collect();
     let wake = look.wake.into_iter().chain(seen.iter().filter_map(|one| turns(autoscaler, one))).min();
     keep_within(autoscaler, &seen, &mut decisions);
