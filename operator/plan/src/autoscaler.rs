@@ -10,6 +10,7 @@ mod need;
 mod observed;
 mod offer;
 mod seen;
+mod share;
 mod status;
 mod trouble;
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::check::CheckedAutoscaler;
 use super::course::Course;
 use super::demand;
-use super::need::{Needed, needed};
+use super::need::{Needed, less, needed};
 use super::observed::Observed;
 use super::seen::{Seen, beside, seen};
 use crate::facts::{Facts, Index, Link, STALE};
@@ -188,13 +188,12 @@ impl Look<'_> {
 /// that cannot start do not count.
 fn keep_within(autoscaler: &CheckedAutoscaler, seen: &[Seen<'_>], decisions: &mut [Decision]) {
     let all: usize = seen.iter().zip(&*decisions).map(|(seen, decision)| seen.counted(decision.to)).sum();
-    let mut surplus = all.saturating_sub(autoscaler.bounds.most);
-    for decision in decisions.iter_mut().rev() {
-        let less = surplus.min(decision.to.saturating_sub(decision.from));
+    let surplus = all.saturating_sub(autoscaler.bounds.most);
+    let growth: Vec<_> = decisions.iter().map(|one| one.to.saturating_sub(one.from)).collect();
+    for (decision, less) in decisions.iter_mut().zip(less(seen, surplus, &growth)) {
         if less > 0 {
             decision.to -= less;
             decision.limit = Some(Limit::Maximum);
-            surplus -= less;
         }
     }
 }
