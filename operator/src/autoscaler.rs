@@ -45,9 +45,19 @@ impl Reconcile for DaskAutoscaler {
 
     fn plan(context: &Context, checked: &CheckedAutoscaler, observed: &Observed, now: Timestamp) -> Plan {
         let (namespace, name, uid) = checked.identity();
-        context
-            .courses
-            .with(&Key::new(namespace, name), uid, |course| autoscaler::plan(checked, observed, course, now))
+        let course = context.courses.of(&Key::new(namespace, name), uid);
+        autoscaler::plan(checked, observed, &course, now)
+    }
+
+    fn done(context: &Context, checked: &CheckedAutoscaler, _: &Observed, outcome: &Outcome) {
+        let (namespace, name, uid) = checked.identity();
+        if let Some(course) = autoscaler::course(outcome) {
+            context.courses.go_on(&Key::new(namespace, name), uid, course);
+        }
+    }
+
+    fn told(context: &Context, previous: &DaskAutoscalerStatus, next: &DaskAutoscalerStatus) {
+        context.writer.caller.metrics.decided(autoscaler::news(previous, next));
     }
 
     fn status(object: &Self) -> Option<&DaskAutoscalerStatus> {

@@ -12,7 +12,7 @@ mod tenure;
 mod write;
 
 pub(crate) use backoff::Backoff;
-pub(crate) use call::{CallError, Caller};
+pub(crate) use call::{CallError, Caller, LONGEST_CALL};
 pub(crate) use deadline::with_deadline;
 pub(crate) use gate::Gate;
 pub(crate) use lease::{Lease, LeaseError};

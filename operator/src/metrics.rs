@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dask_operator_plan::autoscaler::Scaling;
+use dask_operator_api::autoscaler::LastDecision;
 use dask_operator_plan::{Drain, DrainState, Kind};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
@@ -160,10 +160,9 @@ impl Metrics {
     }
 
     /// What an autoscaler decided has been told.
-    pub(crate) fn decided(&self, scaling: Option<&Scaling>) {
-        let decisions = scaling.iter().flat_map(|scaling| &scaling.decisions);
-        for decision in decisions.filter(|decision| decision.changes()) {
-            let labels = DecisionLabels { reason: decision.reason.to_string() };
+    pub(crate) fn decided<'a>(&self, decisions: impl Iterator<Item = &'a LastDecision>) {
+        for decision in decisions {
+            let labels = DecisionLabels { reason: decision.reason.clone() };
             self.decisions.get_or_create(&labels).inc();
         }
     }

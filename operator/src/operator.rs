@@ -19,7 +19,7 @@ use crate::autoscaler::Courses;
 use crate::cache::{Cache, Guarded};
 use crate::context::{Chance, Clock, Context};
 use crate::kubernetes::{
-    Backoff, Caller, Gate, Lease, LeaseError, Ledger, Reporter, Tenure, Writer, with_deadline,
+    Backoff, Caller, Gate, LONGEST_CALL, Lease, LeaseError, Ledger, Reporter, Tenure, Writer, with_deadline,
 };
 use crate::metrics::Metrics;
 use crate::reconcile::{Reconcile, on_error, reconcile};
@@ -29,8 +29,8 @@ use crate::shutdown::Shutdown;
 use crate::triggers::{Queues, Triggers};
 use crate::watches::{Follower, WatchError};
 
-/// Reconciles under way are given this long to end when the operator stops: longer than any call takes.
-const FAREWELL: Duration = Duration::from_secs(12);
+/// Looks under way are given this long to end when the operator stops: longer than any call takes.
+const FAREWELL: Duration = LONGEST_CALL.saturating_add(Duration::from_secs(2));
 
 /// What one replica of the operator runs with.
 pub struct Replica {

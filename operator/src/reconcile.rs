@@ -58,6 +58,10 @@ pub(crate) trait Reconcile:
         outcome: &Outcome,
         now: Timestamp,
     ) -> Self::Status;
+    /// What came of the writes is known.
+    fn done(_: &Context, _: &Self::Checked, _: &Self::Observed, _: &Outcome) {}
+    /// A change of status has been written.
+    fn told(_: &Context, _: &Self::Status, _: &Self::Status) {}
     /// The status it should have when it makes no sense.
     fn invalid(
         previous: &Self::Status,
@@ -138,6 +142,7 @@ impl<'a, K: Reconcile> Look<'a, K> {
         let plan = K::plan(self.context, checked, &observed, self.now);
         K::ask(self.context, &self.by.key, &observed, &plan);
         let (plan, outcome) = self.apply(plan).await;
+        K::done(self.context, checked, &observed, &outcome);
         let next = K::next(checked, &observed, &outcome, self.now);
         self.report(&plan, &outcome, &next).await
     }
@@ -173,13 +178,10 @@ impl<'a, K: Reconcile> Look<'a, K> {
         let about = self.object.object_ref(&());
         if matches!(written, Ok(Report::Written)) {
             reporter.events(&about, &K::events(&previous, next)).await;
-            self.context.writer.caller.metrics.decided(outcome.scaling.as_ref());
+            K::told(self.context, &previous, next);
         }
         let losses: Vec<_> = outcome.drained.iter().filter_map(worker_group::losses).collect();
-        // What was only to be deleted and was not is told when it is.
-        let is_done = !plan.apply.is_empty() || outcome.failures.is_empty();
-        let told = if is_done { plan.events.as_slice() } else { &[] };
-        reporter.events(&about, &[told, &losses].concat()).await;
+        reporter.events(&about, &[plan.events.as_slice(), &outcome.events, &losses].concat()).await;
         self.context.writer.caller.metrics.drained(&outcome.drained);
         self.next(plan, outcome, &written)
     }

@@ -10,6 +10,7 @@ mod need;
 mod observed;
 mod offer;
 mod seen;
+mod share;
 mod status;
 mod trouble;
 
@@ -19,23 +20,18 @@ use serde_json::json;
 
 use crate::facts::FOLLOWED;
 use crate::metadata::{self, Owner};
-use crate::plan::{Apply, Kind, Patch, Plan};
+use crate::plan::{Apply, Kind, Outcome, Patch, Plan};
 
 pub use check::{CheckedAutoscaler, check};
 pub use course::Course;
 pub use decide::{Decision, Scaling};
-pub use events::events;
+pub use events::{events, news};
 pub use observed::{Cluster, Group, Observed};
 pub use offer::Offer;
 pub use status::{invalid, status};
 
-/// How many workers each group is to have by now; `course` is what led here, and goes on.
-pub fn plan(
-    autoscaler: &CheckedAutoscaler,
-    observed: &Observed,
-    course: &mut Course,
-    now: Timestamp,
-) -> Plan {
+/// How many workers each group is to have by now; `course` is what led here.
+pub fn plan(autoscaler: &CheckedAutoscaler, observed: &Observed, course: &Course, now: Timestamp) -> Plan {
     let Some(cluster) = observed.cluster.as_ref().filter(|one| !one.deleting && !autoscaler.deleting) else {
         return Plan::default();
     };
@@ -45,7 +41,7 @@ pub fn plan(
     }
     let scaling = decide::decide(autoscaler, observed, course, now);
     let changes = scaling.decisions.iter().filter(|one| one.changes() && !autoscaler.advisory);
-    let writes: Vec<_> = changes.filter_map(|one| scale(observed, one, course)).collect();
+    let writes: Vec<_> = changes.filter_map(|one| scale(observed, one)).collect();
     let next = now + FOLLOWED;
     Plan {
         apply: adopted.into_iter().chain(writes).collect(),
@@ -54,6 +50,20 @@ pub fn plan(
         scaling: Some(scaling),
         ..Plan::default()
     }
+}
+
+/// The course as it goes on from a look, by what came of its writes.
+pub fn course(outcome: &Outcome) -> Option<Course> {
+    let scaling = outcome.scaling.as_ref()?;
+    let mut course = scaling.course.clone();
+    for decision in scaling.decisions.iter().filter(|one| one.changes()) {
+        if outcome.has_changed(Kind::DaskWorkerGroup, &decision.group) {
+            course.wrote(&decision.group, decision.to);
+        } else if outcome.may_have_changed(Kind::DaskWorkerGroup, &decision.group) {
+            course.tried(&decision.group, decision.to);
+        }
+    }
+    Some(course)
 }
 
 /// An autoscaler goes with its cluster, and with another one when it names that. What somebody else controls stays theirs.
@@ -76,9 +86,8 @@ fn adopt(autoscaler: &CheckedAutoscaler, cluster: &Cluster) -> Option<Apply> {
     }))
 }
 
-fn scale(observed: &Observed, decision: &Decision, course: &mut Course) -> Option<Apply> {
+fn scale(observed: &Observed, decision: &Decision) -> Option<Apply> {
     let group = observed.groups.iter().find(|group| group.name == decision.group)?;
-    course.wrote(&group.name, decision.to);
     Some(Apply::Patch(Patch {
         kind: Kind::DaskWorkerGroup,
         name: group.name.clone(),

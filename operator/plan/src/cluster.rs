@@ -34,7 +34,9 @@ pub fn plan(cluster: &CheckedCluster, observed: &Observed, settings: &Settings, 
     let idle = idle::idle(cluster, observed, now).filter(|_| suspension.is_none());
     if let Some(idle) = idle.as_ref().filter(|idle| idle.goes) {
         match cluster.idle_action {
-            IdleAction::Delete => return delete(cluster, idle),
+            IdleAction::Delete => {
+                return Plan { delete: vec![idle::delete(cluster, idle)], ..Plan::default() };
+            }
             IdleAction::Suspend => suspension = Some(Suspension::Idle(now)),
         }
     }
@@ -53,8 +55,4 @@ pub fn plan(cluster: &CheckedCluster, observed: &Observed, settings: &Settings, 
         wake: idle.map(|idle| idle.wake.map_or(now + FOLLOWED, |wake| wake.min(now + FOLLOWED))),
         ..Plan::default()
     }
-}
-
-fn delete(cluster: &CheckedCluster, idle: &idle::Idle) -> Plan {
-    Plan { delete: vec![idle::delete(cluster)], events: vec![idle::gone(idle)], ..Plan::default() }
 }

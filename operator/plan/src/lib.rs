@@ -28,7 +28,7 @@ pub use hash::hash;
 pub use link::token;
 pub use plan::{
     Apply, Ask, Create, Delete, Event, EventKind, Failure, FailureKind, Kind, Order, Outcome, Patch, Plan,
-    WORKER_POD,
+    WORKER_POD, called,
 };
 pub use pod_status::{PodStatus, Trouble};
 pub use problem::Problem;

@@ -116,12 +116,24 @@ pub struct Delete {
     pub name: String,
     /// The precondition.
     pub uid: String,
+    /// A second one, where a change that was not looked at yet may be a reason to leave it.
+    pub version: Option<String>,
     /// How long the object may take to end, in seconds; by default what it says itself.
     pub grace: Option<u32>,
     /// Whether it stays until all that is to be created was: that takes its place, and until then it can be read.
     pub replaced: bool,
     /// How it left, if it is a worker's pod that its scheduler has let go.
     pub drained: Option<Drain>,
+    /// What people are told once it is done.
+    pub event: Option<Event>,
+}
+
+impl Delete {
+    /// Of whatever has this name and this UID by now.
+    pub fn of(kind: Kind, name: &str, uid: &str) -> Self {
+        let (name, uid) = (name.to_owned(), uid.to_owned());
+        Self { kind, name, uid, version: None, grace: None, replaced: false, drained: None, event: None }
+    }
 }
 
 /// One thing to ask of a scheduler; what comes of it is among its facts.
@@ -180,8 +192,12 @@ pub struct Outcome {
     pub unknown_fields: Option<String>,
     /// The kinds of which an object now exists for sure.
     pub created: Vec<Kind>,
+    /// What was changed for sure.
+    pub patched: Vec<(Kind, String)>,
     /// How those left that are deleted now.
     pub drained: Vec<Drain>,
+    /// What people are told of what is deleted now.
+    pub events: Vec<Event>,
     /// What an autoscaler decided, whether or not it was written.
     pub scaling: Option<Scaling>,
     /// Failures are those of an earlier try; the next is this far off.
@@ -189,6 +205,18 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Whether it was changed for sure.
+    pub fn has_changed(&self, kind: Kind, name: &str) -> bool {
+        self.patched.iter().any(|(of, one)| *of == kind && one == name)
+    }
+
+    /// Whether it may have been changed just now: there was no answer that says otherwise.
+    pub fn may_have_changed(&self, kind: Kind, name: &str) -> bool {
+        let object = called(kind, name);
+        let is_open = |failure: &Failure| failure.kind == FailureKind::Transient && failure.object == object;
+        self.has_changed(kind, name) || (self.held.is_none() && self.failures.iter().any(is_open))
+    }
+
     /// Whether the server refused something.
     pub fn is_refused(&self) -> bool {
         self.failures.iter().any(|failure| matches!(failure.kind, FailureKind::Refused(_)))
@@ -197,6 +225,11 @@ impl Outcome {
 
 /// What a worker's pod is called in words that stand in a status: its name is drawn anew at each try.
 pub const WORKER_POD: &str = "a worker pod";
+
+/// An object, as failures name it.
+pub fn called(kind: Kind, name: &str) -> String {
+    if kind == Kind::Pod { WORKER_POD.to_owned() } else { format!("{kind:?} {name}") }
+}
 
 /// One write that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -56,12 +56,5 @@ pub fn plan(
 }
 
 fn delete(pod: &WorkerPod) -> Delete {
-    Delete {
-        kind: Kind::Pod,
-        name: pod.name.clone(),
-        uid: pod.uid.clone(),
-        grace: None,
-        replaced: true,
-        drained: None,
-    }
+    Delete { replaced: true, ..Delete::of(Kind::Pod, &pod.name, &pod.uid) }
 }

@@ -86,7 +86,9 @@ fn a_cluster_goes_when_it_had_nothing_to_do_for_long_by_the_schedulers_own_clock
     assert!(!goes(300, &world(idle(280), 20)), "it may have begun to work since it said so");
     let plan = plan(300, &world(idle(300), 5));
     assert_eq!((plan.apply.len(), plan.delete.len()), (0, 1));
-    assert_eq!((plan.delete[0].uid.as_str(), plan.events[0].reason.as_str()), ("cluster-uid", "IdleDeleted"));
+    let delete = &plan.delete[0];
+    assert_eq!((delete.uid.as_str(), delete.version.as_deref()), ("cluster-uid", Some("1")));
+    assert_eq!(delete.event.as_ref().unwrap().reason, "IdleDeleted");
 }
 
 #[test]
@@ -150,6 +152,26 @@ fn published_datasets_keep_a_cluster() {
     let observed = world(facts(Some(1000), &json!({"datasets": 2})), 0);
     assert!(!goes(300, &observed));
     assert_eq!(told(300, &observed).unwrap().0, "DatasetsPublished");
+}
+
+#[test]
+fn when_the_last_dataset_is_gone_the_whole_notice_begins_anew() {
+    let kept = world(facts(Some(100_000), &json!({"datasets": 1})), 0);
+    let free = world(idle(100_000), 0);
+    let status =
+        |cluster: &CheckedCluster, observed, at| cluster::status(cluster, observed, &Outcome::default(), at);
+    let with = |status| cluster::check(&a_cluster().idle_timeout(300).status(status).build()).unwrap();
+    let long_ago = now() - SignedDuration::from_hours(1);
+    let mut cluster = with(status(&with(DaskClusterStatus::default()), &kept, long_ago));
+    for _ in 0..3 {
+        assert_eq!(plan_of(&cluster, &free).delete, []);
+        cluster = with(status(&cluster, &free, now()));
+    }
+    let settings =
+        Settings { cluster_domain: String::new(), default_image: String::new(), worker_batch: None };
+    let later =
+        |seconds| cluster::plan(&cluster, &free, &settings, now() + SignedDuration::from_secs(seconds));
+    assert_eq!((later(59).delete.len(), later(60).delete.len()), (0, 1));
 }
 
 #[test]

@@ -205,6 +205,15 @@ fn another_number_of_workers_makes_no_failure_history() {
 }
 
 #[test]
+fn a_group_of_another_cluster_is_not_ready_however_many_workers_it_has() {
+    let group = worker_group::check(&a_group().replicas(1).build()).unwrap();
+    let observed = Observed { of_another: Some("other".to_owned()), ..world(vec![replacement("a")]) };
+    let status = worker_group::status(&group, &observed, &Outcome::default(), now());
+    let ready = told(&status.conditions, "Ready").unwrap();
+    assert_eq!(ready.0, "NotItsCluster");
+}
+
+#[test]
 fn a_trouble_of_another_reason_is_told_once_more_and_other_words_are_not() {
     let before = of_pods(1, &fresh(), vec![waiting("a", Reason::Unschedulable)]);
     let same = of_pods(1, &before, vec![waiting("b", Reason::Unschedulable)]);

@@ -12,15 +12,16 @@ use crate::cache::Key;
 pub(crate) struct Courses(Mutex<HashMap<Key, (String, Course)>>);
 
 impl Courses {
-    /// Plans with the course of one of them; another one of the same name has a course of its own.
-    pub(super) fn with<T>(&self, key: &Key, uid: &str, plan: impl FnOnce(&mut Course) -> T) -> T {
-        let mut courses = self.courses();
-        let (of, course) = courses.entry(key.clone()).or_default();
-        if of != uid {
-            uid.clone_into(of);
-            *course = Course::default();
-        }
-        plan(course)
+    /// That of one of them; another one of the same name has a course of its own.
+    pub(super) fn of(&self, key: &Key, uid: &str) -> Course {
+        let courses = self.courses();
+        let known = courses.get(key).filter(|(of, _)| of == uid);
+        known.map(|(_, course)| course.clone()).unwrap_or_default()
+    }
+
+    /// One goes on from a look.
+    pub(super) fn go_on(&self, key: &Key, uid: &str, course: Course) {
+        self.courses().insert(key.clone(), (uid.to_owned(), course));
     }
 
     /// An autoscaler is gone.

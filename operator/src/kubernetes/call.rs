@@ -18,7 +18,7 @@ use crate::cache::Key;
 use crate::metrics::Metrics;
 
 /// No call takes longer: admission webhooks are given up to 30 seconds, and may be told to be ignored afterwards.
-const DEADLINE: Duration = Duration::from_secs(35);
+pub(crate) const LONGEST_CALL: Duration = Duration::from_secs(35);
 
 /// Makes calls.
 #[derive(Clone)]
@@ -36,7 +36,7 @@ pub(crate) enum CallError {
     #[error("{}", .0.message)]
     Answer(Box<Status>),
     /// No answer in time.
-    #[error("no answer from the API server within {} s", DEADLINE.as_secs())]
+    #[error("no answer from the API server within {} s", LONGEST_CALL.as_secs())]
     Deadline,
     /// This replica does not lead any more.
     #[error("this replica may not write: it does not hold the lease")]
@@ -128,7 +128,7 @@ impl Caller {
             biased;
             () = self.tenure.over() => return Err(CallError::NotLeading),
             answer = call => answer,
-            () = tokio::time::sleep(DEADLINE) => return Err(CallError::Deadline),
+            () = tokio::time::sleep(LONGEST_CALL) => return Err(CallError::Deadline),
         };
         answer.map_err(|error| match error {
             kube::Error::Api(status) => CallError::Answer(status),

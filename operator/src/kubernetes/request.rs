@@ -70,6 +70,9 @@ pub(super) fn get(kind: Kind, key: &Key) -> Built {
 
 pub(super) fn delete(kind: Kind, key: &Key, delete: &Delete) -> Built {
     let mut body = json!({"preconditions": {"uid": delete.uid}});
+    if let Some(version) = &delete.version {
+        body["preconditions"]["resourceVersion"] = version.as_str().into();
+    }
     if let Some(grace) = delete.grace {
         body["gracePeriodSeconds"] = grace.into();
     }

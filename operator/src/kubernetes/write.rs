@@ -6,7 +6,7 @@ use dask_operator_api::conditions::Reason;
 use dask_operator_api::labels;
 use dask_operator_plan::sabotage::{self, Bug};
 use dask_operator_plan::{Apply, Create, Delete, Failure, FailureKind, Kind, Outcome, Patch, Plan};
-use dask_operator_plan::{WORKER_POD, refusal};
+use dask_operator_plan::{called, refusal};
 use futures::FutureExt;
 use futures::future::{BoxFuture, join, join_all};
 use tokio::time::Instant;
@@ -103,7 +103,11 @@ impl Writer {
         let (answer, unknown_fields) = self.strictly("patch", patch.kind, &key, body).await;
         note_change(by, patch.kind, key, &answer, ledger);
         match answer {
-            Ok(_) => Outcome { unknown_fields, ..Outcome::default() },
+            Ok(_) => Outcome {
+                unknown_fields,
+                patched: vec![(patch.kind, patch.name.clone())],
+                ..Outcome::default()
+            },
             // It is gone, or another one of that name: there is nothing to note on it any more.
             Err(CallError::Answer(status)) if patch.kind == Kind::Pod && matches!(status.code, 404 | 409) => {
                 Outcome::default()
@@ -132,7 +136,12 @@ impl Writer {
         ledger.note(by, delete.kind, key.clone(), Awaited::Deleted(delete.uid.clone()));
         let request = request::delete(delete.kind, &key, delete);
         match self.caller.send("delete", delete.kind, &key, request).await {
-            Ok(_) => Outcome { drained: delete.drained.clone().into_iter().collect(), ..Outcome::default() },
+            Ok(_) => deleted(delete),
+            // It has changed, or is another one by now: the watch shows it, and then it is looked at again.
+            Err(CallError::Answer(status)) if status.code == 409 && delete.version.is_some() => {
+                ledger.strike(by, delete.kind, &key);
+                Outcome::default()
+            }
             // Gone, or another object of that name: what was to go has gone.
             Err(CallError::Answer(status)) if matches!(status.code, 404 | 409) => Outcome::default(),
             Err(error) => {
@@ -173,6 +182,14 @@ fn unknown_fields_of(answer: &Result<Written, CallError>) -> Option<String> {
     (matches!(status.code, 400 | 422) && words.contains("unknown field")).then(|| words.to_owned())
 }
 
+fn deleted(delete: &Delete) -> Outcome {
+    Outcome {
+        drained: delete.drained.clone().into_iter().collect(),
+        events: delete.event.clone().into_iter().collect(),
+        ..Outcome::default()
+    }
+}
+
 fn failed(kind: Kind, name: &str, error: &CallError) -> Outcome {
     let refusal = match error {
         CallError::Answer(status) => refusal(status),
@@ -185,11 +202,6 @@ fn failed(kind: Kind, name: &str, error: &CallError) -> Outcome {
     };
     let failure = Failure { object: called(kind, name), kind: meaning, message };
     Outcome { failures: vec![failure], ..Outcome::default() }
-}
-
-/// A pod's name is drawn anew at each try, so it has no place in words that stand in a status.
-fn called(kind: Kind, name: &str) -> String {
-    if kind == Kind::Pod { WORKER_POD.to_owned() } else { format!("{kind:?} {name}") }
 }
 
 /// Somebody took away the label by which it is found.
@@ -218,9 +230,11 @@ async fn in_turns<'a>(calls: &mut impl Iterator<Item = BoxFuture<'a, Outcome>>) 
 }
 
 fn merged(mut all: Outcome, one: Outcome) -> Outcome {
-    let Outcome { failures, unknown_fields, created, drained, held: _, scaling: _ } = one;
+    let Outcome { failures, unknown_fields, created, patched, drained, events, held: _, scaling: _ } = one;
+    all.patched.extend(patched);
     all.failures.extend(failures);
     all.drained.extend(drained);
+    all.events.extend(events);
     all.unknown_fields = all.unknown_fields.or(unknown_fields);
     all.created.extend(created);
     all
@@ -228,6 +242,7 @@ fn merged(mut all: Outcome, one: Outcome) -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    use dask_operator_plan::{Event, EventKind};
     use dask_operator_testkit::server::{ApiServer, Call, End, Fate, Faults, Id, Verb};
     use serde_json::{Value, json};
 
@@ -257,21 +272,23 @@ mod tests {
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "team"}, "spec": {}})
     }
 
+    fn writer(server: &ApiServer) -> Writer {
+        let tenure = Tenure::default();
+        tenure.extend(Instant::now() + Duration::from_mins(1));
+        let client = server.client("operator");
+        Writer { caller: Caller { client, gate: Gate::new(), metrics: Metrics::new(), tenure } }
+    }
+
     /// Writes this beside the deletion of a pod that has ended, each call taking so long; whether that is still there.
     async fn is_ended_pod_kept(apply: Vec<Apply>, call: Duration) -> bool {
         let server = ApiServer::new(Box::new(Slow(call)));
         let ended = server.person(Verb::Create, &Id::new("pods", "team", "ended"), pod("ended")).unwrap();
-        let tenure = Tenure::default();
-        tenure.extend(Instant::now() + Duration::from_mins(1));
-        let caller =
-            Caller { client: server.client("operator"), gate: Gate::new(), metrics: Metrics::new(), tenure };
-        let uid = ended["metadata"]["uid"].as_str().unwrap().to_owned();
-        let name = "ended".to_owned();
-        let delete = Delete { kind: Kind::Pod, name, uid, grace: None, replaced: true, drained: None };
+        let uid = ended["metadata"]["uid"].as_str().unwrap();
+        let delete = Delete { replaced: true, ..Delete::of(Kind::Pod, "ended", uid) };
         let plan = Plan { apply, delete: vec![delete], ..Plan::default() };
         let by =
             Reconciled { kind: Kind::DaskWorkerGroup, key: Key::new("team", "group"), uid: "g".to_owned() };
-        let _ = Writer { caller }.apply(&by, &plan, &Ledger::default()).await;
+        let _ = writer(&server).apply(&by, &plan, &Ledger::default()).await;
         let pods = server.world();
         pods.get(&Id::new("pods", "team", "ended"))
             .is_some_and(|pod| pod["metadata"]["deletionTimestamp"].is_null())
@@ -292,5 +309,36 @@ mod tests {
     async fn a_change_that_is_refused_keeps_nobody() {
         let mark = Patch { kind: Kind::Pod, name: "other".to_owned(), body: json!({}) };
         assert!(!is_ended_pod_kept(vec![Apply::Patch(mark)], Duration::ZERO).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_changed_since_it_was_looked_at_is_not_deleted_and_nothing_is_told() {
+        let server = ApiServer::new(Box::new(Slow(Duration::ZERO)));
+        let cluster = json!({"apiVersion": "kubernetes.dask.org/v1", "kind": "DaskCluster",
+            "metadata": {"name": "demo", "namespace": "team"}, "spec": {"worker": {"spec": {}}, "scheduler": {}}});
+        let id = Id::new("daskclusters", "team", "demo");
+        let made = server.person(Verb::Create, &id, cluster).unwrap();
+        let uid = made["metadata"]["uid"].as_str().unwrap();
+        let version = made["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+        let by = Reconciled { kind: Kind::DaskCluster, key: Key::new("team", "demo"), uid: uid.to_owned() };
+        let delete = |version: String| Delete {
+            version: Some(version),
+            event: Some(Event {
+                kind: EventKind::Normal,
+                reason: "Gone".to_owned(),
+                action: "Delete",
+                note: String::new(),
+            }),
+            ..Delete::of(Kind::DaskCluster, "demo", uid)
+        };
+        let plan = |version| Plan { delete: vec![delete(version)], ..Plan::default() };
+        let label = json!({"metadata": {"labels": {"mine": "yes"}}});
+        let changed = server.person(Verb::Patch, &id, label).unwrap();
+        let ledger = Ledger::default();
+        let outcome = writer(&server).apply(&by, &plan(version), &ledger).await;
+        assert_eq!((outcome, server.world().get(&id).is_some()), (Outcome::default(), true));
+        let known = changed["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+        let outcome = writer(&server).apply(&by, &plan(known), &ledger).await;
+        assert_eq!((outcome.events.len(), server.world().get(&id).is_some()), (1, false));
     }
 }

@@ -22,6 +22,8 @@ struct Track {
     needed: Needed,
     /// What we gave it last, and what it had at the last look.
     written: Option<usize>,
+    /// What we tried to give it since, without an answer.
+    tried: Option<usize>,
     last: Option<usize>,
     /// When others changed what we had written.
     others: Vec<Timestamp>,
@@ -58,9 +60,15 @@ impl Course {
         enough.chain(needed.since).max().map(|time| time + window)
     }
 
-    /// We give a group so many.
+    /// We gave a group so many.
     pub(super) fn wrote(&mut self, group: &str, replicas: usize) {
-        self.track(group).written = Some(replicas);
+        let track = self.track(group);
+        (track.written, track.tried) = (Some(replicas), None);
+    }
+
+    /// We may have given a group so many: nobody answered.
+    pub(super) fn tried(&mut self, group: &str, replicas: usize) {
+        self.track(group).tried = Some(replicas);
     }
 
     /// A group has so many. Returns until when it is left to somebody else, if they keep changing that.
@@ -68,7 +76,8 @@ impl Course {
         let track = self.track(group);
         let is_changed = track.last.replace(replicas).is_some_and(|last| last != replicas);
         track.others.retain(|time| *time + CONTESTED_WITHIN > now);
-        if is_changed && track.written.is_some_and(|written| written != replicas) {
+        let is_ours = [track.written, track.tried].contains(&Some(replicas));
+        if is_changed && track.written.is_some() && !is_ours {
             track.others.push(now);
             if track.others.len() >= CONTESTED_AFTER {
                 track.contested_until = Some(now + CONTESTED_WITHIN);
@@ -77,9 +86,10 @@ impl Course {
         track.contested_until.filter(|until| *until > now)
     }
 
-    /// Forgets groups that are not scaled any more.
-    pub(super) fn keep(&mut self, groups: &[&str]) {
-        self.groups.retain(|name, _| groups.contains(&name.as_str()));
+    /// The same without groups that are not scaled any more.
+    pub(super) fn of(&self, groups: &[&str]) -> Self {
+        let kept = self.groups.iter().filter(|(name, _)| groups.contains(&name.as_str()));
+        Self { groups: kept.map(|(name, track)| (name.clone(), track.clone())).collect() }
     }
 
     fn track(&mut self, group: &str) -> &mut Track {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::check::CheckedAutoscaler;
 use super::course::Course;
 use super::demand;
-use super::need::{Needed, needed};
+use super::need::{Needed, less, needed};
 use super::observed::Observed;
 use super::seen::{Seen, beside, seen};
 use crate::facts::{Facts, Index, Link, STALE};
@@ -26,6 +26,8 @@ pub struct Scaling {
     pub blind: Option<(Reason, String)>,
     /// When something changes by time alone.
     pub wake: Option<Timestamp>,
+    /// What led here, this look included.
+    pub course: Course,
 }
 
 /// How many workers one group is to have.
@@ -65,11 +67,12 @@ impl Decision {
 pub(super) fn decide(
     autoscaler: &CheckedAutoscaler,
     observed: &Observed,
-    course: &mut Course,
+    course: &Course,
     now: Timestamp,
 ) -> Scaling {
-    course.keep(&autoscaler.groups.iter().map(|scaled| scaled.name.as_str()).collect::<Vec<_>>());
-    let scaling = Scaling { missing: missing(autoscaler, observed), ..Scaling::default() };
+    let names: Vec<_> = autoscaler.groups.iter().map(|scaled| scaled.name.as_str()).collect();
+    let (missing, course) = (missing(autoscaler, observed), course.of(&names));
+    let mut scaling = Scaling { missing, course, ..Scaling::default() };
     let facts = match known(observed) {
         Ok(facts) => facts,
         Err(blind) => return Scaling { blind, ..scaling },
@@ -81,7 +84,7 @@ pub(super) fn decide(
     let index = Index::of(facts);
     let seen = seen(autoscaler, observed, &index, now);
     let needed = needed(autoscaler, &needs, &seen, &beside(autoscaler, observed, &index));
-    let mut look = Look { autoscaler, needed: &needed, course, now, wake: None };
+    let mut look = Look { autoscaler, needed: &needed, course: &mut scaling.course, now, wake: None };
     let mut decisions: Vec<_> = seen.iter().enumerate().map(|(at, one)| look.decide(one, at)).collect();
     let wake = look.wake.into_iter().chain(seen.iter().filter_map(|one| turns(autoscaler, one))).min();
     keep_within(autoscaler, &seen, &mut decisions);
@@ -185,13 +188,12 @@ impl Look<'_> {
 /// that cannot start do not count.
 fn keep_within(autoscaler: &CheckedAutoscaler, seen: &[Seen<'_>], decisions: &mut [Decision]) {
     let all: usize = seen.iter().zip(&*decisions).map(|(seen, decision)| seen.counted(decision.to)).sum();
-    let mut surplus = all.saturating_sub(autoscaler.bounds.most);
-    for decision in decisions.iter_mut().rev() {
-        let less = surplus.min(decision.to.saturating_sub(decision.from));
+    let surplus = all.saturating_sub(autoscaler.bounds.most);
+    let growth: Vec<_> = decisions.iter().map(|one| one.to.saturating_sub(one.from)).collect();
+    for (decision, less) in decisions.iter_mut().zip(less(seen, surplus, &growth)) {
         if less > 0 {
             decision.to -= less;
             decision.limit = Some(Limit::Maximum);
-            surplus -= less;
         }
     }
 }

@@ -8,13 +8,20 @@ use crate::troubles;
 
 /// The Events that a change of status is worth.
 pub fn events(previous: &DaskAutoscalerStatus, next: &DaskAutoscalerStatus) -> Vec<Event> {
-    let known = previous.last_decisions.first();
-    let new = next.last_decisions.iter().take_while(|one| Some(*one) != known);
     let (before, now) = (&previous.conditions, &next.conditions);
     let advises = troubles::find(now, ConditionType::Ready)
         .is_some_and(|ready| ready.reason == Reason::Advises.to_string());
-    let decided: Vec<_> = new.map(|one| decided(one, advises)).collect();
+    let decided: Vec<_> = news(previous, next).map(|one| decided(one, advises)).collect();
     decided.into_iter().chain(troubles::invalid(before, now)).chain(troubles::news(before, now)).collect()
+}
+
+/// The decisions that are told for the first time.
+pub fn news<'a>(
+    previous: &'a DaskAutoscalerStatus,
+    next: &'a DaskAutoscalerStatus,
+) -> impl Iterator<Item = &'a LastDecision> {
+    let known = previous.last_decisions.first();
+    next.last_decisions.iter().take_while(move |one| Some(*one) != known)
 }
 
 fn decided(decision: &LastDecision, advises: bool) -> Event {

@@ -4,6 +4,7 @@ use super::assign::{Assigned, Room, assign};
 use super::check::CheckedAutoscaler;
 use super::demand::{self, Need};
 use super::seen::{How, Seen};
+use super::share::shares;
 
 /// What all groups together need, each in the order of the groups.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,7 +43,8 @@ pub(super) fn needed(
     let wanted: Vec<_> = wanted.collect();
     // Who is to grow needs a place among those that are allowed.
     let mut places: Vec<_> = present.workers.iter().zip(&wanted).map(|(here, to)| *here.max(to)).collect();
-    cut(autoscaler, seen, &mut places, How::Able);
+    cut(autoscaler, seen, &mut places, |at| wanted[at]);
+    cut(autoscaler, seen, &mut places, |at| seen[at].bounds(How::Able).least);
     let stay = present.workers.iter().zip(places).map(|(here, places)| places.min(*here));
     Needed {
         kept: seen.iter().zip(stay).map(|(seen, count)| kept(seen, count)).collect(),
@@ -72,7 +74,7 @@ fn within_bounds(
         .zip(&assigned.workers)
         .map(|(seen, count)| (*count).max(seen.memory).clamp(bounds(seen).least, bounds(seen).most));
     let mut counts: Vec<_> = needed.collect();
-    let is_cut = cut(autoscaler, seen, &mut counts, how);
+    let is_cut = cut(autoscaler, seen, &mut counts, |at| bounds(&seen[at]).least);
     let mut missing = autoscaler.bounds.least.saturating_sub(counts.iter().sum());
     for (count, seen) in counts.iter_mut().zip(seen) {
         let more = missing.min(bounds(seen).most.saturating_sub(*count));
@@ -82,14 +84,38 @@ fn within_bounds(
     (counts, is_cut)
 }
 
-/// No more than all of them may have together: those of the lowest priority do without. Returns whether somebody does.
-fn cut(autoscaler: &CheckedAutoscaler, seen: &[Seen<'_>], counts: &mut [usize], how: How) -> bool {
-    let mut surplus = counts.iter().sum::<usize>().saturating_sub(autoscaler.bounds.most);
-    let is_cut = surplus > 0;
-    for (count, seen) in counts.iter_mut().zip(seen).rev() {
-        let less = surplus.min(count.saturating_sub(seen.bounds(how).least));
+/// No more than all of them may have together: those of the lowest priority do without, down to their least. Returns
+/// whether somebody does.
+fn cut(
+    autoscaler: &CheckedAutoscaler,
+    seen: &[Seen<'_>],
+    counts: &mut [usize],
+    least: impl Fn(usize) -> usize,
+) -> bool {
+    let surplus = counts.iter().sum::<usize>().saturating_sub(autoscaler.bounds.most);
+    let spare = |at: usize| counts[at].saturating_sub(least(at));
+    let spare: Vec<_> = (0..counts.len()).map(spare).collect();
+    for (count, less) in counts.iter_mut().zip(less(seen, surplus, &spare)) {
         *count -= less;
-        surplus -= less;
     }
-    is_cut
+    surplus > 0
+}
+
+/// How many each group does without of so many: those of the lowest priority first, equals in proportion to what they
+/// have to spare.
+pub(super) fn less(seen: &[Seen<'_>], mut surplus: usize, spare: &[usize]) -> Vec<usize> {
+    let givers: Vec<_> = seen.iter().zip(spare).collect();
+    let classes = givers.chunk_by(|one, other| one.0.scaled.priority == other.0.scaled.priority);
+    let mut shared: Vec<_> = classes
+        .rev()
+        .map(|class| {
+            let class: Vec<_> =
+                class.iter().map(|(seen, spare)| (**spare, seen.group.name.as_str())).collect();
+            let given = shares(surplus, &class);
+            surplus -= given.iter().sum::<usize>();
+            given
+        })
+        .collect();
+    shared.reverse();
+    shared.concat()
 }

@@ -149,13 +149,13 @@ fn last_decisions(
     let before = &autoscaler.status.last_decisions;
     let said = |decision: &Decision| {
         let last = before.iter().find(|last| last.group == decision.group);
-        autoscaler.advisory && last.is_some_and(|last| last.to == count(decision.to))
+        last.is_some_and(|last| last.to == count(decision.to))
     };
-    let failed = |decision: &Decision| {
-        let object = format!("{:?} {}", Kind::DaskWorkerGroup, decision.group);
-        outcome.held.is_some() || outcome.failures.iter().any(|failure| failure.object == object)
+    let is_done = |decision: &Decision| outcome.has_changed(Kind::DaskWorkerGroup, &decision.group);
+    let is_news = |decision: &&Decision| {
+        decision.changes() && if autoscaler.advisory { !said(decision) } else { is_done(decision) }
     };
-    let news = scaling.decisions.iter().filter(|one| one.changes() && !failed(one) && !said(one));
+    let news = scaling.decisions.iter().filter(is_news);
     news.map(|decision| last_decision(decision, now)).chain(before.iter().cloned()).take(TOLD).collect()
 }
 

@@ -127,15 +127,7 @@ pub(super) fn budget_no_more(
     if budget.ownership != Ownership::Ours || stays {
         return None;
     }
-    let name = cluster.name.scheduler();
-    Some(Delete {
-        kind: Kind::PodDisruptionBudget,
-        name,
-        uid: budget.uid.clone(),
-        grace: None,
-        replaced: false,
-        drained: None,
-    })
+    Some(Delete::of(Kind::PodDisruptionBudget, &cluster.name.scheduler(), &budget.uid))
 }
 
 /// Until the scheduler itself says whether it has work, it counts as busy for as long as there are workers or are to

@@ -60,6 +60,10 @@ fn by_facts(cluster: &CheckedCluster, facts: &Facts, age: SignedDuration, now: T
         let words = format!("{datasets} datasets are published, so the cluster stays");
         return Some(Idle { told: Some(trouble(Reason::DatasetsPublished, words)), ..Idle::default() });
     }
+    if is_told_otherwise(cluster) {
+        // A condition keeps its time while only its reason changes, so it ends before it begins anew.
+        return None;
+    }
     let (reason, what) = soon(cluster);
     let words = format!(
         "nothing to do since {since}; {what} after {} s of that; {} clients are connected, and results of {} bytes are \
@@ -92,20 +96,23 @@ fn soon(cluster: &CheckedCluster) -> (Reason, &'static str) {
     }
 }
 
-/// The cluster's end, which garbage collection carries on.
-pub(super) fn delete(cluster: &CheckedCluster) -> Delete {
+/// Whether it is idle and was said to stay, as while datasets were published.
+fn is_told_otherwise(cluster: &CheckedCluster) -> bool {
+    let told = find(&cluster.status.conditions, ConditionType::Idle);
+    told.is_some_and(|told| told.reason != soon(cluster).0.to_string())
+}
+
+/// The cluster's end, which garbage collection carries on. Whatever changed in it meanwhile is looked at first.
+pub(super) fn delete(cluster: &CheckedCluster, idle: &Idle) -> Delete {
     Delete {
-        kind: Kind::DaskCluster,
-        name: cluster.name.as_str().to_owned(),
-        uid: cluster.uid.clone(),
-        grace: None,
-        replaced: false,
-        drained: None,
+        version: Some(cluster.resource_version.clone()),
+        event: Some(gone(idle)),
+        ..Delete::of(Kind::DaskCluster, cluster.name.as_str(), &cluster.uid)
     }
 }
 
 /// That it goes, and why.
-pub(super) fn gone(idle: &Idle) -> Event {
+fn gone(idle: &Idle) -> Event {
     let note = idle.told.as_ref().map(|told| told.message.clone()).unwrap_or_default();
     Event { kind: EventKind::Normal, reason: "IdleDeleted".to_owned(), action: "Delete", note }
 }

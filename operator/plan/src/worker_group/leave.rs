@@ -203,14 +203,7 @@ impl Leaving {
 }
 
 fn delete(pod: &WorkerPod, grace: Option<u32>) -> Delete {
-    Delete {
-        kind: Kind::Pod,
-        name: pod.name.clone(),
-        uid: pod.uid.clone(),
-        grace,
-        replaced: false,
-        drained: None,
-    }
+    Delete { grace, ..Delete::of(Kind::Pod, &pod.name, &pod.uid) }
 }
 
 /// The UID alone says which pod is meant: its version changes with each word of its node.

@@ -61,7 +61,12 @@ fn verdict(
     if group.deleting {
         return not(Reason::Deleting, "the group is being deleted".to_owned());
     }
-    let blocking = [ConditionType::ClusterNotFound, ConditionType::NameTaken, ConditionType::Refused];
+    let blocking = [
+        ConditionType::ClusterMismatch,
+        ConditionType::ClusterNotFound,
+        ConditionType::NameTaken,
+        ConditionType::Refused,
+    ];
     if let Some(trouble) = troubles.iter().find(|trouble| blocking.contains(&trouble.type_)) {
         return not(trouble.reason, trouble.message.clone());
     }

@@ -172,8 +172,39 @@ fn all_groups_together_keep_within_the_bounds_of_the_whole() {
     assert_eq!(world.status.last_decisions[0].reason, "Minimum");
     world.demand = vec![tasks("queued", 8, 1000.0)];
     world.look();
-    assert_eq!((world.replicas("a"), world.replicas("b")), (5, 1));
+    assert_eq!((world.replicas("a"), world.replicas("b")), (4, 2), "both do without");
     assert!(world.pass(1).reasons().contains(&"AtMaximum"));
+}
+
+#[test]
+fn equal_groups_do_without_in_proportion_wherever_they_stand() {
+    let replicas = |[one, other]: [&str; 2]| {
+        let groups = an_autoscaler().between(0, 6).group(one, 0, (0, 9)).group(other, 0, (0, 9));
+        let mut world = World::new(groups.build(), 0);
+        world.groups.clear();
+        for (name, resource) in [("gpu", "GPU"), ("large", "MEM")] {
+            *world.group(name) = workers(0, 1);
+            world.group(name).resources.insert(resource.to_owned(), 1.0);
+        }
+        world.demand = vec![needing("GPU", "unrunnable", 6, 600.0), needing("MEM", "unrunnable", 3, 300.0)];
+        world.pass(2);
+        (world.replicas("gpu"), world.replicas("large"))
+    };
+    assert_eq!((replicas(["gpu", "large"]), replicas(["large", "gpu"])), ((4, 2), (4, 2)));
+}
+
+#[test]
+fn equal_groups_come_to_their_parts_however_many_of_one_are_there() {
+    let groups = an_autoscaler().between(0, 6).group("gpu", 0, (0, 9)).group("large", 0, (0, 9));
+    let mut world = World::new(groups.build(), 0);
+    world.groups.clear();
+    for (name, resource, replicas) in [("gpu", "GPU", 0), ("large", "MEM", 6)] {
+        *world.group(name) = workers(replicas, 1);
+        world.group(name).resources.insert(resource.to_owned(), 1.0);
+    }
+    world.demand = vec![needing("GPU", "unrunnable", 9, 900.0), needing("MEM", "queued", 9, 900.0)];
+    world.pass(60);
+    assert_eq!((world.replicas("gpu"), world.replicas("large")), (3, 3));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! What keeps workers from following the work, and that it is told.
 
-use dask_operator_plan::Link;
+use dask_operator_api::conditions::Reason;
 use dask_operator_plan::autoscaler::Course;
+use dask_operator_plan::{FailureKind, Link};
 use dask_operator_testkit::{AutoscalerBuilder, an_autoscaler};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -216,16 +217,45 @@ fn somebody_else_who_scales_is_not_fought_and_is_told() {
 }
 
 #[test]
-fn a_write_that_is_not_seen_yet_is_no_change_of_another() {
+fn a_write_that_failed_is_no_change_of_another_and_no_decision_that_is_told() {
     let mut world = World::new(an_autoscaler().between(0, 8).build(), 2);
     world.demand = vec![tasks("queued", 100, 1000.0)];
-    for _ in 0..5 {
-        world.look();
-        // The write failed: the group is as it was.
-        world.group(GROUP).replicas = 2;
-        world.now += SignedDuration::from_secs(1);
-    }
+    world.fails = Some(FailureKind::Refused(Reason::RefusedByServer));
+    world.pass(5);
+    assert_eq!((world.replicas(GROUP), world.status.last_decisions.len()), (2, 0));
+    world.fails = None;
     assert_eq!(world.pass(2).replicas(GROUP), 8);
+    assert_eq!(world.status.last_decisions.len(), 1);
+}
+
+#[test]
+fn a_write_whose_answer_was_lost_is_ours() {
+    let mut world = World::new(an_autoscaler().between(0, 50).build(), 2);
+    for replicas in [4, 6, 8] {
+        world.fails = None;
+        world.demand = vec![tasks("queued", 2 * replicas - 2, 1000.0)];
+        world.pass(1);
+        world.demand = vec![tasks("queued", 2 * replicas, 1000.0)];
+        world.fails = Some(FailureKind::Transient);
+        world.pass(1);
+        // It was done all the same.
+        world.group(GROUP).replicas = usize::try_from(replicas).expect("a small number");
+        world.pass(1);
+    }
+    assert!(!world.reasons().contains(&"AnotherWriter"), "{:?}", world.reasons());
+}
+
+#[test]
+fn somebody_elses_changes_count_although_ours_were_refused_meanwhile() {
+    let mut world = World::new(an_autoscaler().between(0, 8).build(), 2);
+    world.demand = vec![tasks("queued", 100, 1000.0)];
+    world.pass(2);
+    world.fails = Some(FailureKind::Refused(Reason::RefusedByServer));
+    for replicas in [3, 4] {
+        world.group(GROUP).replicas = replicas;
+        world.pass(2);
+    }
+    assert!(world.reasons().contains(&"AnotherWriter"), "{:?}", world.reasons());
 }
 
 #[test]

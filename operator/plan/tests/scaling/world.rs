@@ -7,7 +7,7 @@ use dask_operator_api::autoscaler::{DaskAutoscaler, DaskAutoscalerStatus};
 use dask_operator_api::conditions::Reason;
 use dask_operator_plan::autoscaler::{self, Cluster, Course, Group, Observed, Offer, Scaling};
 use dask_operator_plan::worker_group::{Stage, WorkerPod};
-use dask_operator_plan::{Facts, Kind, Link, Outcome, Plan, Trouble};
+use dask_operator_plan::{Facts, Failure, FailureKind, Kind, Link, Outcome, Plan, Trouble, called};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -40,6 +40,8 @@ pub(crate) struct World {
     pub(crate) course: Course,
     pub(crate) now: Timestamp,
     pub(crate) status: DaskAutoscalerStatus,
+    /// What becomes of changes, unless they are done.
+    pub(crate) fails: Option<FailureKind>,
 }
 
 /// Tasks that any worker may run.
@@ -82,6 +84,7 @@ impl World {
             course: Course::default(),
             now: Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24),
             status: DaskAutoscalerStatus::default(),
+            fails: None,
         }
     }
 
@@ -89,22 +92,38 @@ impl World {
         self.groups.entry(name.to_owned()).or_insert_with(|| workers(0, 1))
     }
 
-    /// One look; what it decides comes true.
+    /// One look; what it decides comes true, unless it fails.
     pub(crate) fn look(&mut self) -> Plan {
         let mut object = self.autoscaler.clone();
         object.status = Some(self.status.clone());
         let checked = autoscaler::check(&object).expect("an autoscaler that can be followed");
         let observed = self.observed();
-        let plan = autoscaler::plan(&checked, &observed, &mut self.course, self.now);
-        let outcome = Outcome { scaling: plan.scaling.clone(), ..Outcome::default() };
+        let plan = autoscaler::plan(&checked, &observed, &self.course, self.now);
+        let outcome = self.outcome(&plan);
+        if let Some(course) = autoscaler::course(&outcome) {
+            self.course = course;
+        }
         self.status = autoscaler::status(&checked, &observed, &outcome, self.now);
         for patch in plan.apply.iter().filter_map(|apply| apply.patch()) {
-            if patch.kind == Kind::DaskWorkerGroup {
+            if outcome.has_changed(Kind::DaskWorkerGroup, &patch.name) {
                 let replicas = patch.body["spec"]["worker"]["replicas"].as_u64().expect("a number");
                 self.group(&patch.name).replicas = usize::try_from(replicas).expect("a small number");
             }
         }
         plan
+    }
+
+    fn outcome(&self, plan: &Plan) -> Outcome {
+        let objects = plan.apply.iter().filter_map(|apply| apply.patch());
+        let objects = objects.map(|patch| (patch.kind, patch.name.clone()));
+        let outcome = Outcome { scaling: plan.scaling.clone(), ..Outcome::default() };
+        let Some(kind) = self.fails else { return Outcome { patched: objects.collect(), ..outcome } };
+        let failure = |(of, name): (Kind, String)| Failure {
+            object: called(of, &name),
+            kind,
+            message: "no".to_owned(),
+        };
+        Outcome { failures: objects.map(failure).collect(), ..outcome }
     }
 
     /// Looks each second for so long.
