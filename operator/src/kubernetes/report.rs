@@ -66,7 +66,7 @@ impl Reporter {
             return Ok(Report::Later(wait));
         }
         // Not the status of another object that has the name by now.
-        let body = json!({"metadata": {"uid": by.uid}, "status": next});
+        let body = json!({"metadata": {"uid": by.uid}, "status": without_the_gone(&previous, next)});
         self.writer.patch_status(by, &body, ledger).await?;
         self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(by.clone(), Instant::now());
         Ok(Report::Written)
@@ -95,6 +95,17 @@ impl Reporter {
             }
         }
     }
+}
+
+/// What a status no longer says is taken away: a merge patch leaves alone what it does not name.
+fn without_the_gone(previous: &Value, mut next: Value) -> Value {
+    let gone = previous.as_object().into_iter().flat_map(|previous| previous.keys());
+    if let Some(next) = next.as_object_mut() {
+        for field in gone {
+            next.entry(field.clone()).or_insert(Value::Null);
+        }
+    }
+    next
 }
 
 fn kube_event(event: &Event) -> KubeEvent {
@@ -169,6 +180,12 @@ mod tests {
         assert_eq!(wait("SchedulerNotReady", "ImageCannotBePulled"), Some(REASONS_EVERY));
         assert_eq!(wait("ImageCannotBePulled", "Unschedulable"), Some(REASONS_EVERY));
         assert_eq!(wait("SchedulerMissing", "SchedulerNotReady"), Some(DETAILS_EVERY));
+    }
+
+    #[test]
+    fn what_is_no_longer_said_is_taken_away() {
+        let body = without_the_gone(&json!({"since": 1, "replicas": 2}), json!({"replicas": 3}));
+        assert_eq!(body, json!({"since": null, "replicas": 3}));
     }
 
     #[test]
