@@ -2,18 +2,12 @@
 
 #[macro_use]
 mod definition;
+mod advice;
 mod named;
 
-use crate::conditions::ConditionType;
+pub use advice::Advice;
 
-/// What helps with a reason that is trouble; `docs/troubleshooting.md` is made of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Advice {
-    /// What ends it.
-    pub cure: &'static str,
-    /// The command that shows more.
-    pub look: &'static str,
-}
+use crate::conditions::ConditionType;
 
 reasons! {
     fine:
@@ -48,6 +42,10 @@ reasons! {
     DatasetsPublished in Idle,
     /// More workers would be of use than `maximum` allows.
     AtMaximum in ScalingLimited,
+    /// More workers are needed than `scaleUp` of the autoscaler allows yet.
+    ScaleUpLimit in ScalingLimited,
+    /// Fewer workers are enough, and `scaleDown` of the autoscaler lets no more of them go yet.
+    ScaleDownLimit in ScalingLimited,
     /// A container sets `DASK_CONFIG` itself.
     SetByUser in ConfigFallback,
     /// The cluster has it so, or the scheduler's own command or variables leave no room. Workers that go lose what only
