@@ -5,20 +5,23 @@ mod observe;
 
 pub(crate) use courses::Courses;
 
+use std::sync::Arc;
+
 use dask_operator_api::DaskAutoscaler;
 use dask_operator_api::autoscaler::DaskAutoscalerStatus;
 use dask_operator_plan::autoscaler::{self, CheckedAutoscaler, Observed};
-use dask_operator_plan::{Event, Outcome, Plan, Problem};
+use dask_operator_plan::{Event, Kind, Link, Outcome, Plan, Problem};
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use crate::cache::{Cache, Key, Objects};
-use crate::cluster::scheduler_place;
+use crate::cluster::{scheduler_place, told_by_scheduler};
 use crate::context::Context;
 use crate::reconcile::Reconcile;
 use crate::triggers::Follower;
 
 impl Reconcile for DaskAutoscaler {
-    const KIND: dask_operator_plan::Kind = dask_operator_plan::Kind::DaskAutoscaler;
+    const KIND: Kind = Kind::DaskAutoscaler;
     type Checked = CheckedAutoscaler;
     type Observed = Observed;
     type Status = DaskAutoscalerStatus;
@@ -49,10 +52,20 @@ impl Reconcile for DaskAutoscaler {
         autoscaler::plan(checked, observed, &course, now)
     }
 
-    fn done(context: &Context, checked: &CheckedAutoscaler, _: &Observed, outcome: &Outcome) {
+    fn done(
+        context: &Context,
+        checked: &CheckedAutoscaler,
+        observed: &Observed,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) {
         let (namespace, name, uid) = checked.identity();
-        if let Some(course) = autoscaler::course(outcome) {
-            context.courses.go_on(&Key::new(namespace, name), uid, course);
+        let (key, course) = (Key::new(namespace, name), autoscaler::course(outcome, now));
+        let news = news(context, &key, observed);
+        let is_first = context.courses.go_on((&key, uid), course, outcome.scaling.clone(), news);
+        let has_scaled = outcome.patched.iter().any(|(kind, _)| *kind == Kind::DaskWorkerGroup);
+        if let Some(news) = news.filter(|_| is_first && has_scaled) {
+            context.writer.caller.metrics.reacted(news.elapsed());
         }
     }
 
@@ -85,4 +98,12 @@ impl Reconcile for DaskAutoscaler {
     fn events(previous: &DaskAutoscalerStatus, next: &DaskAutoscalerStatus) -> Vec<Event> {
         autoscaler::events(previous, next)
     }
+}
+
+/// When the facts that were looked at came, unless there are others by now.
+fn news(context: &Context, key: &Key, observed: &Observed) -> Option<Instant> {
+    let cluster = observed.cluster.as_ref()?;
+    let known = told_by_scheduler(context, &Key::new(&key.namespace, &cluster.name), &cluster.uid);
+    let (Link::Preload(then), Link::Preload(now)) = (&observed.link, &known.link) else { return None };
+    known.news.filter(|_| Arc::ptr_eq(then, now))
 }

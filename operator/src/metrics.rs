@@ -1,5 +1,9 @@
 //! What can be counted.
 
+mod passing;
+
+pub(crate) use passing::{ClusterLabels, GroupLabels, Passing, TroubleLabels, Workers};
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +23,9 @@ const SECONDS: [f64; 7] = [0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0];
 
 /// The same of the times that workers take to leave.
 const DRAIN_SECONDS: [f64; 7] = [0.1, 0.5, 2.0, 10.0, 30.0, 120.0, 600.0];
+
+/// The same of the times from news to what follows.
+const REACTION_SECONDS: [f64; 7] = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
 
 /// What a scheduler tells is its own affair: nobody's numbers drown all others.
 const LONGEST_DRAIN: f64 = 86_400.0;
@@ -76,14 +83,6 @@ impl Drains {
     }
 }
 
-/// A trouble, as objects are counted by.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub(crate) struct TroubleLabels {
-    pub(crate) kind: String,
-    pub(crate) condition: String,
-    pub(crate) reason: String,
-}
-
 /// Every metric of the operator.
 #[derive(Clone)]
 pub(crate) struct Metrics {
@@ -95,6 +94,7 @@ pub(crate) struct Metrics {
     leader: Gauge,
     drains: Drains,
     decisions: Family<DecisionLabels, Counter>,
+    reactions: Histogram,
 }
 
 impl Metrics {
@@ -119,6 +119,9 @@ impl Metrics {
         let decisions = Family::default();
         let help = "Decisions of autoscalers that changed a group, or in advisory mode would have";
         registry.register("scaling_decisions", help, decisions.clone());
+        let reactions = Histogram::new(REACTION_SECONDS);
+        let help = "From a scheduler's news to the number of workers that follows from it";
+        registry.register("scaling_reaction_seconds", help, reactions.clone());
         Self {
             registry: Arc::new(registry),
             calls,
@@ -128,6 +131,7 @@ impl Metrics {
             leader,
             drains,
             decisions,
+            reactions,
         }
     }
 
@@ -180,17 +184,18 @@ impl Metrics {
         }
     }
 
-    /// The text that Prometheus scrapes. Troubles are counted anew for each, so that none outlives its object.
-    pub(crate) fn text(&self, troubles: impl IntoIterator<Item = TroubleLabels>) -> String {
-        let count: Family<TroubleLabels, Gauge> = Family::default();
-        for labels in troubles {
-            count.get_or_create(&labels).inc();
-        }
-        let mut passing = Registry::with_prefix(PREFIX);
-        passing.register("troubles", "Objects in trouble, by condition and reason", count);
+    /// So long after a scheduler had told news a group had another number of workers.
+    pub(crate) fn reacted(&self, took: Duration) {
+        self.reactions.observe(took.as_secs_f64());
+    }
+
+    /// The text that Prometheus scrapes.
+    pub(crate) fn text(&self, passing: Passing) -> String {
+        let mut anew = Registry::with_prefix(PREFIX);
+        passing.register(&mut anew);
         let mut text = String::new();
         let _ = encode_registry(&mut text, &self.registry)
-            .and_then(|()| encode_registry(&mut text, &passing))
+            .and_then(|()| encode_registry(&mut text, &anew))
             .and_then(|()| encode_eof(&mut text));
         text
     }
@@ -198,24 +203,4 @@ impl Metrics {
 
 fn outcome(ok: bool) -> &'static str {
     if ok { "ok" } else { "failed" }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_trouble_is_counted_by_object_and_gone_when_it_is_over() {
-        let metrics = Metrics::new();
-        let trouble = || TroubleLabels {
-            kind: "DaskCluster".to_owned(),
-            condition: "Refused".to_owned(),
-            reason: "QuotaExceeded".to_owned(),
-        };
-        let counted =
-            r#"dask_operator_troubles{kind="DaskCluster",condition="Refused",reason="QuotaExceeded"} 2"#;
-        assert!(metrics.text([trouble(), trouble()]).contains(counted));
-        let after = metrics.text([]);
-        assert!(!after.contains("QuotaExceeded") && after.ends_with("# EOF\n"), "{after}");
-    }
 }

@@ -59,7 +59,7 @@ pub(crate) trait Reconcile:
         now: Timestamp,
     ) -> Self::Status;
     /// What came of the writes is known.
-    fn done(_: &Context, _: &Self::Checked, _: &Self::Observed, _: &Outcome) {}
+    fn done(_: &Context, _: &Self::Checked, _: &Self::Observed, _: &Outcome, _: Timestamp) {}
     /// A change of status has been written.
     fn told(_: &Context, _: &Self::Status, _: &Self::Status) {}
     /// The status it should have when it makes no sense.
@@ -142,7 +142,7 @@ impl<'a, K: Reconcile> Look<'a, K> {
         let plan = K::plan(self.context, checked, &observed, self.now);
         K::ask(self.context, &self.by.key, &observed, &plan);
         let (plan, outcome) = self.apply(plan).await;
-        K::done(self.context, checked, &observed, &outcome);
+        K::done(self.context, checked, &observed, &outcome, self.now);
         let next = K::next(checked, &observed, &outcome, self.now);
         self.report(&plan, &outcome, &next).await
     }

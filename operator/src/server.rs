@@ -9,11 +9,12 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, StatusCode};
 use axum::routing::get;
 use dask_operator_api::conditions;
+use dask_operator_plan::worker_group::WorkerPod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use crate::cache::{Cache, Guarded, Objects};
+use crate::cache::{Cache, Guarded, Key, Objects};
 use crate::context::Context;
-use crate::metrics::TroubleLabels;
+use crate::metrics::{ClusterLabels, GroupLabels, Passing, TroubleLabels, Workers};
 use crate::reconcile::Reconcile;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -59,7 +60,26 @@ async fn metrics(State(health): State<Health>) -> ([(HeaderName, &'static str); 
     metrics.cached("DaskWorkerGroup", cache.groups.len());
     metrics.cached("DaskAutoscaler", cache.autoscalers.len());
     metrics.cached("Pod", cache.workers.len() + cache.schedulers.len());
-    ([(CONTENT_TYPE, OPEN_METRICS)], metrics.text(troubles(cache)))
+    let (troubles, groups) = (troubles(cache), groups(&health.0));
+    let ages = health.0.links.ages().into_iter().map(|(key, age)| (of_cluster(key), age.as_secs_f64()));
+    let passing = Passing { troubles, groups, ages: ages.collect() };
+    ([(CONTENT_TYPE, OPEN_METRICS)], metrics.text(passing))
+}
+
+/// What autoscalers decided last, and what has come of it.
+fn groups(context: &Context) -> Vec<(GroupLabels, Workers)> {
+    let decisions = context.courses.decisions().into_iter();
+    let told = decisions.map(|(group, (wanted, granted))| {
+        let pods = context.cache.workers.of_parent(&group);
+        let ready = pods.iter().map(|pod| pod.worker()).filter(WorkerPod::is_ready).count();
+        let labels = GroupLabels { namespace: group.namespace, group: group.name };
+        (labels, Workers { wanted, granted, ready })
+    });
+    told.collect()
+}
+
+fn of_cluster(key: Key) -> ClusterLabels {
+    ClusterLabels { namespace: key.namespace, cluster: key.name }
 }
 
 /// What the statuses tell.

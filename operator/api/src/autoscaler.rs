@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::schema;
 
+mod pace;
+
+pub use pace::{PolicyType, ScaleDown, ScaleUp, ScalingPolicy, SelectPolicy};
+
 /// Which cluster scales, and between which bounds.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -62,6 +66,9 @@ pub struct DaskAutoscalerSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 86400))]
     pub fallback_after_seconds: Option<u32>,
+    /// How workers become more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale_up: Option<ScaleUp>,
     /// How workers become fewer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale_down: Option<ScaleDown>,
@@ -90,16 +97,6 @@ pub struct ScaledGroup {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = -1000, max = 1000))]
     pub priority: Option<i32>,
-}
-
-/// How workers become fewer.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ScaleDown {
-    /// Workers leave when fewer have been enough for so many seconds; 15 by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 86400))]
-    pub stabilization_seconds: Option<u32>,
 }
 
 /// What an autoscaler does.
@@ -156,6 +153,10 @@ pub enum ScalingReason {
     Minimum,
     /// No more are allowed.
     Maximum,
+    /// More are needed, and `scaleUp` allows no more yet.
+    ScaleUpLimit,
+    /// Fewer are enough, and `scaleDown` allows no fewer yet.
+    ScaleDownLimit,
     /// It is as it should be.
     Enough,
 }

@@ -52,7 +52,7 @@ pub enum ConditionType {
     ReplicasContested,
     /// Tasks need what no group offers.
     WorkUnrunnable,
-    /// There are fewer workers than the work asks for.
+    /// There are fewer workers than the work asks for, or still more.
     ScalingLimited,
     /// The scheduler or its Service is not what the spec says by now; it goes on until a restart is asked for.
     SchedulerOutdated,

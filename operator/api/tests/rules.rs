@@ -53,6 +53,33 @@ mod tests {
         }
     }
 
+    /// What the rules say of an autoscaler's spec.
+    fn of_autoscaler(spec: &Value) -> String {
+        let schema =
+            SCHEMAS.iter().find(|schema| schema["properties"]["spec"]["properties"]["scaleUp"].is_object());
+        match Validator::new().validate(schema.unwrap(), &json!({"spec": spec}), None) {
+            Ok(()) => String::new(),
+            Err(errors) => errors.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_policy_is_chosen_of_some_and_takes_no_more_than_all_away() {
+        let percent = |value: i64| json!([{"type": "Percent", "value": value, "periodSeconds": 60}]);
+        for spec in [
+            json!({"cluster": "demo", "scaleDown": {"stabilizationSeconds": 30}}),
+            json!({"cluster": "demo", "scaleDown": {"selectPolicy": "Disabled"}}),
+            json!({"cluster": "demo", "scaleDown": {"policies": percent(100), "selectPolicy": "Min"}}),
+            json!({"cluster": "demo", "scaleUp": {"policies": percent(900)}}),
+        ] {
+            assert_eq!(of_autoscaler(&spec), "", "{spec}");
+        }
+        let spec = json!({"cluster": "demo", "scaleUp": {"policies": [], "selectPolicy": "Max"}});
+        assert!(of_autoscaler(&spec).contains("there are none"), "{}", of_autoscaler(&spec));
+        let spec = json!({"cluster": "demo", "scaleDown": {"policies": percent(101)}});
+        assert!(of_autoscaler(&spec).contains("no more than 100 percent"), "{}", of_autoscaler(&spec));
+    }
+
     #[test]
     fn a_worker_without_our_fields_breaks_no_rule() {
         assert_eq!(verdicts(&json!({})), ["", "", ""]);

@@ -9,6 +9,7 @@ mod events;
 mod need;
 mod observed;
 mod offer;
+mod pace;
 mod seen;
 mod share;
 mod status;
@@ -53,12 +54,12 @@ pub fn plan(autoscaler: &CheckedAutoscaler, observed: &Observed, course: &Course
 }
 
 /// The course as it goes on from a look, by what came of its writes.
-pub fn course(outcome: &Outcome) -> Option<Course> {
+pub fn course(outcome: &Outcome, now: Timestamp) -> Option<Course> {
     let scaling = outcome.scaling.as_ref()?;
     let mut course = scaling.course.clone();
     for decision in scaling.decisions.iter().filter(|one| one.changes()) {
         if outcome.has_changed(Kind::DaskWorkerGroup, &decision.group) {
-            course.wrote(&decision.group, decision.to);
+            course.wrote(&decision.group, decision.to, now);
         } else if outcome.may_have_changed(Kind::DaskWorkerGroup, &decision.group) {
             course.tried(&decision.group, decision.to);
         }

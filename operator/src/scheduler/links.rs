@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use dask_operator_plan::{Ask, Link};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::ask::Schedulers;
 use super::session::{Edges, Session};
@@ -29,6 +30,8 @@ pub(crate) struct Known {
     pub(crate) link: Link,
     /// How long ago it was answered.
     pub(crate) age: Duration,
+    /// When that was news.
+    pub(crate) news: Option<Instant>,
     /// The pods of which it is still to tell what came of an order.
     pub(crate) unsettled: BTreeSet<String>,
 }
@@ -71,6 +74,13 @@ impl Links {
             let (session, edges) = (Arc::clone(session), self.edges.clone());
             tasks.spawn(async move { session.order(&due, &edges).await });
         }
+    }
+
+    /// How old the facts are of schedulers that are followed and could tell some.
+    pub(crate) fn ages(&self) -> Vec<(Key, Duration)> {
+        let sessions = self.sessions();
+        let told = |(key, entry): (&Key, &Entry)| Some((key.clone(), entry.session.age_of_facts()?));
+        sessions.iter().filter_map(told).collect()
     }
 
     /// A cluster is gone.

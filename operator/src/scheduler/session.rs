@@ -49,6 +49,10 @@ struct State {
     link: Link,
     /// When that was found out last.
     heard: Instant,
+    /// When it was another answer than before.
+    news: Option<Instant>,
+    /// When facts were told last, or polls began.
+    facts: Instant,
     /// Who needs it, and when they said so last.
     followers: BTreeMap<Follower, Instant>,
     needed_until: Instant,
@@ -108,6 +112,8 @@ impl Session {
         let state = State {
             link: Link::Unasked,
             heard: Instant::now(),
+            news: None,
+            facts: Instant::now(),
             followers: BTreeMap::new(),
             needed_until: Instant::now(),
             given: HashMap::new(),
@@ -122,7 +128,13 @@ impl Session {
         let state = self.state();
         let open = state.given.iter().filter(|(_, given)| !given.told);
         let unsettled = open.map(|((pod, _), _)| pod.clone()).collect();
-        Known { link: state.link.clone(), age: state.heard.elapsed(), unsettled }
+        Known { link: state.link.clone(), age: state.heard.elapsed(), news: state.news, unsettled }
+    }
+
+    /// How long ago facts were told; None when nobody follows any more, or when there is nobody to tell any.
+    pub(super) fn age_of_facts(&self) -> Option<Duration> {
+        let state = self.state();
+        (!state.over && state.link != Link::Stock).then(|| state.facts.elapsed())
     }
 
     /// Somebody needs it. False when it is over, and another has to be begun.
@@ -213,8 +225,12 @@ impl Session {
             state.given.values_mut().for_each(|given| given.told |= given.over);
         }
         state.heard = Instant::now();
+        if matches!(link, Link::Preload(_)) {
+            state.facts = state.heard;
+        }
         if state.link != link {
             state.link = link;
+            state.news = Some(state.heard);
             state.followers.retain(|_, needed| needed.elapsed() < LINGER);
             state.followers.keys().for_each(|follower| triggers.follower(follower));
         }

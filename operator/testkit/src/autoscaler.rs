@@ -1,7 +1,7 @@
 //! Builds objects of the kind DaskAutoscaler as the API server would return them.
 
 use dask_operator_api::autoscaler::{
-    DaskAutoscaler, DaskAutoscalerSpec, DaskAutoscalerStatus, ScaleDown, ScaledGroup,
+    DaskAutoscaler, DaskAutoscalerSpec, DaskAutoscalerStatus, ScaledGroup, ScalingPolicy, SelectPolicy,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
@@ -47,7 +47,23 @@ impl AutoscalerBuilder {
     /// Workers leave when fewer have been enough for so long.
     #[must_use]
     pub fn stabilization(mut self, seconds: u32) -> Self {
-        self.0.spec.scale_down = Some(ScaleDown { stabilization_seconds: Some(seconds) });
+        self.0.spec.scale_down.get_or_insert_default().stabilization_seconds = Some(seconds);
+        self
+    }
+
+    /// No more come within some time than one of these allows, or all of them.
+    #[must_use]
+    pub fn grows_by(mut self, policies: &[ScalingPolicy], select: SelectPolicy) -> Self {
+        let up = self.0.spec.scale_up.get_or_insert_default();
+        (up.policies, up.select_policy) = (policies.to_vec(), Some(select));
+        self
+    }
+
+    /// No more leave within some time than one of these allows, or all of them.
+    #[must_use]
+    pub fn shrinks_by(mut self, policies: &[ScalingPolicy], select: SelectPolicy) -> Self {
+        let down = self.0.spec.scale_down.get_or_insert_default();
+        (down.policies, down.select_policy) = (policies.to_vec(), Some(select));
         self
     }
 

@@ -36,6 +36,10 @@ macro_rules! fine {
             DatasetsPublished in Idle,
             /// More workers would be of use than `maximum` allows.
             AtMaximum in ScalingLimited,
+            /// More workers are needed than `scaleUp` of the autoscaler allows yet.
+            ScaleUpLimit in ScalingLimited,
+            /// Fewer workers are enough, and `scaleDown` of the autoscaler lets no more of them go yet.
+            ScaleDownLimit in ScalingLimited,
             /// A container sets `DASK_CONFIG` itself.
             SetByUser in ConfigFallback,
             /// The cluster has it so, or the scheduler's own command or variables leave no room. Workers that go lose what only

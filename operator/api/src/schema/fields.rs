@@ -56,6 +56,22 @@ pub(crate) fn not_both_none() -> Value {
     }])
 }
 
+/// Which of none?
+pub(crate) fn chosen_of_some() -> Value {
+    json!([{
+        "rule": "!has(self.selectPolicy) || self.selectPolicy == 'Disabled' || (has(self.policies) && size(self.policies) > 0)",
+        "message": "selectPolicy chooses one of several policies, and there are none",
+    }])
+}
+
+/// Nobody can take more than all away.
+pub(crate) fn no_more_than_all() -> Value {
+    json!([{
+        "rule": "self.all(policy, policy.type != 'Percent' || policy.value <= 100)",
+        "message": "no more than 100 percent of the workers can leave",
+    }])
+}
+
 /// An amount of bytes.
 pub(crate) fn quantity(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

@@ -1,17 +1,19 @@
 //! Raw DaskAutoscaler → checked, or a list of problems.
 
 use dask_operator_api::autoscaler::{DaskAutoscaler, DaskAutoscalerSpec, DaskAutoscalerStatus, ScaledGroup};
+use dask_operator_api::autoscaler::{ScalingPolicy, SelectPolicy};
 use dask_operator_api::conditions::Reason;
 use dask_operator_api::names::default_group_name;
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
+use super::pace::Pace;
 use crate::problem::Problem;
 
 /// Who names no maximum is not to have all that a cluster can give by a slip.
 const MOST_WORKERS: usize = 1000;
 /// No cluster of Kubernetes has so many pods.
-const MOST_AT_ALL: usize = 1_000_000;
+pub(super) const MOST_AT_ALL: usize = 1_000_000;
 /// Dask's own `distributed.adaptive.target-duration`.
 const TARGET_SECONDS: u32 = 5;
 /// A worker that stays for less than it takes to start another one is cheaper than that.
@@ -37,6 +39,8 @@ pub struct CheckedAutoscaler {
     /// In how many seconds what is known of the work is to be done.
     pub(crate) target: f64,
     pub(crate) stabilization: SignedDuration,
+    pub(crate) up: Pace,
+    pub(crate) down: Pace,
     /// How long workers may fail to start before other groups take their work.
     pub(crate) fallback: SignedDuration,
     pub(crate) advisory: bool,
@@ -44,6 +48,11 @@ pub struct CheckedAutoscaler {
 }
 
 impl CheckedAutoscaler {
+    /// Changes of groups count for no longer.
+    pub(crate) fn longest_period(&self) -> SignedDuration {
+        self.up.longest().max(self.down.longest())
+    }
+
     /// Where it is, what it is called, and which one it is.
     pub fn identity(&self) -> (&str, &str, &str) {
         (&self.namespace, &self.name, &self.uid)
@@ -82,11 +91,21 @@ pub fn check(autoscaler: &DaskAutoscaler) -> Result<CheckedAutoscaler, Vec<Probl
         bounds,
         groups: groups(spec, bounds)?,
         target: spec.target_duration_seconds.unwrap_or(TARGET_SECONDS).max(1).into(),
+        up: spec.scale_up.as_ref().map(|up| pace(&up.policies, up.select_policy)).unwrap_or_default(),
+        down: spec
+            .scale_down
+            .as_ref()
+            .map(|down| pace(&down.policies, down.select_policy))
+            .unwrap_or_default(),
         stabilization: SignedDuration::from_secs(stabilization.unwrap_or(STABILIZATION_SECONDS).into()),
         fallback: SignedDuration::from_secs(spec.fallback_after_seconds.unwrap_or(FALLBACK_SECONDS).into()),
         advisory: spec.advisory,
         status: status.clone().unwrap_or_default(),
     })
+}
+
+fn pace(policies: &[ScalingPolicy], select: Option<SelectPolicy>) -> Pace {
+    Pace { policies: policies.to_vec(), select: select.unwrap_or_default() }
 }
 
 /// Those of the highest priority first; among equals the order of the list counts.

@@ -24,10 +24,19 @@ struct Track {
     written: Option<usize>,
     /// What we tried to give it since, without an answer.
     tried: Option<usize>,
+    /// How many more we gave it, or fewer, and when.
+    changes: VecDeque<(Timestamp, Changed)>,
     last: Option<usize>,
     /// When others changed what we had written.
     others: Vec<Timestamp>,
     contested_until: Option<Timestamp>,
+}
+
+/// How many workers came within some time, and how many went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Changed {
+    pub(super) added: usize,
+    pub(super) removed: usize,
 }
 
 /// How many workers were needed.
@@ -61,9 +70,8 @@ impl Course {
     }
 
     /// We gave a group so many.
-    pub(super) fn wrote(&mut self, group: &str, replicas: usize) {
-        let track = self.track(group);
-        (track.written, track.tried) = (Some(replicas), None);
+    pub(super) fn wrote(&mut self, group: &str, replicas: usize, now: Timestamp) {
+        self.track(group).wrote(replicas, now);
     }
 
     /// We may have given a group so many: nobody answered.
@@ -74,10 +82,13 @@ impl Course {
     /// A group has so many. Returns until when it is left to somebody else, if they keep changing that.
     pub(super) fn contested(&mut self, group: &str, replicas: usize, now: Timestamp) -> Option<Timestamp> {
         let track = self.track(group);
-        let is_changed = track.last.replace(replicas).is_some_and(|last| last != replicas);
+        let last = track.last.unwrap_or(replicas);
+        if last != replicas && track.tried == Some(replicas) {
+            track.wrote(replicas, now);
+        }
+        track.last = Some(replicas);
         track.others.retain(|time| *time + CONTESTED_WITHIN > now);
-        let is_ours = [track.written, track.tried].contains(&Some(replicas));
-        if is_changed && track.written.is_some() && !is_ours {
+        if last != replicas && track.written.is_some_and(|written| written != replicas) {
             track.others.push(now);
             if track.others.len() >= CONTESTED_AFTER {
                 track.contested_until = Some(now + CONTESTED_WITHIN);
@@ -86,14 +97,64 @@ impl Course {
         track.contested_until.filter(|until| *until > now)
     }
 
-    /// The same without groups that are not scaled any more.
-    pub(super) fn of(&self, groups: &[&str]) -> Self {
+    /// What we changed within so long.
+    pub(super) fn changed(&self, group: &str, now: Timestamp, within: SignedDuration) -> Changed {
+        let changes = self.changes(group, now, within).map(|(_, change)| *change);
+        changes.fold(Changed::default(), Changed::and)
+    }
+
+    /// When the first of these changes was longer ago than that.
+    pub(super) fn frees_at(&self, group: &str, now: Timestamp, within: SignedDuration) -> Option<Timestamp> {
+        self.changes(group, now, within).map(|(at, _)| *at + within).next()
+    }
+
+    fn changes(
+        &self,
+        group: &str,
+        now: Timestamp,
+        within: SignedDuration,
+    ) -> impl Iterator<Item = &(Timestamp, Changed)> {
+        let all = self.groups.get(group).into_iter().flat_map(|track| &track.changes);
+        all.filter(move |(at, _)| *at + within > now)
+    }
+
+    /// The same without what counts no more: groups that are not scaled, and changes longer ago than that.
+    pub(super) fn kept(&self, groups: &[&str], now: Timestamp, changes: SignedDuration) -> Self {
         let kept = self.groups.iter().filter(|(name, _)| groups.contains(&name.as_str()));
-        Self { groups: kept.map(|(name, track)| (name.clone(), track.clone())).collect() }
+        let mut groups: BTreeMap<_, _> = kept.map(|(name, track)| (name.clone(), track.clone())).collect();
+        for track in groups.values_mut() {
+            track.changes.retain(|(at, _)| *at + changes > now);
+        }
+        Self { groups }
     }
 
     fn track(&mut self, group: &str) -> &mut Track {
         self.groups.entry(group.to_owned()).or_default()
+    }
+}
+
+impl Track {
+    fn wrote(&mut self, replicas: usize, now: Timestamp) {
+        self.change(self.last.unwrap_or(replicas), replicas, now);
+        (self.written, self.tried) = (Some(replicas), None);
+    }
+
+    /// What came within the same second is kept as one.
+    fn change(&mut self, from: usize, to: usize, now: Timestamp) {
+        let change = Changed { added: to.saturating_sub(from), removed: from.saturating_sub(to) };
+        match self.changes.back_mut().filter(|(at, _)| at.as_second() == now.as_second()) {
+            Some((_, before)) => *before = before.and(change),
+            None => self.changes.push_back((now, change)),
+        }
+    }
+}
+
+impl Changed {
+    fn and(self, other: Self) -> Self {
+        Self {
+            added: self.added.saturating_add(other.added),
+            removed: self.removed.saturating_add(other.removed),
+        }
     }
 }
 
@@ -156,11 +217,11 @@ mod tests {
         };
         assert_eq!(seen(&mut course, 3, 0), None);
         assert_eq!(seen(&mut course, 4, 0), None, "we have not scaled it yet");
-        course.wrote("g", 5);
+        course.wrote("g", 5, at(3));
         assert_eq!(seen(&mut course, 4, 1), None, "a write that failed is no change of another");
         assert_eq!(seen(&mut course, 5, 2), None);
         assert_eq!(seen(&mut course, 3, 3), None);
-        course.wrote("g", 5);
+        course.wrote("g", 5, at(3));
         assert_eq!(seen(&mut course, 5, 4), None);
         assert_eq!(seen(&mut course, 3, 5), Some(605));
         assert_eq!(seen(&mut course, 3, 604), Some(605));

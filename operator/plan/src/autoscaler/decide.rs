@@ -10,6 +10,7 @@ use super::course::Course;
 use super::demand;
 use super::need::{Needed, less, needed};
 use super::observed::Observed;
+use super::pace;
 use super::seen::{Seen, beside, seen};
 use crate::facts::{Facts, Index, Link, STALE};
 
@@ -39,17 +40,23 @@ pub struct Decision {
     pub from: usize,
     /// How many it is to have.
     pub to: usize,
+    /// How many the work asks for, whatever the bounds.
+    pub wanted: usize,
     /// Why.
     pub reason: ScalingReason,
     /// What keeps it from having as many as the work asks for.
     pub limit: Option<Limit>,
 }
 
-/// What keeps a group from growing.
+/// What keeps a group from having as many workers as the work asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Limit {
     /// The bounds.
     Maximum,
+    /// What `scaleUp` allows for now.
+    ScaleUp,
+    /// What `scaleDown` allows for now: it cannot shrink.
+    ScaleDown,
     /// Workers do not start or stay, in these words.
     Trouble(String),
     /// Somebody else scales it.
@@ -71,7 +78,8 @@ pub(super) fn decide(
     now: Timestamp,
 ) -> Scaling {
     let names: Vec<_> = autoscaler.groups.iter().map(|scaled| scaled.name.as_str()).collect();
-    let (missing, course) = (missing(autoscaler, observed), course.of(&names));
+    let (missing, course) =
+        (missing(autoscaler, observed), course.kept(&names, now, autoscaler.longest_period()));
     let mut scaling = Scaling { missing, course, ..Scaling::default() };
     let facts = match known(observed) {
         Ok(facts) => facts,
@@ -86,7 +94,8 @@ pub(super) fn decide(
     let needed = needed(autoscaler, &needs, &seen, &beside(autoscaler, observed, &index));
     let mut look = Look { autoscaler, needed: &needed, course: &mut scaling.course, now, wake: None };
     let mut decisions: Vec<_> = seen.iter().enumerate().map(|(at, one)| look.decide(one, at)).collect();
-    let wake = look.wake.into_iter().chain(seen.iter().filter_map(|one| turns(autoscaler, one))).min();
+    let wakes = look.wake.into_iter().chain(seen.iter().filter_map(|one| turns(autoscaler, one)));
+    let wake = wakes.chain(pace::slow(autoscaler, &seen, &scaling.course, &mut decisions, now)).min();
     keep_within(autoscaler, &seen, &mut decisions);
     Scaling { decisions, unrunnable: needed.unrunnable, wake, ..scaling }
 }
@@ -134,23 +143,28 @@ struct Look<'a> {
 impl Look<'_> {
     fn decide(&mut self, seen: &Seen<'_>, at: usize) -> Decision {
         let (name, from) = (seen.group.name.as_str(), seen.group.replicas);
-        let (needed, most) = (self.needed.wanted[at], seen.scaled.bounds.most);
+        let needed = self.needed.wanted[at];
         self.course.note(name, needed.max(self.needed.kept[at]), self.now, self.autoscaler.stabilization);
         let contested = self.course.contested(name, from, self.now).filter(|_| !self.autoscaler.advisory);
-        if let Some(until) = contested {
+        let (to, reason, limit) = if let Some(until) = contested {
             self.wake_at(Some(until));
-            let limit = Some(Limit::AnotherWriter);
-            return Decision { group: name.to_owned(), from, to: from, reason: ScalingReason::Enough, limit };
-        }
-        let limit = self.limit(seen, needed);
-        let (to, reason) = if needed > from {
+            (from, ScalingReason::Enough, Some(Limit::AnotherWriter))
+        } else {
+            let (to, reason) = self.follow(seen, at);
+            (to, reason, self.limit(seen, needed).filter(|_| to <= from))
+        };
+        Decision { group: name.to_owned(), from, to, wanted: self.needed.asked[at], reason, limit }
+    }
+
+    fn follow(&mut self, seen: &Seen<'_>, at: usize) -> (usize, ScalingReason) {
+        let (needed, from, most) = (self.needed.wanted[at], seen.group.replicas, seen.scaled.bounds.most);
+        if needed > from {
             (needed, seen.why_more(needed, self.needed.worked[at]))
         } else if from > most {
             (most, ScalingReason::Maximum)
         } else {
             self.fewer(seen, needed)
-        };
-        Decision { group: name.to_owned(), from, to, reason, limit: limit.filter(|_| to <= from) }
+        }
     }
 
     fn limit(&self, seen: &Seen<'_>, needed: usize) -> Option<Limit> {

@@ -9,6 +9,8 @@ use super::share::shares;
 /// What all groups together need, each in the order of the groups.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Needed {
+    /// For work and data, were there no bounds.
+    pub(super) asked: Vec<usize>,
     /// For the work alone.
     pub(super) worked: Vec<usize>,
     /// For everything, within all bounds.
@@ -46,7 +48,9 @@ pub(super) fn needed(
     cut(autoscaler, seen, &mut places, |at| wanted[at]);
     cut(autoscaler, seen, &mut places, |at| seen[at].bounds(How::Able).least);
     let stay = present.workers.iter().zip(places).map(|(here, places)| places.min(*here));
+    let asked = assigned(How::Free).workers.into_iter().zip(seen).map(|(count, seen)| count.max(seen.memory));
     Needed {
+        asked: asked.collect(),
         kept: seen.iter().zip(stay).map(|(seen, count)| kept(seen, count)).collect(),
         wanted,
         unrunnable: able.unrunnable.iter().map(|demand| demand::in_words(demand)).collect(),

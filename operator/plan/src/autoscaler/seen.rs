@@ -4,7 +4,7 @@ use dask_operator_api::autoscaler::ScalingReason;
 use jiff::Timestamp;
 
 use super::assign::{Room, whole};
-use super::check::{Bounds, CheckedAutoscaler, Scaled};
+use super::check::{Bounds, CheckedAutoscaler, MOST_AT_ALL, Scaled};
 use super::observed::{Group, Observed};
 use super::offer::Offer;
 use super::trouble::{self, Trouble};
@@ -36,6 +36,8 @@ pub(super) struct Seen<'a> {
 /// How far groups may be filled.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum How {
+    /// With as many workers as there can be.
+    Free,
     /// With as many workers as they may have.
     Whole,
     /// The same, but for those whose workers do not start.
@@ -114,6 +116,9 @@ impl<'a> Seen<'a> {
     /// Those of the spec, as far as they can be kept.
     pub(super) fn bounds(&self, how: How) -> Bounds {
         let Bounds { least, most } = self.scaled.bounds;
+        if how == How::Free {
+            return Bounds { least: 0, most: MOST_AT_ALL };
+        }
         if how == How::Present || (how == How::Able && self.is_stuck) {
             let most = self.present.min(most);
             return Bounds { least: least.min(most), most };

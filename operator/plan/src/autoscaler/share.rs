@@ -14,14 +14,14 @@ pub(super) fn shares(wanted: usize, givers: &[Giver<'_>]) -> Vec<usize> {
     let product = |can_give: usize| wanted as u128 * can_give as u128;
     let whole = |number: u128| usize::try_from(number).unwrap_or(usize::MAX);
     let each = all.max(1) as u128;
-    let mut gives: Vec<_> = givers.iter().map(|(can_give, _)| whole(product(*can_give) / each)).collect();
-    let left = wanted - gives.iter().sum::<usize>();
+    let mut parts: Vec<_> = givers.iter().map(|(can_give, _)| whole(product(*can_give) / each)).collect();
+    let left = wanted - parts.iter().sum::<usize>();
     let mut order: Vec<_> = givers.iter().enumerate().collect();
     order.sort_by_key(|(_, (can_give, name))| (Reverse(product(*can_give) % each), Reverse(*name)));
     for (at, _) in order.into_iter().take(left) {
-        gives[at] += 1;
+        parts[at] += 1;
     }
-    gives
+    parts
 }
 
 #[cfg(test)]

@@ -95,10 +95,18 @@ fn limited(decisions: &[Decision]) -> Option<Verdict> {
     if let Some((group, words)) = stuck {
         return Some(trouble(Reason::GroupCannotGrow, format!("no more workers for \"{group}\": {words}")));
     }
-    decisions
-        .iter()
-        .find(|decision| decision.limit == Some(Limit::Maximum))
-        .map(|_| trouble(Reason::AtMaximum, "more workers would be of use than `maximum` allows"))
+    let first = |limit| decisions.iter().find(|decision| decision.limit.as_ref() == Some(&limit));
+    if let Some(Decision { group, .. }) = first(Limit::ScaleUp) {
+        let words = format!("more workers of \"{group}\" are needed than `scaleUp` allows yet");
+        return Some(trouble(Reason::ScaleUpLimit, words));
+    }
+    if first(Limit::Maximum).is_some() {
+        return Some(trouble(Reason::AtMaximum, "more workers would be of use than `maximum` allows"));
+    }
+    first(Limit::ScaleDown).map(|Decision { group, .. }| {
+        let words = format!("fewer workers of \"{group}\" are enough, and `scaleDown` lets no more go yet");
+        trouble(Reason::ScaleDownLimit, words)
+    })
 }
 
 fn contested(decisions: &[Decision]) -> Option<Verdict> {
@@ -179,6 +187,8 @@ fn in_words(reason: ScalingReason) -> &'static str {
         ScalingReason::Fallback => "groups of a higher priority are full, or cannot start workers",
         ScalingReason::Minimum => "no fewer are allowed",
         ScalingReason::Maximum => "no more are allowed",
+        ScalingReason::ScaleUpLimit => "more are needed, and `scaleUp` allows no more yet",
+        ScalingReason::ScaleDownLimit => "fewer are enough, and `scaleDown` allows no fewer yet",
         ScalingReason::Enough => "as many as are needed",
     }
 }

@@ -129,6 +129,11 @@ impl WorkerPod {
         !self.terminating && !matches!(self.stage, Stage::Ended(_))
     }
 
+    /// Whether it works, or could.
+    pub fn is_ready(&self) -> bool {
+        self.is_live() && self.stage == Stage::Ready
+    }
+
     /// Since when it is to leave, if it is.
     pub(crate) fn leaves_since(&self) -> Option<Timestamp> {
         match self.mark {

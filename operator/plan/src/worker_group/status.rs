@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::check::CheckedGroup;
 use super::desired;
-use super::observed::{Observed, Stage};
+use super::observed::Observed;
 use super::pods;
 use super::roll;
 use crate::plan::{Failure, Kind, Outcome, WORKER_POD};
@@ -24,7 +24,7 @@ pub fn status(
 ) -> DaskWorkerGroupStatus {
     let previous = &group.status;
     let existing = existing(observed, outcome);
-    let ready = observed.pods.iter().filter(|pod| pod.is_live() && pod.stage == Stage::Ready).count();
+    let ready = observed.pods.iter().filter(|pod| pod.is_ready()).count();
     let troubles = troubles(group, observed, outcome, now);
     let verdict = verdict(group, observed, (ready, existing), &troubles);
     let verdicts: Vec<_> = std::iter::once(verdict).chain(troubles).collect();

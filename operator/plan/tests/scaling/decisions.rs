@@ -20,6 +20,17 @@ fn workers_come_for_the_threads_that_the_work_needs() {
 }
 
 #[test]
+fn what_the_work_asks_for_is_known_beside_what_it_gets() {
+    let groups = an_autoscaler().between(0, 8).group(GROUP, 1, (0, 5)).group("more", 0, (1, 5));
+    let mut world = World::new(groups.build(), 0);
+    *world.group("more") = workers(0, 2);
+    world.demand = vec![tasks("queued", 100, 1000.0)];
+    let decisions = world.scaling().decisions;
+    let numbers: Vec<_> = decisions.iter().map(|one| (one.wanted, one.to)).collect();
+    assert_eq!(numbers, [(50, 5), (0, 3)]);
+}
+
+#[test]
 fn few_long_tasks_ask_for_few_workers() {
     let mut world = World::new(an_autoscaler().between(0, 50).build(), 0);
     world.demand = vec![tasks("processing", 3, 10_000.0)];

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test may fail")]
 
 mod decisions;
+mod paces;
 mod properties;
 mod troubles;
 mod world;

@@ -1,5 +1,6 @@
 //! What must hold in every world.
 
+use dask_operator_api::autoscaler::{PolicyType, ScaleDown, ScaleUp, ScalingPolicy, SelectPolicy};
 use dask_operator_testkit::an_autoscaler;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -20,8 +21,34 @@ fn demands() -> impl Strategy<Value = Vec<Value>> {
     prop::collection::vec(one, 0..4)
 }
 
+fn policies() -> impl Strategy<Value = Vec<ScalingPolicy>> {
+    let types = prop::sample::select(vec![PolicyType::Workers, PolicyType::Percent]);
+    let one = (types, 1u32..60, 1u32..3).prop_map(|(type_, value, period_seconds)| ScalingPolicy {
+        type_,
+        value,
+        period_seconds,
+    });
+    prop::collection::vec(one, 0..3)
+}
+
+fn selects() -> impl Strategy<Value = SelectPolicy> {
+    prop::sample::select(vec![SelectPolicy::Max, SelectPolicy::Min])
+}
+
 prop_compose! {
-    fn worlds()(
+    /// How fast workers come and go is limited in some of them.
+    fn worlds()(world in unpaced(), up in policies(), down in policies(), each in selects()) -> World {
+        let mut world = world;
+        let spec = &mut world.autoscaler.spec;
+        spec.scale_up = Some(ScaleUp { policies: up, select_policy: Some(each) });
+        let down_now = spec.scale_down.take().unwrap_or_default();
+        spec.scale_down = Some(ScaleDown { policies: down, select_policy: Some(each), ..down_now });
+        world
+    }
+}
+
+prop_compose! {
+    fn unpaced()(
         demand in demands(),
         least in 0i64..5,
         more in 0i64..30,
@@ -53,7 +80,7 @@ fn total(world: &World) -> usize {
 
 /// Looks for many windows: where all that are allowed are there, work moves from one group to another by and by.
 fn settled(mut world: World) -> World {
-    world.pass(80);
+    world.pass(180);
     world
 }
 
@@ -104,6 +131,42 @@ proptest! {
         other.demand.reverse();
         let replicas = |world: World| NAMES.map(|name| settled(world.clone()).replicas(name));
         prop_assert_eq!(replicas(world), replicas(other));
+    }
+
+    #[test]
+    fn no_group_grows_or_shrinks_faster_than_its_policies_allow_but_for_its_bounds(
+        world in unpaced(),
+        value in 1usize..6,
+        period in 1usize..6,
+    ) {
+        let mut world = world;
+        let policy = ScalingPolicy {
+            type_: PolicyType::Workers,
+            value: u32::try_from(value).unwrap_or(0),
+            period_seconds: u32::try_from(period).unwrap_or(0),
+        };
+        world.autoscaler.spec.scale_up = Some(ScaleUp { policies: vec![policy], select_policy: None });
+        world.autoscaler.spec.scale_down.get_or_insert_default().policies = vec![policy];
+        let bound = |bound: Option<i64>| usize::try_from(bound.unwrap_or(0)).unwrap_or(0);
+        let (least, most) = (bound(world.autoscaler.spec.minimum), bound(world.autoscaler.spec.maximum));
+        let mut history = vec![NAMES.map(|name| world.replicas(name))];
+        for _ in 0..40 {
+            world.pass(1);
+            history.push(NAMES.map(|name| world.replicas(name)));
+            let lately = &history[history.len().saturating_sub(period + 1)..];
+            // The bounds of the whole hold for all groups together.
+            let totals: Vec<usize> = lately.iter().map(|replicas| replicas.iter().sum()).collect();
+            let is_few = totals.iter().any(|total| *total <= least);
+            let is_many = totals.iter().any(|total| *total > most);
+            for group in &world.autoscaler.spec.groups {
+                let at = NAMES.iter().position(|name| *name == group.name).expect("its name");
+                let (then, now) = (lately[0][at], world.replicas(&group.name));
+                let is_minimum = is_few || now <= bound(group.minimum.map(i64::from));
+                prop_assert!(now <= then + value || is_minimum, "{}: from {then} to {now}", group.name);
+                let is_maximum = is_many || then > bound(group.maximum.map(i64::from));
+                prop_assert!(now + value >= then || is_maximum, "{}: from {then} to {now}", group.name);
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What keeps workers from following the work, and that it is told.
 
 use dask_operator_api::conditions::Reason;
-use dask_operator_plan::autoscaler::Course;
+use dask_operator_plan::autoscaler::{self, Course};
 use dask_operator_plan::{FailureKind, Link};
 use dask_operator_testkit::{AutoscalerBuilder, an_autoscaler};
 use jiff::SignedDuration;
@@ -64,6 +64,7 @@ fn a_billion_tasks_get_no_more_than_is_allowed() {
     world.demand = vec![tasks("queued", 1_000_000_000, 1e300), tasks("processing", u64::MAX, 0.0)];
     assert_eq!(world.pass(2).replicas(GROUP), 8);
     assert_eq!(world.reasons(), ["FollowsWork", "AtMaximum"]);
+    assert_eq!(world.scaling().decisions[0].wanted, 1_000_000, "no cluster has so many pods");
 }
 
 #[test]
@@ -201,6 +202,75 @@ fn where_a_quota_is_used_up_the_group_stays_as_it_is_and_says_so() {
     let told = &world.status.conditions[1];
     assert_eq!(told.reason, "GroupCannotGrow");
     assert!(told.message.contains("exceeded quota"), "{}", told.message);
+}
+
+#[test]
+fn below_a_quota_the_group_grows_to_what_fits_and_what_is_missing_is_told_without_haste() {
+    let mut world = World::new(an_autoscaler().between(0, 8).build(), 0);
+    world.group(GROUP).quota = 5;
+    world.demand = vec![tasks("queued", 100, 1000.0)];
+    assert_eq!(world.pass(2).replicas(GROUP), 8);
+    let told = (world.status.conditions[1].reason.clone(), world.status.conditions[1].message.clone());
+    let words = "no more workers for \"demo-default\": QuotaExceeded: 3 of 8 workers cannot be created";
+    assert_eq!(told, ("GroupCannotGrow".to_owned(), words.to_owned()));
+    for _ in 0..600 {
+        let (before, wake) = (world.status.clone(), world.look().wake);
+        assert!(wake >= Some(world.now + SignedDuration::from_secs(10)), "{wake:?}");
+        assert_eq!(world.status, before);
+        world.pass(1);
+    }
+    world.group(GROUP).quota = usize::MAX;
+    world.pass(1);
+    assert_eq!((world.replicas(GROUP), world.reasons()), (8, vec!["FollowsWork", "AtMaximum"]));
+}
+
+#[test]
+fn workers_that_never_register_get_none_on_top_and_others_their_work() {
+    let mut world = World::new(ladder().build(), 0);
+    world.groups.clear();
+    *world.group("spot") = workers(0, 1);
+    *world.group("steady") = workers(0, 1);
+    world.group("spot").silent = true;
+    world.group("spot").troubled_since = world.now;
+    world.demand = vec![tasks("queued", 4, 1000.0)];
+    world.pass(120);
+    assert_eq!((world.replicas("spot"), world.replicas("steady")), (4, 0), "they may yet");
+    world.demand = vec![tasks("queued", 6, 1000.0)];
+    world.pass(600);
+    assert_eq!((world.replicas("spot"), world.replicas("steady")), (4, 6));
+    let told = &world.status.conditions[1].message;
+    assert!(told.ends_with("pod spot-0 has not registered"), "{told}");
+    assert!(world.status.last_decisions.len() <= 3, "{:?}", world.status.last_decisions);
+}
+
+#[test]
+fn workers_that_end_again_and_again_get_none_on_top_and_others_their_work() {
+    let mut world = World::new(ladder().build(), 0);
+    world.groups.clear();
+    *world.group("spot") = workers(4, 1);
+    *world.group("steady") = workers(0, 1);
+    world.group("spot").crashes = 1;
+    world.group("spot").ended = true;
+    world.demand = vec![tasks("queued", 6, 1000.0)];
+    world.pass(600);
+    assert_eq!((world.replicas("spot"), world.replicas("steady")), (4, 6));
+    let told = &world.status.conditions[1].message;
+    assert!(told.ends_with("ContainerFailed: it ended with 1"), "{told}");
+    assert_eq!(world.status.last_decisions.len(), 1, "{:?}", world.status.last_decisions);
+}
+
+#[test]
+fn bounds_that_exclude_each_other_are_told_and_what_was_decided_stays_told() {
+    let mut world = World::new(an_autoscaler().between(0, 8).build(), 0);
+    world.demand = vec![tasks("queued", 100, 1000.0)];
+    world.pass(2);
+    let spec = an_autoscaler().between(9, 8).build();
+    let problems = autoscaler::check(&spec).expect_err("bounds that exclude each other");
+    let status = autoscaler::invalid(&world.status, &problems, Some(2), world.now);
+    let told: Vec<_> =
+        status.conditions.iter().map(|one| (one.reason.as_str(), one.status.as_str())).collect();
+    assert_eq!(told, [("InvalidBounds", "False")]);
+    assert_eq!(status.last_decisions, world.status.last_decisions);
 }
 
 #[test]

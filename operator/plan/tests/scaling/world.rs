@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dask_operator_api::autoscaler::{DaskAutoscaler, DaskAutoscalerStatus};
 use dask_operator_api::conditions::Reason;
 use dask_operator_plan::autoscaler::{self, Cluster, Course, Group, Observed, Offer, Scaling};
-use dask_operator_plan::worker_group::{Stage, WorkerPod};
+use dask_operator_plan::worker_group::{Ended, Stage, WorkerPod};
 use dask_operator_plan::{Facts, Failure, FailureKind, Kind, Link, Outcome, Plan, Trouble, called};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -27,6 +27,12 @@ pub(crate) struct Workers {
     pub(crate) troubled_since: Timestamp,
     pub(crate) crashes: u32,
     pub(crate) refused: Option<String>,
+    /// The API server has no more pods than this.
+    pub(crate) quota: usize,
+    /// They are ready, and never register.
+    pub(crate) silent: bool,
+    /// They ended, with an error.
+    pub(crate) ended: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -68,6 +74,18 @@ pub(crate) fn workers(replicas: usize, threads: u32) -> Workers {
         troubled_since: Timestamp::UNIX_EPOCH,
         crashes: 0,
         refused: None,
+        quota: usize::MAX,
+        silent: false,
+        ended: false,
+    }
+}
+
+impl Workers {
+    /// As the group tells it when a quota is used up.
+    fn refused(&self) -> Option<String> {
+        let missing = self.replicas.saturating_sub(self.quota);
+        let told = || format!("QuotaExceeded: {missing} of {} workers cannot be created", self.replicas);
+        self.refused.clone().or_else(|| (missing > 0).then(told))
     }
 }
 
@@ -100,7 +118,7 @@ impl World {
         let observed = self.observed();
         let plan = autoscaler::plan(&checked, &observed, &self.course, self.now);
         let outcome = self.outcome(&plan);
-        if let Some(course) = autoscaler::course(&outcome) {
+        if let Some(course) = autoscaler::course(&outcome, self.now) {
             self.course = course;
         }
         self.status = autoscaler::status(&checked, &observed, &outcome, self.now);
@@ -164,7 +182,8 @@ impl World {
 
     fn facts(&self) -> Link {
         let of = |(name, workers): (&String, &Workers)| {
-            let able = if workers.crashes > 0 { 0 } else { workers.replicas.min(workers.able) };
+            let is_absent = workers.crashes > 0 || workers.silent || workers.ended;
+            let able = if is_absent { 0 } else { workers.replicas.min(workers.able).min(workers.quota) };
             let worker = |number: usize| {
                 json!({
                     "name": format!("{name}-{number}"),
@@ -185,15 +204,21 @@ impl World {
 }
 
 fn observed_group(name: &str, workers: &Workers) -> Group {
+    let trouble = Trouble { reason: Reason::ContainerFailed, words: "it ended with 1".to_owned() };
+    let ended = Ended { at: workers.troubled_since, failed: true, trouble };
     let pod = |number: usize| {
         let ails = number >= workers.able;
         let trouble = Trouble { reason: Reason::Unschedulable, words: "no node has room".to_owned() };
         WorkerPod {
             name: format!("{name}-{number}"),
             uid: String::new(),
-            created: if ails { workers.troubled_since } else { Timestamp::UNIX_EPOCH },
+            created: if ails || workers.silent { workers.troubled_since } else { Timestamp::UNIX_EPOCH },
             terminating: false,
-            stage: if ails { Stage::Unscheduled } else { Stage::Ready },
+            stage: match () {
+                () if workers.ended => Stage::Ended(ended.clone()),
+                () if ails => Stage::Unscheduled,
+                () => Stage::Ready,
+            },
             template: None,
             crashes: workers.crashes,
             trouble: ails.then_some(trouble),
@@ -209,8 +234,8 @@ fn observed_group(name: &str, workers: &Workers) -> Group {
             resources: workers.resources.clone(),
             ..Offer::default()
         },
-        pods: (0..workers.replicas).map(pod).collect(),
-        refused: workers.refused.clone(),
+        pods: (0..workers.replicas.min(workers.quota)).map(pod).collect(),
+        refused: workers.refused(),
         ..Group::default()
     }
 }
