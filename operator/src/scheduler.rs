@@ -6,8 +6,11 @@
 mod ask;
 mod http;
 mod links;
+mod rpc;
 mod session;
+mod stock;
 
 pub use ask::{Answer, AskError, Request, Schedulers};
 pub use http::Http;
+pub use rpc::Talk;
 pub(crate) use links::{Known, Links, Place};

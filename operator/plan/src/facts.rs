@@ -2,6 +2,7 @@
 
 mod demand;
 mod index;
+mod stock;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,6 +14,7 @@ use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 pub use demand::{Count, Demand, Tasks};
+pub use stock::StockFacts;
 pub(crate) use index::{Hold, Index, Load};
 
 /// The schemas that are understood.
@@ -40,7 +42,9 @@ pub enum Link {
     Unasked,
     /// What it told last; whatever changes since is told at once.
     Preload(Arc<Facts>),
-    /// It has not loaded what answers.
+    /// It has not loaded what answers; this is what Dask's own protocol tells.
+    Rpc(Arc<Facts>),
+    /// It has not loaded what answers, and does not speak that protocol with us either.
     Stock,
     /// It does not answer, or not with sense, for this reason.
     Unreachable(String),
@@ -154,6 +158,16 @@ pub enum DrainState {
     #[default]
     #[serde(other)]
     Other,
+}
+
+impl Link {
+    /// What it told last, in whichever way.
+    pub(crate) fn facts(&self) -> Option<&Facts> {
+        match self {
+            Self::Preload(facts) | Self::Rpc(facts) => Some(facts),
+            Self::Unasked | Self::Stock | Self::Unreachable(_) => None,
+        }
+    }
 }
 
 impl Facts {

@@ -23,7 +23,7 @@ mod suffix;
 mod troubles;
 pub mod worker_group;
 
-pub use facts::{Count, Demand, Drain, DrainState, Facts, Link, Tasks, Worker};
+pub use facts::{Count, Demand, Drain, DrainState, Facts, Link, StockFacts, Tasks, Worker};
 pub use hash::hash;
 pub use link::token;
 pub use plan::{

@@ -19,6 +19,8 @@ use crate::scheduler::Place;
 
 /// Where a scheduler serves HTTP unless its container names another port `http-dashboard`.
 const HTTP_PORT: u16 = 8787;
+/// Where it listens to workers and clients, unless its container names another port `tcp-comm`.
+const COMM_PORT: u16 = 8786;
 
 /// A pod, as far as the operator reads it.
 #[derive(Resource, Clone, Debug, Deserialize)]
@@ -70,8 +72,9 @@ pub(crate) struct PodRecord<Role = Worker> {
     ip: Option<IpAddr>,
     shares_ip: bool,
     mark: Option<Mark>,
-    /// Where its HTTP server listens, if it is a scheduler.
+    /// Where it listens, if it is a scheduler: its HTTP server, and to workers and clients.
     port: u16,
+    comm_port: u16,
     role: PhantomData<Role>,
 }
 
@@ -95,7 +98,8 @@ impl PodRecord<Scheduler> {
     /// Where it answers, once it has been started. One that is busy may not be ready for a while.
     pub(crate) fn place(&self, cluster_uid: &str) -> Option<Place> {
         let address = self.address()?;
-        Some(Place { pod_uid: self.meta.uid.clone(), address, token: token(cluster_uid) })
+        let comm = SocketAddr::new(address.ip(), self.comm_port);
+        Some(Place { pod_uid: self.meta.uid.clone(), address, comm, token: token(cluster_uid) })
     }
 
     /// The same without the right to ask.
@@ -113,9 +117,9 @@ impl PodRecord<Scheduler> {
 }
 
 impl PodSpec {
-    fn http_port(&self) -> u16 {
+    fn port(&self, name: &str) -> Option<u16> {
         let mut ports = self.containers.iter().flat_map(|container| &container.ports);
-        ports.find(|port| port.name == "http-dashboard").map_or(HTTP_PORT, |port| port.container_port)
+        ports.find(|port| port.name == name).map(|port| port.container_port)
     }
 }
 
@@ -142,7 +146,8 @@ impl<Role> PodRecord<Role> {
             ip: pod.status.ip(),
             shares_ip: pod.status.shares_ip(),
             mark: note(labels::DRAINING).and_then(|text| Mark::parse(text)),
-            port: pod.spec.http_port(),
+            port: pod.spec.port("http-dashboard").unwrap_or(HTTP_PORT),
+            comm_port: pod.spec.port("tcp-comm").unwrap_or(COMM_PORT),
             role: PhantomData,
         }
     }

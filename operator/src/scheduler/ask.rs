@@ -10,6 +10,8 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use super::rpc::Talk;
+
 /// What an order may take, from the connection to the last byte.
 const ORDER_WITHIN: Duration = Duration::from_secs(5);
 /// The same of facts, beyond the time that they wait for news.
@@ -22,6 +24,9 @@ const PODS_AT_ONCE: usize = 50;
 pub trait Schedulers: Send + Sync {
     /// Asks once.
     fn ask(&self, request: Request) -> BoxFuture<'static, Result<Answer, AskError>>;
+
+    /// Says something in Dask's own protocol, and returns the answers.
+    fn talk(&self, talk: Talk) -> BoxFuture<'static, Result<Vec<Vec<u8>>, AskError>>;
 }
 
 /// What is asked.
@@ -57,14 +62,21 @@ pub enum AskError {
     /// Somebody tries to fill our memory.
     #[error("it answers with more than {0} bytes")]
     TooLong(usize),
+    /// It speaks to nobody who comes without TLS, it seems.
+    #[error("it hangs up before it says anything, as one does that listens to TLS alone")]
+    Tls,
 }
 
 /// What a request for facts came to.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Told {
     Facts(Arc<Facts>),
+    /// By Dask's own protocol.
+    Rpc(Arc<Facts>),
     /// Nothing answers on this path.
     NotThere,
+    /// Nobody of us is listened to.
+    Tls,
     Failed(String),
 }
 

@@ -1,4 +1,4 @@
-//! Schedulers over HTTP.
+//! Schedulers over the network: HTTP, and beside it what those speak that have no routes of ours.
 
 use std::error::Error;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 
 use super::ask::{Answer, AskError, Request, Schedulers};
+use super::rpc::{self, Talk};
 
 /// Facts about ten thousand workers, all of them leaving, have some 6 MiB.
 const MOST_BYTES: usize = 8 << 20;
@@ -34,6 +35,10 @@ impl Schedulers for Http {
         };
         let answer = asked.bearer_auth(request.token).timeout(request.within).send();
         async move { read(answer.await.map_err(in_words)?).await }.boxed()
+    }
+
+    fn talk(&self, talk: Talk) -> BoxFuture<'static, Result<Vec<Vec<u8>>, AskError>> {
+        rpc::talk(talk).boxed()
     }
 }
 

@@ -20,6 +20,8 @@ use crate::triggers::{Follower, Triggers};
 pub(crate) struct Place {
     pub(crate) pod_uid: String,
     pub(crate) address: SocketAddr,
+    /// Where it listens to workers and clients.
+    pub(crate) comm: SocketAddr,
     pub(crate) token: String,
 }
 

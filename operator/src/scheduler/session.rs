@@ -1,4 +1,6 @@
-//! One scheduler, followed while somebody needs it: its facts by long-poll, orders beside them.
+//! One scheduler, followed while somebody needs it: its facts by long-poll, or by Dask's own protocol, and orders.
+
+mod course;
 
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
@@ -8,10 +10,12 @@ use std::time::Duration;
 use dask_operator_plan::{Ask, Link, Order};
 use tokio::time::{Instant, sleep};
 
-use super::ask::{self, Schedulers, Told};
+use super::ask::{self, AskError, Schedulers, Told};
 use super::links::{Known, Place};
+use super::stock::Stock;
 use crate::kubernetes::Tenure;
 use crate::triggers::{Follower, Triggers};
+use course::Course;
 
 /// Facts are followed for so long after somebody needed them last.
 const LINGER: Duration = Duration::from_mins(1);
@@ -23,13 +27,6 @@ const AGAIN: Duration = Duration::from_millis(1500);
 const FLOOR: Duration = Duration::from_millis(100);
 /// Less than this is not worth a poll.
 const LEAST: Duration = Duration::from_secs(1);
-/// After a failure the next poll waits this long, and twice as long after each further one, up to [`LONGEST`].
-const FIRST: Duration = Duration::from_millis(500);
-const LONGEST: Duration = Duration::from_secs(8);
-/// One that has never answered may be starting: for so long that is no news.
-const EARLY: Duration = Duration::from_secs(10);
-/// A scheduler opens our routes some milliseconds after its others: one that lacks them is asked once more.
-const UNOPENED: Duration = Duration::from_secs(1);
 
 /// What all sessions work with.
 #[derive(Clone)]
@@ -60,41 +57,10 @@ struct State {
     given: HashMap<(String, mem::Discriminant<Order>), Given>,
     /// Orders are under way; no more are given meanwhile.
     ordering: bool,
+    /// Whether it is asked by Dask's own protocol, and the orders that it is to be given so.
+    is_stock: bool,
+    orders: Vec<Ask>,
     over: bool,
-}
-
-/// How the polls of one scheduler go.
-#[derive(Default)]
-struct Course {
-    /// The facts that it told last.
-    revision: u64,
-    /// How long the next poll waits.
-    pause: Duration,
-    /// How often in a row our routes were not there.
-    lacking: u32,
-    /// How often in a row there was no answer with sense.
-    failed: u32,
-    /// There was one.
-    known: bool,
-}
-
-impl Course {
-    /// What an answer means after those before it, if it means something yet; `age` is how long there are polls.
-    fn take(&mut self, told: Told, age: Duration) -> Option<Link> {
-        let lacking = if told == Told::NotThere { self.lacking + 1 } else { 0 };
-        let failed = if matches!(told, Told::Failed(_)) { self.failed + 1 } else { 0 };
-        let known = self.known || !matches!(told, Told::Failed(_));
-        let is_early = !known && age < EARLY;
-        let (revision, pause, link) = match told {
-            Told::Facts(facts) => (facts.revision, Duration::ZERO, Some(Link::Preload(facts))),
-            Told::Failed(_) if failed == 1 || is_early => (0, FIRST, None),
-            Told::Failed(why) => (0, (self.pause * 2).clamp(FIRST, LONGEST), Some(Link::Unreachable(why))),
-            Told::NotThere if lacking == 1 => (0, UNOPENED, None),
-            Told::NotThere => (0, LONGEST, Some(Link::Stock)),
-        };
-        *self = Self { revision, pause, lacking, failed, known };
-        link
-    }
 }
 
 /// An order that was given.
@@ -118,6 +84,8 @@ impl Session {
             needed_until: Instant::now(),
             given: HashMap::new(),
             ordering: false,
+            is_stock: false,
+            orders: Vec::new(),
             over: false,
         };
         Self { place, state: Mutex::new(state) }
@@ -166,26 +134,53 @@ impl Session {
 
     /// Follows it for as long as it is needed.
     pub(super) async fn follow(&self, edges: &Edges) {
-        let (mut course, first) = (Course::default(), Instant::now());
+        let (mut course, mut stock, first) = (Course::default(), Stock::default(), Instant::now());
         while let Some(left) = self.left() {
             let began = Instant::now();
-            // Whoever knows nothing is answered at once, or not at all.
-            let wait = if course.revision == 0 { Duration::ZERO } else { left.min(POLL) };
-            let request = ask::facts(self.place.address, &self.place.token, course.revision, wait);
-            let answer = tokio::select! {
+            let asked = async {
+                if course.is_stock { self.turn(&mut stock, edges).await } else { self.poll(&course, left, edges).await }
+            };
+            let told = tokio::select! {
                 biased;
                 () = edges.tenure.over() => return,
-                answer = edges.schedulers.ask(request) => answer,
+                told = asked => told,
             };
-            if let Some(link) = course.take(ask::told(answer, &self.place.pod_uid), first.elapsed()) {
+            let pause = if matches!(told, Told::Rpc(_)) { stock.pause } else { Duration::ZERO };
+            let link = course.take(told, first.elapsed());
+            self.state().is_stock = course.is_stock;
+            if let Some(link) = link {
                 self.learn(link, &edges.triggers);
             }
-            sleep(course.pause.max(FLOOR.saturating_sub(began.elapsed()))).await;
+            sleep(course.pause.max(pause).max(FLOOR.saturating_sub(began.elapsed()))).await;
+        }
+    }
+
+    /// Asks for news, by our routes.
+    async fn poll(&self, course: &Course, left: Duration, edges: &Edges) -> Told {
+        // Whoever knows nothing is answered at once, or not at all.
+        let wait = if course.revision == 0 { Duration::ZERO } else { left.min(POLL) };
+        let request = ask::facts(self.place.address, &self.place.token, course.revision, wait);
+        ask::told(edges.schedulers.ask(request).await, &self.place.pod_uid)
+    }
+
+    /// Asks by Dask's own protocol, and gives the orders that have come.
+    async fn turn(&self, stock: &mut Stock, edges: &Edges) -> Told {
+        let orders = mem::take(&mut self.state().orders);
+        stock.order(&orders);
+        let told = stock.turn(&*edges.schedulers, &self.place).await;
+        self.is_over(&orders.iter().collect::<Vec<_>>());
+        match told {
+            Ok(facts) => Told::Rpc(Arc::new(facts)),
+            Err(AskError::Tls) => Told::Tls,
+            Err(why) => Told::Failed(why.to_string()),
         }
     }
 
     /// Gives orders; what comes of them is told among the facts, and what fails is asked again by whoever wants it.
     pub(super) async fn order(&self, asks: &[Ask], edges: &Edges) {
+        if self.is_taken(asks) {
+            return;
+        }
         for batch in ask::batches(asks) {
             if let Err(why) = self.order_batch(&batch, edges).await {
                 tracing::warn!(scheduler = self.place.pod_uid, why, "a scheduler did not take an order");
@@ -193,6 +188,16 @@ impl Session {
             self.is_over(&batch);
         }
         self.state().ordering = false;
+    }
+
+    /// Whether they are given with the next turn.
+    fn is_taken(&self, asks: &[Ask]) -> bool {
+        let mut state = self.state();
+        if state.is_stock {
+            state.orders.extend_from_slice(asks);
+            state.ordering = false;
+        }
+        state.is_stock
     }
 
     async fn order_batch(&self, asks: &[&Ask], edges: &Edges) -> Result<(), String> {
@@ -221,7 +226,7 @@ impl Session {
     fn learn(&self, link: Link, triggers: &Triggers) {
         let mut state = self.state();
         // Where nothing of ours answers, no order can lie.
-        if matches!(link, Link::Preload(_) | Link::Stock) {
+        if matches!(link, Link::Preload(_) | Link::Rpc(_) | Link::Stock) {
             state.given.values_mut().for_each(|given| given.told |= given.over);
         }
         state.heard = Instant::now();
@@ -244,6 +249,7 @@ impl Session {
             state.over = true;
             state.link = Link::Unasked;
             state.given.clear();
+            state.orders.clear();
             state.followers.clear();
         }
         left
@@ -261,54 +267,7 @@ fn key(ask: &Ask) -> (String, mem::Discriminant<Order>) {
 
 #[cfg(test)]
 mod tests {
-    use dask_operator_plan::Facts;
-
     use super::*;
-
-    fn failed() -> Told {
-        Told::Failed("why".to_owned())
-    }
-
-    #[test]
-    fn a_scheduler_lacks_our_routes_when_it_does_so_twice() {
-        let mut course = Course::default();
-        assert_eq!(course.take(Told::NotThere, EARLY), None);
-        assert_eq!(course.take(Told::NotThere, EARLY), Some(Link::Stock));
-        assert_eq!(course.take(failed(), EARLY), None);
-        assert_eq!(course.take(Told::NotThere, EARLY), None);
-    }
-
-    #[test]
-    fn a_scheduler_is_out_of_reach_when_it_failed_twice() {
-        let mut course = Course::default();
-        assert_eq!(course.take(failed(), EARLY), None);
-        assert_eq!(course.take(failed(), EARLY), Some(Link::Unreachable("why".to_owned())));
-    }
-
-    #[test]
-    fn a_scheduler_that_starts_is_asked_often_and_its_silence_is_no_news() {
-        let mut course = Course::default();
-        for _ in 0..5 {
-            assert_eq!((course.take(failed(), Duration::ZERO), course.pause), (None, FIRST));
-        }
-        course.take(Told::Facts(Arc::default()), Duration::ZERO);
-        course.take(failed(), Duration::ZERO);
-        assert_eq!(course.take(failed(), Duration::ZERO), Some(Link::Unreachable("why".to_owned())));
-    }
-
-    #[test]
-    fn failures_are_followed_by_ever_longer_waits_and_facts_by_none() {
-        let mut course = Course::default();
-        let waits: Vec<_> =
-            (0..6).map(|_| (course.take(failed(), EARLY), course.pause.as_millis()).1).collect();
-        assert_eq!(waits, [500, 1000, 2000, 4000, 8000, 8000]);
-        let mut facts = Facts::default();
-        facts.revision = 7;
-        course.take(Told::Facts(Arc::new(facts)), EARLY);
-        assert_eq!((course.revision, course.pause), (7, Duration::ZERO));
-        course.take(failed(), EARLY);
-        assert_eq!(course.revision, 0);
-    }
 
     #[test]
     fn an_order_without_an_answer_is_open_until_facts_come_or_nothing_of_ours_can_answer() {
@@ -316,9 +275,11 @@ mod tests {
             (Link::Unreachable(String::new()), true),
             (Link::Preload(Arc::default()), false),
             (Link::Stock, false),
+            (Link::Rpc(Arc::default()), false),
         ] {
             let address = ([127, 0, 0, 1], 8787).into();
-            let session = Session::new(Place { pod_uid: String::new(), address, token: String::new() });
+            let place = Place { pod_uid: String::new(), address, comm: address, token: String::new() };
+            let session = Session::new(place);
             let asks = [Ask { order: Order::Uncordon, pod: "pod".to_owned(), ip: None }];
             assert_eq!(session.due(&asks).len(), 1);
             session.is_over(&asks.iter().collect::<Vec<_>>());

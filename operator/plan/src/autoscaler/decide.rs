@@ -113,13 +113,13 @@ fn known(observed: &Observed) -> Result<&Facts, Option<(Reason, String)>> {
     let starts = observed.cluster.as_ref().is_some_and(|cluster| !cluster.scheduler_ready);
     let silent = |why: &str| Some((Reason::SchedulerSilent, format!("the scheduler cannot be asked: {why}")));
     match &observed.link {
-        Link::Preload(facts) if observed.link_age < STALE => Ok(facts),
-        Link::Preload(_) => Err(silent("no answer for half a minute")),
+        Link::Preload(facts) | Link::Rpc(facts) if observed.link_age < STALE => Ok(facts),
+        Link::Preload(_) | Link::Rpc(_) => Err(silent("no answer for half a minute")),
         Link::Unasked => Err(None),
         Link::Unreachable(_) if starts => Err(None),
         Link::Unreachable(why) => Err(silent(why)),
         Link::Stock => {
-            let words = "the scheduler has not loaded what could be asked about its work".to_owned();
+            let words = "the scheduler has not loaded what could be asked about its work, and listens to TLS alone".to_owned();
             Err(Some((Reason::SchedulerTellsNothing, words)))
         }
     }

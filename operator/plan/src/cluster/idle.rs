@@ -34,7 +34,7 @@ pub(super) fn idle(cluster: &CheckedCluster, observed: &Observed, now: Timestamp
         Link::Preload(facts) if observed.link_age < STALE => {
             by_facts(cluster, facts, observed.link_age, now).unwrap_or_default()
         }
-        Link::Stock => {
+        Link::Stock | Link::Rpc(_) => {
             told(Reason::SchedulerTellsNothing, "nobody can know whether the cluster is idle".to_owned())
         }
         Link::Unreachable(why) if observed.live_scheduler().is_some_and(|pod| pod.ready) => {

@@ -47,10 +47,7 @@ pub(super) fn leave(group: &CheckedGroup, observed: &Observed, now: Timestamp) -
     if observed.is_suspended() {
         return end(group, observed);
     }
-    let index = match &observed.link {
-        Link::Preload(facts) => Some(Index::of(facts)),
-        _ => None,
-    };
+    let index = observed.link.facts().map(Index::of);
     let roll = Roll::of(group, observed);
     let look = Look { group, observed, roll, index, now };
     let live = observed.pods.iter().filter(|pod| pod.is_live());

@@ -65,7 +65,7 @@ pub(super) fn kept_from_leaving(group: &CheckedGroup, observed: &Observed) -> Op
         let message = format!("{count} workers are to leave, and the scheduler cannot be asked: {why}");
         return told(Reason::SchedulerUnreachable, message);
     }
-    if let Link::Preload(facts) = &observed.link {
+    if let Some(facts) = observed.link.facts() {
         let index = Index::of(facts);
         let refused =
             |pod: &&WorkerPod| index.drain(&pod.name).is_some_and(|one| one.state == DrainState::Refused);

@@ -106,7 +106,7 @@ fn stalled(observed: &Observed, troubles: &[Verdict]) -> Option<String> {
     let first = troubles.iter().find(|trouble| keeps.contains(&trouble.type_));
     let silent = match &observed.link {
         Link::Unreachable(why) => Some(format!("the scheduler cannot be asked: {why}")),
-        Link::Unasked | Link::Stock | Link::Preload(_) => None,
+        Link::Unasked | Link::Stock | Link::Rpc(_) | Link::Preload(_) => None,
     };
     first.map(|trouble| trouble.message.clone()).or(silent)
 }

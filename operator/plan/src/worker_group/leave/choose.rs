@@ -116,7 +116,7 @@ impl Look<'_> {
     /// Whether somebody tells, or nobody ever will.
     fn may_ask(&self) -> bool {
         match self.observed.link {
-            Link::Preload(_) | Link::Stock => true,
+            Link::Preload(_) | Link::Rpc(_) | Link::Stock => true,
             Link::Unasked | Link::Unreachable(_) => !self.has_scheduler(),
         }
     }

@@ -42,7 +42,7 @@ pub(super) enum Next {
 pub(super) fn next(step: &Step) -> Next {
     match step.link {
         Link::Stock => Next::Delete,
-        Link::Preload(_) => by_facts(step),
+        Link::Preload(_) | Link::Rpc(_) => by_facts(step),
         Link::Unasked | Link::Unreachable(_) => unknowing(step),
     }
 }

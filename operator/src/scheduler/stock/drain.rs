@@ -1,0 +1,235 @@
+//! How a pod leaves a scheduler that has loaded nothing of ours: by steps that Dask itself knows.
+//!
+//! Its workers are retired, which pauses them and has others copy what only they hold; what they execute ends; what
+//! came of that is copied, too; and what they have not begun goes to others when they are removed. Nothing of this has
+//! to be remembered: whoever knows nothing of it begins anew, and loses nothing but time.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use dask_operator_plan::{Drain as Report, DrainState};
+use tokio::time::Instant;
+
+use super::super::rpc::Told;
+
+/// What Dask calls a worker that takes work, and one that was told to take none.
+const RUNNING: &str = "running";
+const PAUSED: &str = "closing_gracefully";
+/// A report may have been under way while its worker was paused; with the next one, a task that has ended since may
+/// be. So many reports in a row, the first of which comes after another one, have to say that nothing is executed.
+const QUIET_REPORTS: u32 = 2;
+
+/// One pod that is to leave, or to go on.
+#[derive(Clone, Debug)]
+pub(super) struct Drain {
+    ip: Option<IpAddr>,
+    began: Instant,
+    until: Instant,
+    phase: Phase,
+    tasks: u64,
+    /// How long it took, in seconds.
+    took: f64,
+    /// Reports of each worker since it was paused.
+    reports: BTreeMap<String, Reports>,
+    /// How often in a row it was not known what came of a step.
+    pub(super) tries: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Pausing,
+    Emptying,
+    /// All is copied; what was not begun is given to others.
+    Releasing,
+    Ready,
+    Refused(&'static str),
+    Interrupted,
+    Lost,
+    Forgetting,
+    Forgotten,
+    Returning,
+    /// There is nothing more to tell.
+    Over,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Reports {
+    last: f64,
+    count: u32,
+    quiet: u32,
+}
+
+/// What is to be done next, and to which workers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Retire(Vec<String>),
+    Remove(Vec<String>),
+    GoOn(Vec<SocketAddr>),
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Done,
+    Refused,
+    Unknown,
+}
+
+impl Drain {
+    pub(super) fn new(ip: Option<IpAddr>, now: Instant) -> Self {
+        let (phase, reports) = (Phase::Pausing, BTreeMap::new());
+        Self { ip, began: now, until: now, phase, tasks: 0, took: 0.0, reports, tries: 0 }
+    }
+
+    /// It is to leave by then. One that was refused or interrupted is tried again.
+    pub(super) fn leave(&mut self, until: Instant) {
+        self.until = until;
+        if !matches!(self.phase, Phase::Emptying | Phase::Releasing | Phase::Ready | Phase::Lost) {
+            self.phase = Phase::Pausing;
+        }
+    }
+
+    /// Its workers are about to be killed.
+    pub(super) fn forget(&mut self) {
+        if self.phase != Phase::Forgotten {
+            self.phase = Phase::Forgetting;
+        }
+    }
+
+    pub(super) fn go_on(&mut self) {
+        self.phase = Phase::Returning;
+    }
+
+    pub(super) fn ip(&self) -> Option<IpAddr> {
+        self.ip
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.phase == Phase::Over
+    }
+
+    pub(super) fn waits(&self) -> bool {
+        matches!(self.phase, Phase::Pausing | Phase::Emptying | Phase::Releasing)
+    }
+
+    /// The next step, given the pod's workers and how many tasks each of them has, where that is known.
+    pub(super) fn next(&mut self, workers: &[&Told], tasks: &BTreeMap<String, u64>, now: Instant) -> Option<Action> {
+        self.see(workers, tasks, now);
+        let addresses = || workers.iter().map(|told| told.worker.address.clone()).collect::<Vec<_>>();
+        match self.phase {
+            Phase::Pausing => Some(Action::Retire(addresses())),
+            Phase::Emptying if self.is_quiet(workers, tasks) => Some(Action::Retire(addresses())),
+            Phase::Releasing | Phase::Forgetting => Some(Action::Remove(addresses())),
+            Phase::Returning | Phase::Refused(_) => {
+                let paused = workers.iter().filter(|told| told.worker.status == PAUSED);
+                let paused: Vec<_> = paused.filter_map(|told| self.at(&told.worker.address)).collect();
+                (!paused.is_empty()).then_some(Action::GoOn(paused))
+            }
+            _ => None,
+        }
+    }
+
+    /// What came of the step; returns whether there is another one at once.
+    pub(super) fn done(&mut self, outcome: Outcome, now: Instant) -> bool {
+        self.tries = if outcome == Outcome::Unknown { self.tries.saturating_add(1) } else { 0 };
+        let refused = Phase::Refused("no other worker takes its results, or it has actors");
+        let next = match (self.phase, outcome) {
+            (_, Outcome::Unknown) => return false,
+            (Phase::Pausing | Phase::Emptying, Outcome::Refused) => refused,
+            (Phase::Pausing, _) => Phase::Emptying,
+            (Phase::Emptying, _) if self.tasks > 0 => Phase::Releasing,
+            (Phase::Emptying | Phase::Releasing, _) => Phase::Ready,
+            (Phase::Forgetting, _) => Phase::Forgotten,
+            (phase, _) => phase,
+        };
+        self.enter(next, now);
+        self.phase == Phase::Releasing
+    }
+
+    /// As plans read it.
+    pub(super) fn report(&self, pod: &str) -> Report {
+        let (state, reason) = match self.phase {
+            Phase::Pausing | Phase::Emptying | Phase::Releasing => (DrainState::Waiting, ""),
+            Phase::Ready => (DrainState::Ready, ""),
+            Phase::Refused(why) => (DrainState::Refused, why),
+            Phase::Interrupted => (DrainState::Interrupted, ""),
+            Phase::Lost => (DrainState::Lost, ""),
+            Phase::Forgotten => (DrainState::Forgotten, ""),
+            Phase::Forgetting | Phase::Returning | Phase::Over => (DrainState::Other, ""),
+        };
+        let (name, reason) = (pod.to_owned(), reason.to_owned());
+        Report { name, state, reason, tasks: self.tasks, seconds: self.took, ..Report::default() }
+    }
+
+    /// What has changed without us.
+    fn see(&mut self, workers: &[&Told], tasks: &BTreeMap<String, u64>, now: Instant) {
+        let is_there = !workers.is_empty();
+        let runs = workers.iter().any(|told| told.worker.status == RUNNING);
+        if is_there {
+            let known = |told: &&Told| tasks.get(&told.worker.address).copied().unwrap_or(told.worker.processing);
+            self.tasks = workers.iter().map(known).fold(0, u64::saturating_add);
+        }
+        let returned = || !workers.iter().any(|told| told.worker.status == PAUSED);
+        let next = match self.phase {
+            // Nobody of whom something could be lost: whoever asked knows that by the facts.
+            Phase::Pausing if !is_there => Phase::Over,
+            Phase::Emptying | Phase::Releasing if !is_there => Phase::Lost,
+            Phase::Forgetting if !is_there => Phase::Forgotten,
+            Phase::Returning if returned() => Phase::Over,
+            Phase::Pausing | Phase::Emptying | Phase::Releasing if now >= self.until => Phase::Interrupted,
+            Phase::Pausing if workers.iter().any(|told| told.worker.vetoed) => Phase::Refused("vetoed"),
+            // Somebody else had it go on, or another process took its place.
+            Phase::Emptying | Phase::Releasing | Phase::Ready | Phase::Lost if runs => Phase::Pausing,
+            phase => phase,
+        };
+        self.enter(next, now);
+        self.count(workers);
+    }
+
+    fn enter(&mut self, phase: Phase, now: Instant) {
+        if self.phase == phase {
+            return;
+        }
+        self.phase = phase;
+        if !self.waits() {
+            self.took = now.duration_since(self.began).as_secs_f64();
+        }
+    }
+
+    fn count(&mut self, workers: &[&Told]) {
+        let is_paused = matches!(self.phase, Phase::Emptying | Phase::Releasing);
+        for told in workers {
+            let reports = self.reports.entry(told.worker.address.clone()).or_default();
+            if !is_paused {
+                *reports = Reports { last: told.seen, ..Reports::default() };
+            } else if told.seen > reports.last {
+                let is_quiet = reports.count > 0 && told.executing == Some(0);
+                let quiet = if is_quiet { reports.quiet.saturating_add(1) } else { 0 };
+                *reports = Reports { last: told.seen, count: reports.count.saturating_add(1), quiet };
+            }
+        }
+        self.reports.retain(|address, _| workers.iter().any(|told| told.worker.address == *address));
+    }
+
+    /// Nothing is executed, and nothing will be: by the scheduler's own books, which are exact, or by their reports.
+    fn is_quiet(&self, workers: &[&Told], tasks: &BTreeMap<String, u64>) -> bool {
+        workers.iter().all(|told| {
+            let address = &told.worker.address;
+            let has_said_so = self.reports.get(address).is_some_and(|reports| reports.quiet >= QUIET_REPORTS);
+            match tasks.get(address) {
+                Some(0) => true,
+                Some(_) => has_said_so,
+                None => false,
+            }
+        })
+    }
+
+    /// Where a worker listens: on its own pod, whatever its scheduler says.
+    fn at(&self, address: &str) -> Option<SocketAddr> {
+        let (_, port) = address.strip_prefix("tcp://")?.rsplit_once(':')?;
+        Some(SocketAddr::new(self.ip?, port.parse().ok()?))
+    }
+}
+
+#[cfg(test)]
+mod tests;
