@@ -90,6 +90,8 @@ pub(crate) enum Benchmark {
     Start(StartOptions),
     /// How much memory the operator takes
     Memory,
+    /// What workers cost and how soon recorded work is done, by the rule that scales them; needs no cluster
+    Autoscale,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! What is promised, measured: `cargo e2e bench`.
 
+mod autoscale;
 mod figures;
 mod latency;
 mod machine;
@@ -19,12 +20,17 @@ use crate::args::Benchmark;
 
 /// Needs a quiet machine to mean anything.
 pub(crate) fn bench(what: &Benchmark, progress: &mut Progress) -> Result<()> {
+    // It needs no cluster.
+    if matches!(what, Benchmark::Autoscale) {
+        return autoscale::bench();
+    }
     let cluster = up::up(progress)?;
     operator::install(&cluster, progress)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match what {
         Benchmark::Latency => runtime.block_on(latency::bench()),
         Benchmark::Start(options) => runtime.block_on(start::bench(options, &cluster, progress)),
+        Benchmark::Autoscale => Ok(()),
         Benchmark::Memory => runtime.block_on(memory::bench(&cluster, progress)),
     }
 }

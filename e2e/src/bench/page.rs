@@ -42,7 +42,7 @@ pub(super) fn figures(figures: &Figures) -> String {
     text + &figures.memory.as_ref().map(memory).unwrap_or_default()
 }
 
-fn docs() -> PathBuf {
+pub(super) fn docs() -> PathBuf {
     Path::new(DOCS).to_owned()
 }
 
@@ -59,9 +59,14 @@ fn page() -> PathBuf {
 }
 
 fn with_figures(page: &str, of: &Figures) -> Result<String> {
+    with(page, &figures(of))
+}
+
+/// A page with a text in the place of its figures.
+pub(super) fn with(page: &str, figures: &str) -> Result<String> {
     let (before, rest) = page.split_once(BEGIN).context("the page has no place for figures")?;
     let (_, after) = rest.split_once(END).context("the page's place for figures has no end")?;
-    Ok(format!("{before}{BEGIN}\n{}\n{END}{after}", figures(of)))
+    Ok(format!("{before}{BEGIN}\n{figures}\n{END}{after}"))
 }
 
 fn machine(machine: &Machine) -> String {

@@ -58,11 +58,12 @@ impl Demand {
 }
 
 impl Tasks {
-    /// What can run now or soon.
+    /// What can run now or soon. What is next waits for what is processing and runs in its place, so that never both
+    /// of them ask for threads; but all of it takes its time.
     pub(crate) fn all(&self) -> Count {
-        [self.processing, self.queued, self.unrunnable, self.next]
-            .into_iter()
-            .fold(Count::default(), Count::and)
+        let here = if self.next.count > self.processing.count { self.next } else { self.processing };
+        let seconds = self.processing.seconds + self.next.seconds;
+        [self.queued, self.unrunnable].into_iter().fold(Count { seconds, ..here }, Count::and)
     }
 }
 
@@ -100,6 +101,23 @@ mod tests {
         assert_eq!(threads(1000, 500.0), "100.0");
         assert_eq!(threads(1, 0.0), "1.0");
         assert_eq!(threads(0, 0.0), "0.0");
+    }
+
+    #[test]
+    fn what_is_next_runs_in_the_place_of_what_it_waits_for() {
+        let of = |processing, next, queued| {
+            let tasks = Tasks { processing, next, queued, ..Tasks::default() };
+            format!("{:?}", tasks.all().threads(5.0))
+        };
+        let (none, long) = (Count::default(), count(4, 400.0));
+        assert_eq!(of(long, count(4, 400.0), none), "4.0", "each of four is followed by one");
+        assert_eq!(of(count(1, 100.0), count(500, 5000.0), none), "500.0", "all wait for one");
+        assert_eq!(
+            of(long, count(1, 100.0), count(2, 200.0)),
+            "6.0",
+            "what is queued waits for a thread alone"
+        );
+        assert_eq!(of(count(4, 4.0), count(4, 4.0), none), "2.0", "all of it takes eight seconds");
     }
 
     #[test]
