@@ -27,7 +27,7 @@ impl Ours {
         let spec = DaskAutoscalerSpec {
             cluster: "demo".to_owned(),
             maximum: Some(maximum),
-            scale_down: Some(ScaleDown { stabilization_seconds }),
+            scale_down: Some(ScaleDown { stabilization_seconds, ..ScaleDown::default() }),
             ..DaskAutoscalerSpec::default()
         };
         let autoscaler = autoscaler::check(&DaskAutoscaler::new("demo", spec));
