@@ -66,10 +66,14 @@ impl Watches {
         self.watch::<Guarded<DaskAutoscaler>, _>("", || Autoscalers);
         self.watch::<Pod, _>(&format!("{scheduler},{}", labels::CLUSTER_NAME), || Schedulers);
         self.watch::<Pod, _>(&format!("{},{}", of(component::WORKER), labels::WORKER_GROUP_NAME), || Workers);
-        self.watch::<Deployment, _>(&scheduler, || Children(|cache| &cache.deployments));
-        self.watch::<Service, _>(&scheduler, || Children(|cache| &cache.services));
-        self.watch::<Budget, _>(&scheduler, || Children(|cache| &cache.budgets));
-        self.watch::<ConfigMap, _>(&of(component::CONFIG), || Children(|cache| &cache.configs));
+        self.watch::<Deployment, _>(&scheduler, || {
+            Children(|cache| &cache.deployments, Follower::cluster_and_groups)
+        });
+        self.watch::<Service, _>(&scheduler, || Children(|cache| &cache.services, Follower::cluster));
+        self.watch::<Budget, _>(&scheduler, || Children(|cache| &cache.budgets, Follower::cluster));
+        self.watch::<ConfigMap, _>(&of(component::CONFIG), || {
+            Children(|cache| &cache.configs, Follower::cluster)
+        });
         arrive(&self.missing, &self.follower.context);
     }
 

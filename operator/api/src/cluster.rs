@@ -124,8 +124,8 @@ pub struct DaskClusterStatus {
     pub observed_generation: Option<i64>,
 }
 
-/// What becomes of a cluster that had nothing to do for `idleTimeout`: `Delete` takes it away with all that it owns,
-/// `Suspend` stops its scheduler and its workers until somebody resumes it.
+/// What becomes of a cluster that had nothing to do for `idleTimeout`: `Delete`, which is meant if nothing is said, takes it
+/// away with all that it owns, `Suspend` stops its scheduler and its workers until somebody resumes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum IdleAction {
     /// It is deleted.

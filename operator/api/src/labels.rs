@@ -31,7 +31,7 @@ pub const TEMPLATE_HASH: &str = "dask.org/template-hash";
 pub const RESTART_SCHEDULER: &str = "dask.org/restart-scheduler";
 /// On a cluster that is suspended for having had nothing to do: it resumes, once for each new value.
 pub const RESUME: &str = "dask.org/resume";
-/// On a scheduler's Deployment that we stopped: since when it has had nothing to do, or that somebody asked for it.
+/// On a scheduler's Deployment that we stopped: since when, if for having had nothing to do, or that somebody asked for it.
 pub const SUSPENDED: &str = "dask.org/suspended";
 /// On a cluster or a group: leave `dask-scheduler` and `dask-worker` in commands as they are.
 pub const KEEP_COMMAND: &str = "dask.org/keep-command";

@@ -21,6 +21,7 @@ pub use check::{CheckedCluster, check};
 pub use events::events;
 pub use observed::{Child, DefaultGroup, Observed, Ownership, SchedulerPod, Service};
 pub use status::{invalid, status};
+pub use suspend::is_suspended;
 
 /// What to write so that the cluster becomes what it should be.
 ///
@@ -30,14 +31,15 @@ pub fn plan(cluster: &CheckedCluster, observed: &Observed, settings: &Settings, 
     if cluster.deleting {
         return Plan::default();
     }
-    let mut suspension = suspend::suspension(cluster, observed);
+    let mut suspension = suspend::wanted(cluster, observed);
     let idle = idle::idle(cluster, observed, now).filter(|_| suspension.is_none());
-    if let Some(idle) = idle.as_ref().filter(|idle| idle.goes) {
+    // Whoever has just said that it is to go on is heard first.
+    if let Some(idle) = idle.as_ref().filter(|idle| idle.goes && !suspend::resume_is_due(cluster)) {
         match cluster.idle_action {
             IdleAction::Delete => {
                 return Plan { delete: vec![idle::delete(cluster, idle)], ..Plan::default() };
             }
-            IdleAction::Suspend => suspension = Some(Suspension::Idle(now)),
+            IdleAction::Suspend => suspension = Some(Suspension::idle(now)),
         }
     }
     let apply = [
@@ -45,9 +47,9 @@ pub fn plan(cluster: &CheckedCluster, observed: &Observed, settings: &Settings, 
         decide::service(cluster, observed),
         decide::deployment(cluster, observed, suspension, settings),
         decide::default_group(cluster, observed),
-        decide::budget(cluster, observed, suspension),
+        decide::budget(cluster, observed),
     ];
-    let delete = decide::budget_no_more(cluster, observed, suspension);
+    let delete = decide::budget_no_more(cluster, observed);
     Plan {
         apply: apply.into_iter().flatten().collect(),
         delete: delete.into_iter().collect(),

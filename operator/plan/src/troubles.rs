@@ -83,7 +83,7 @@ pub(crate) fn news(previous: &[Condition], next: &[Condition]) -> Vec<Event> {
 }
 
 /// Of a spec that cannot be followed, or an object that goes or is suspended, nothing else is known.
-fn is_followed(conditions: &[Condition]) -> bool {
+pub(crate) fn is_followed(conditions: &[Condition]) -> bool {
     let reason = find(conditions, ConditionType::Ready).and_then(|ready| Reason::named(&ready.reason));
     reason.is_some_and(|reason| !reason.is_of_rest() && !is_of_spec(reason))
 }

@@ -11,6 +11,7 @@ use dask_operator_plan::worker_group::{self, Stage, WorkerPod};
 use dask_operator_plan::{Facts, Kind, Link, Outcome, Plan, Settings, Suffixes};
 use dask_operator_testkit::{ClusterBuilder, a_cluster, a_group};
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
 fn now() -> Timestamp {
@@ -50,6 +51,10 @@ fn sleeper() -> ClusterBuilder {
 
 /// It has been said for an hour that it will be suspended.
 fn announced() -> CheckedCluster {
+    checked(sleeper().status(announced_status()))
+}
+
+fn announced_status() -> DaskClusterStatus {
     let verdict = Verdict {
         type_: ConditionType::Idle,
         status: true,
@@ -58,7 +63,7 @@ fn announced() -> CheckedCluster {
     };
     let since = now() - SignedDuration::from_hours(1);
     let conditions = conditions::set(&[], &[verdict], Some(1), since);
-    checked(sleeper().status(DaskClusterStatus { conditions, ..DaskClusterStatus::default() }))
+    DaskClusterStatus { conditions, ..DaskClusterStatus::default() }
 }
 
 fn facts(idle: Option<i64>) -> Link {
@@ -153,6 +158,82 @@ fn it_is_told_that_a_cluster_is_suspended_and_why() {
 }
 
 #[test]
+fn what_is_told_is_what_was_done() {
+    let suspended = checked(a_cluster().suspended(true));
+    let running = at_work(made(&checked(a_cluster()), None), Link::Unasked);
+    assert!(!has(&reasons(&suspended, &running), "Suspended", "SuspendedOnRequest"));
+    let stopped = made(&checked(a_cluster()), Some("asked"));
+    assert!(has(&reasons(&checked(a_cluster()), &stopped), "Suspended", "SuspendedOnRequest"));
+}
+
+#[test]
+fn a_template_that_is_refused_keeps_no_scheduler_from_being_stopped() {
+    let asked = a_cluster().suspended(true).image("bad").annotation(labels::RESTART_SCHEDULER, "1");
+    let stop = deployment(&plan_of(&checked(asked), &made(&checked(a_cluster()), None))).unwrap();
+    assert_eq!(stop["spec"], json!({"replicas": 0}));
+}
+
+#[test]
+fn a_scheduler_that_was_started_by_hand_is_not_restarted() {
+    let by_hand = at_work(made(&checked(a_cluster()), Some("asked")), Link::Unasked);
+    let changed = checked(a_cluster().suspended(true).image("new"));
+    assert_eq!(deployment(&plan_of(&changed, &by_hand)), None);
+    assert!(has(&reasons(&changed, &by_hand), "SchedulerOutdated", "SpecChanged"));
+}
+
+#[test]
+fn a_scheduler_starts_again_when_the_one_before_has_ended() {
+    let mut observed = made(&checked(a_cluster()), Some("asked"));
+    observed.scheduler_pods = vec![SchedulerPod { terminating: true, ..SchedulerPod::default() }];
+    assert_eq!(deployment(&plan_of(&checked(a_cluster()), &observed)), None);
+    observed.scheduler_pods[0].ended = true;
+    assert!(deployment(&plan_of(&checked(a_cluster()), &observed)).is_some());
+}
+
+#[test]
+fn whoever_asks_for_a_resume_in_time_keeps_the_cluster_running() {
+    let observed = at_work(made(&announced(), None), facts(Some(300)));
+    let status = announced_status();
+    let asks = checked(sleeper().status(status.clone()).annotation(labels::RESUME, "1"));
+    assert_eq!(deployment(&plan_of(&asks, &observed)), None);
+    let heard = DaskClusterStatus { resumed: Some("1".to_owned()), ..status };
+    let heard = checked(sleeper().status(heard).annotation(labels::RESUME, "1"));
+    assert!(deployment(&plan_of(&heard, &observed)).is_some());
+}
+
+#[test]
+fn a_deployment_that_somebody_deletes_does_not_end_a_suspension() {
+    let status =
+        DaskClusterStatus { idle_suspended_since: Some(Time(now())), ..DaskClusterStatus::default() };
+    let made = deployment(&plan_of(&checked(sleeper().status(status)), &Observed::default())).unwrap();
+    assert_eq!(made["spec"]["replicas"], 0);
+}
+
+#[test]
+fn only_a_cluster_that_goes_on_is_said_to_resume() {
+    let suspended = cluster::status(
+        &checked(a_cluster().suspended(true)),
+        &made(&checked(a_cluster()), Some("asked")),
+        &Outcome::default(),
+        now(),
+    );
+    let events = |next: &DaskClusterStatus| -> Vec<String> {
+        cluster::events(&suspended, next).into_iter().map(|event| event.reason).collect()
+    };
+    let resumed = cluster::status(
+        &checked(a_cluster()),
+        &made(&checked(a_cluster()), None),
+        &Outcome::default(),
+        now(),
+    );
+    assert_eq!(events(&resumed), ["Resumed"]);
+    let problem = cluster::check(&a_cluster().named("has.dot").build()).unwrap_err();
+    let invalid = cluster::invalid(&suspended, &problem, Some(2), now());
+    assert_eq!(events(&invalid), ["InvalidName"]);
+    assert!(invalid.conditions.iter().any(|one| one.type_ == "Suspended"));
+}
+
+#[test]
 fn a_cluster_that_was_idle_resumes_once_for_each_value_of_the_annotation() {
     let stopped = made(&checked(sleeper()), Some(&now().to_string()));
     let acted =
@@ -171,7 +252,7 @@ fn a_cluster_that_was_idle_resumes_once_for_each_value_of_the_annotation() {
 fn whoever_wants_no_suspension_by_idleness_any_more_has_the_cluster_back() {
     let stopped = made(&checked(sleeper()), Some(&now().to_string()));
     for wanted in [a_cluster(), a_cluster().idle_timeout(300), sleeper().suspended(false).idle_timeout(0)] {
-        assert!(deployment(&plan_of(&checked(wanted), &stopped)).is_some());
+        assert_eq!(deployment(&plan_of(&checked(wanted), &stopped)).unwrap()["spec"], json!({"replicas": 1}));
     }
     let asked = deployment(&plan_of(&checked(sleeper().suspended(true)), &stopped)).unwrap();
     assert_eq!(asked["metadata"]["annotations"][labels::SUSPENDED], "asked");

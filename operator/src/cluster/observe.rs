@@ -56,13 +56,12 @@ pub(crate) fn scheduler_place(cache: &Cache, cluster: &Key, uid: &str) -> Option
     pods.iter().filter(|pod| pod.is_made_for(&cluster.name)).find_map(|pod| pod.place(uid))
 }
 
-/// Whether the cluster is to have no workers for now: its spec says so, or its scheduler was stopped by us.
+/// Whether the cluster has no workers for now.
 pub(crate) fn is_suspended(cache: &Cache, key: &Key, cluster: &DaskCluster) -> bool {
     let uid = cluster.uid().unwrap_or_default();
     let deployment = cache.deployments.get(&Key::new(&key.namespace, &names::scheduler_name(&key.name)));
     let child = deployment.map(|record| record.child(&key.name, &uid));
-    let ours = child.filter(|child| child.ownership == Ownership::Ours);
-    cluster.spec.suspend.unwrap_or_default() || ours.is_some_and(|child| child.suspended.is_some())
+    dask_operator_plan::cluster::is_suspended(cluster, child.as_ref())
 }
 
 /// What is known of the cluster's scheduler by asking it.

@@ -136,7 +136,15 @@ fn patience(kind: Kind, previous: &Value, next: &Value) -> Option<Duration> {
 /// What is left of a status without counts, reasons and words.
 fn essence(status: &Value) -> Value {
     let flags: Vec<_> = conditions(status).map(|one| json!([one["type"], one["status"]])).collect();
-    json!([status["phase"], status["selector"], status["observedGeneration"], decisions(status), flags])
+    let acted = &status["resumed"];
+    json!([
+        status["phase"],
+        status["selector"],
+        status["observedGeneration"],
+        acted,
+        decisions(status),
+        flags
+    ])
 }
 
 /// A decision that was acted upon is told at once, for nobody takes it again. Mere advice is.

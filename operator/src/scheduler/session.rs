@@ -138,7 +138,11 @@ impl Session {
         while let Some(left) = self.left() {
             let began = Instant::now();
             let asked = async {
-                if course.is_stock { self.turn(&mut stock, edges).await } else { self.poll(&course, left, edges).await }
+                if course.is_stock {
+                    self.turn(&mut stock, edges).await
+                } else {
+                    self.poll(&course, left, edges).await
+                }
             };
             let told = tokio::select! {
                 biased;

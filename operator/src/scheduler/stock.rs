@@ -53,7 +53,11 @@ impl Stock {
     }
 
     /// Asks it once, has each pod go one step on, and tells what is known then.
-    pub(super) async fn turn(&mut self, schedulers: &dyn Schedulers, place: &Place) -> Result<Facts, AskError> {
+    pub(super) async fn turn(
+        &mut self,
+        schedulers: &dyn Schedulers,
+        place: &Place,
+    ) -> Result<Facts, AskError> {
         let began = Instant::now();
         let (workers, target) = facts(schedulers, place).await?;
         self.pause = (began.elapsed() * LEFT_ALONE).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
@@ -69,7 +73,12 @@ impl Stock {
     }
 
     /// How many tasks the workers of pods that leave have now; nothing, if that was not told.
-    async fn tasks(&self, schedulers: &dyn Schedulers, place: &Place, workers: &[Told]) -> BTreeMap<String, u64> {
+    async fn tasks(
+        &self,
+        schedulers: &dyn Schedulers,
+        place: &Place,
+        workers: &[Told],
+    ) -> BTreeMap<String, u64> {
         let waiting = self.drains.iter().filter(|(_, drain)| drain.waits());
         let of_pod = waiting.flat_map(|(pod, drain)| of(workers, pod, drain.ip()));
         let addresses: Vec<_> = of_pod.map(|told| told.worker.address.clone()).collect();
@@ -89,7 +98,9 @@ impl Stock {
     ) -> Vec<(String, Action)> {
         let now = Instant::now();
         let mut steps = Vec::new();
-        for (pod, drain) in self.drains.iter_mut().filter(|(pod, _)| only.is_none_or(|only| only.contains(*pod))) {
+        for (pod, drain) in
+            self.drains.iter_mut().filter(|(pod, _)| only.is_none_or(|only| only.contains(*pod)))
+        {
             let own: Vec<_> = of(workers, pod, drain.ip()).collect();
             steps.extend(drain.next(&own, tasks, now).map(|action| (drain.tries, pod.clone(), action)));
         }
@@ -105,7 +116,8 @@ impl Stock {
         place: &Place,
     ) -> BTreeSet<String> {
         let until = Instant::now() + STEPS_WITHIN;
-        let taken = steps.into_iter().map(|(pod, action)| async move { (pod, act(action, schedulers, place).await) });
+        let taken =
+            steps.into_iter().map(|(pod, action)| async move { (pod, act(action, schedulers, place).await) });
         let mut taken = stream::iter(taken).buffer_unordered(STEPS_AT_ONCE);
         let mut more = BTreeSet::new();
         while let Ok(Some((pod, outcome))) = timeout_at(until, taken.next()).await {

@@ -169,8 +169,8 @@ impl Follow<Pod> for Workers {
     }
 }
 
-/// Any other child concerns its cluster.
-pub(super) struct Children(pub(super) fn(&Cache) -> &Index<ChildRecord>);
+/// Any other child concerns its cluster; a Deployment, which says whether that is suspended, its groups, too.
+pub(super) struct Children(pub(super) fn(&Cache) -> &Index<ChildRecord>, pub(super) fn(&Follower, &Key));
 
 impl<K> Follow<K> for Children
 where
@@ -180,14 +180,14 @@ where
         let child = ChildRecord::from(child);
         follower.cluster_of_name(&child.meta().key);
         for cluster in (self.0)(&follower.context.cache).put(child) {
-            follower.triggers.cluster(&cluster);
+            (self.1)(follower, &cluster);
         }
     }
 
     fn remove(&self, follower: &Follower, key: &Key) {
         follower.cluster_of_name(key);
         if let Some(cluster) = (self.0)(&follower.context.cache).remove(key) {
-            follower.triggers.cluster(&cluster);
+            (self.1)(follower, &cluster);
         }
     }
 
@@ -209,7 +209,11 @@ impl Follower {
         }
     }
 
-    fn cluster_and_groups(&self, cluster: &Key) {
+    pub(super) fn cluster(&self, cluster: &Key) {
+        self.triggers.cluster(cluster);
+    }
+
+    pub(super) fn cluster_and_groups(&self, cluster: &Key) {
         self.triggers.cluster(cluster);
         for group in self.context.cache.groups_of_cluster.of_parent(cluster) {
             self.triggers.group(&group.meta.key);

@@ -38,8 +38,9 @@ pub(super) fn service(cluster: &CheckedCluster, observed: &Observed) -> Option<A
     let Some(Service { child, .. }) = &observed.service else {
         return create(Kind::Service, &name, desired::service(cluster));
     };
-    let stopped = suspend::noted(observed).is_some() && child.is_outdated(&desired::service_hash(cluster));
-    if !restart_is_due(cluster, child) && !stopped {
+    let is_ours = child.ownership == Ownership::Ours && suspend::is_stopped(cluster, observed);
+    let outdated = is_ours && child.hash.as_deref() != Some(&desired::service_hash(cluster));
+    if !restart_is_due(cluster, child) && !outdated {
         return None;
     }
     let notes = desired::service_notes(cluster);
@@ -68,10 +69,16 @@ pub(super) fn deployment(
     let Some(child) = &observed.deployment else {
         return create(Kind::Deployment, &name, desired::deployment(cluster, suspension, settings));
     };
-    let stops = suspension.map(Suspension::note) != child.suspended;
-    let outdated = child.suspended.is_some() && child.is_outdated(&desired::scheduler_hash(cluster));
-    let renewed = restart_is_due(cluster, child) || outdated;
-    if child.ownership != Ownership::Ours || !(stops || renewed) {
+    if child.ownership != Ownership::Ours {
+        return None;
+    }
+    let turns = suspension.map(Suspension::note) != child.suspended && !is_awaited(suspension, observed);
+    let outdated = suspend::is_stopped(cluster, observed)
+        && child.hash.as_deref() != Some(&desired::scheduler_hash(cluster));
+    // A template that the API server refuses keeps no scheduler from being stopped.
+    let stops = turns && suspension.is_some();
+    let renewed = !stops && (restart_is_due(cluster, child) || outdated);
+    if !(turns || renewed) {
         return None;
     }
     let deployment = desired::deployment(cluster, suspension, settings);
@@ -84,12 +91,17 @@ pub(super) fn deployment(
             "template": whole(&deployment["spec"]["template"]),
         });
     }
-    if stops {
+    if turns {
         notes[labels::SUSPENDED] = json!(suspension.map(Suspension::note));
         spec["replicas"] = deployment["spec"]["replicas"].clone();
     }
     let body = json!({"metadata": precondition(child, &notes), "spec": spec});
     Some(Apply::Patch(Patch { kind: Kind::Deployment, name, body }))
+}
+
+/// Whether a scheduler that is to go on still ends: `Recreate` waits for a pod of another template alone.
+fn is_awaited(suspension: Option<Suspension>, observed: &Observed) -> bool {
+    suspension.is_none() && observed.scheduler_pods.iter().any(|pod| pod.terminating && !pod.ended)
 }
 
 /// Whether a restart was asked for that a child does not bear the note of.
@@ -105,26 +117,17 @@ fn whole(wanted: &Value) -> Value {
 }
 
 /// The disruption budget is there while the cluster is to be protected.
-pub(super) fn budget(
-    cluster: &CheckedCluster,
-    observed: &Observed,
-    suspension: Option<Suspension>,
-) -> Option<Apply> {
-    if observed.budget.is_some() || suspension.is_some() || !is_protected(cluster, observed) {
+pub(super) fn budget(cluster: &CheckedCluster, observed: &Observed) -> Option<Apply> {
+    if observed.budget.is_some() || !is_protected(cluster, observed) {
         return None;
     }
     create(Kind::PodDisruptionBudget, &cluster.name.scheduler(), desired::budget(cluster))
 }
 
 /// And goes when it is not.
-pub(super) fn budget_no_more(
-    cluster: &CheckedCluster,
-    observed: &Observed,
-    suspension: Option<Suspension>,
-) -> Option<Delete> {
+pub(super) fn budget_no_more(cluster: &CheckedCluster, observed: &Observed) -> Option<Delete> {
     let budget = observed.budget.as_ref()?;
-    let stays = suspension.is_none() && is_protected(cluster, observed);
-    if budget.ownership != Ownership::Ours || stays {
+    if budget.ownership != Ownership::Ours || is_protected(cluster, observed) {
         return None;
     }
     Some(Delete::of(Kind::PodDisruptionBudget, &cluster.name.scheduler(), &budget.uid))
@@ -134,6 +137,7 @@ pub(super) fn budget_no_more(
 /// be: a worker that crashed and waits for its replacement does not end that.
 fn is_protected(cluster: &CheckedCluster, observed: &Observed) -> bool {
     match cluster.protection {
+        _ if suspend::suspended(cluster, observed).is_some() => false,
         DisruptionProtection::None => false,
         DisruptionProtection::WhileBusy => observed.has_workers,
         DisruptionProtection::Always => true,

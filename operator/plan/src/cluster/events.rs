@@ -19,12 +19,13 @@ pub fn events(previous: &DaskClusterStatus, next: &DaskClusterStatus) -> Vec<Eve
     restarted.into_iter().chain(suspended).chain(events).chain(troubles::news(previous, next)).collect()
 }
 
-/// A scheduler that was made with the annotation was not restarted by it.
+/// A scheduler that was made with the annotation was not restarted by it, nor one that is stopped.
 fn restarted(previous: &DaskClusterStatus, next: &DaskClusterStatus) -> Option<Event> {
     let value = next.restarted_scheduler.as_ref().filter(|_| previous.phase.is_some())?;
     let note = format!("as {}={value} asks", labels::RESTART_SCHEDULER);
     let reason = "SchedulerRestarted".to_owned();
-    let news = previous.restarted_scheduler.as_ref() != Some(value);
+    let suspended = find(&next.conditions, ConditionType::Suspended).is_some();
+    let news = previous.restarted_scheduler.as_ref() != Some(value) && !suspended;
     news.then_some(Event { kind: EventKind::Normal, reason, action: "Restart", note })
 }
 

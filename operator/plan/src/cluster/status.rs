@@ -37,7 +37,7 @@ pub fn status(
         ready_replicas: Some(count(group.map_or(0, |group| group.ready_replicas))),
         selector: Some(selector(cluster)),
         restarted_scheduler: restarted(cluster, observed),
-        idle_suspended_since: suspend::suspension(cluster, observed)
+        idle_suspended_since: suspend::suspended(cluster, observed)
             .and_then(Suspension::idle_since)
             .map(Time),
         resumed: suspend::resumed(cluster, observed),
@@ -53,9 +53,11 @@ pub fn invalid(
     generation: Option<i64>,
     now: Timestamp,
 ) -> DaskClusterStatus {
+    let suspended = troubles::still(&previous.conditions, ConditionType::Suspended);
+    let verdicts: Vec<_> = std::iter::once(problem::verdict(problems)).chain(suspended).collect();
     DaskClusterStatus {
         phase: Some(if previous.phase == Some(Phase::Running) { Phase::Running } else { Phase::Error }),
-        conditions: conditions::set(&previous.conditions, &[problem::verdict(problems)], generation, now),
+        conditions: conditions::set(&previous.conditions, &verdicts, generation, now),
         observed_generation: generation,
         ..previous.clone()
     }
@@ -77,7 +79,7 @@ fn phase(cluster: &CheckedCluster, observed: &Observed, outcome: &Outcome) -> Ph
 }
 
 fn scheduler_ready(cluster: &CheckedCluster, observed: &Observed) -> Verdict {
-    let suspended = suspend::suspension(cluster, observed).map(|one| one.verdict(cluster));
+    let suspended = suspend::suspended(cluster, observed).map(|one| one.verdict(cluster));
     let (status, reason, message) = match observed.live_scheduler() {
         None => match (suspended, &observed.replica_failure) {
             (Some(suspended), _) => (false, suspended.reason, suspended.message),
@@ -157,7 +159,7 @@ fn troubles(
         reason: Reason::StockScheduler,
         message: format!("the scheduler cannot be asked before workers go: {why}"),
     }));
-    match suspend::suspension(cluster, observed) {
+    match suspend::suspended(cluster, observed) {
         Some(suspension) => troubles.push(suspension.verdict(cluster)),
         None => troubles.extend(idle::idle(cluster, observed, now).and_then(|idle| idle.told)),
     }
@@ -176,7 +178,7 @@ fn outdated(cluster: &CheckedCluster, observed: &Observed) -> Option<Verdict> {
     let service = service.is_some_and(|child| child.is_outdated(&desired::service_hash(cluster)));
     let what = match (scheduler, service) {
         // What is stopped is about to be brought up to date.
-        _ if cluster.deleting || suspend::noted(observed).is_some() => return None,
+        _ if cluster.deleting || suspend::is_stopped(cluster, observed) => return None,
         (false, false) => return None,
         (true, false) => "what the scheduler is made from has",
         (false, true) => "the spec of the scheduler's Service has",

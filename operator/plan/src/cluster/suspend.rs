@@ -1,18 +1,18 @@
 //! Whether a cluster is suspended: it has neither scheduler nor workers, and all that describes them.
 //!
-//! That a cluster is suspended for having had nothing to do is noted on the scheduler's Deployment by the very write
-//! that stops it, so that no crash of ours stops one that has work again.
+//! That is noted on the scheduler's Deployment by the very write that stops it, so that no crash of ours stops a cluster
+//! that has work again, and all who heed it, groups and autoscalers too, go by what was done and not by what is wished.
 
-use dask_operator_api::cluster::IdleAction;
+use dask_operator_api::cluster::{DaskCluster, IdleAction};
 use dask_operator_api::conditions::{ConditionType, Reason, Verdict};
 use dask_operator_api::labels;
-use jiff::Timestamp;
+use jiff::{Timestamp, Unit};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::check::CheckedCluster;
-use super::observed::{Observed, Ownership};
+use super::observed::{Child, Observed, Ownership};
 use crate::plan::{Event, EventKind};
-use crate::troubles::{find, trouble};
+use crate::troubles::{self, find, trouble};
 
 /// The note on the Deployment of a cluster that its spec suspends.
 const ASKED: &str = "asked";
@@ -27,6 +27,15 @@ pub(super) enum Suspension {
 }
 
 impl Suspension {
+    /// From now on, for having nothing to do.
+    pub(super) fn idle(now: Timestamp) -> Self {
+        Self::Idle(now.round(Unit::Second).unwrap_or(now))
+    }
+
+    fn noted(text: &str) -> Self {
+        text.parse().map_or(Self::Asked, Self::Idle)
+    }
+
     /// What is noted on the Deployment.
     pub(super) fn note(self) -> String {
         match self {
@@ -45,14 +54,11 @@ impl Suspension {
 
     /// As a condition.
     pub(super) fn verdict(self, cluster: &CheckedCluster) -> Verdict {
-        let (reason, words) = match self {
-            Self::Asked => (
-                Reason::SuspendedOnRequest,
-                "suspended, as its spec says; `suspend: false` resumes it".to_owned(),
-            ),
-            Self::Idle(since) => (Reason::SuspendedWhenIdle, when_idle(cluster, since)),
-        };
-        trouble(reason, words)
+        let asked = "suspended, as its spec says; `suspend: false` resumes it";
+        match self {
+            Self::Asked => trouble(Reason::SuspendedOnRequest, asked),
+            Self::Idle(since) => trouble(Reason::SuspendedWhenIdle, when_idle(cluster, since)),
+        }
     }
 }
 
@@ -66,31 +72,52 @@ fn when_idle(cluster: &CheckedCluster, since: Timestamp) -> String {
     )
 }
 
-/// Whether it is suspended, and why. What somebody asks for stands before what follows from idleness, and ends it: who
+/// Whether it is suspended. Before there is a Deployment, by what its own object says.
+fn state(deployment: Option<&Child>, asked: bool, idle_since: Option<Timestamp>) -> Option<Suspension> {
+    match deployment.filter(|child| child.ownership == Ownership::Ours) {
+        Some(ours) => ours.suspended.as_deref().map(Suspension::noted),
+        None if asked => Some(Suspension::Asked),
+        None => idle_since.map(Suspension::Idle),
+    }
+}
+
+/// Whether it is suspended, and why.
+pub(super) fn suspended(cluster: &CheckedCluster, observed: &Observed) -> Option<Suspension> {
+    let idle_since = cluster.status.idle_suspended_since.as_ref().map(|since| since.0);
+    state(observed.deployment.as_ref(), cluster.suspend, idle_since)
+}
+
+/// The same for whoever depends on the cluster; `deployment` is its scheduler's.
+pub fn is_suspended(cluster: &DaskCluster, deployment: Option<&Child>) -> bool {
+    let idle_since = cluster.status.as_ref().and_then(|status| status.idle_suspended_since.as_ref());
+    let asked = cluster.spec.suspend.unwrap_or_default();
+    state(deployment, asked, idle_since.map(|since| since.0)).is_some()
+}
+
+/// Whether it is to be suspended. What somebody asks for stands before what follows from idleness, and ends it: who
 /// suspends a cluster and resumes it wants it to run.
-pub(super) fn suspension(cluster: &CheckedCluster, observed: &Observed) -> Option<Suspension> {
+pub(super) fn wanted(cluster: &CheckedCluster, observed: &Observed) -> Option<Suspension> {
     if cluster.suspend {
         return Some(Suspension::Asked);
     }
     let stays = cluster.idle_timeout.is_some() && cluster.idle_action == IdleAction::Suspend;
-    let since = noted(observed)?.parse().ok()?;
-    (stays && !resume_is_due(cluster)).then_some(Suspension::Idle(since))
+    suspended(cluster, observed).filter(|one| one.idle_since().is_some() && stays && !resume_is_due(cluster))
 }
 
-/// What we noted when we stopped the scheduler.
-pub(super) fn noted(observed: &Observed) -> Option<&str> {
-    let deployment = observed.deployment.as_ref().filter(|child| child.ownership == Ownership::Ours)?;
-    deployment.suspended.as_deref()
+/// Whether its scheduler was stopped by us, and nobody started it by hand: whatever is changed now restarts nothing.
+pub(super) fn is_stopped(cluster: &CheckedCluster, observed: &Observed) -> bool {
+    suspended(cluster, observed).is_some() && observed.live_scheduler().is_none()
 }
 
-fn resume_is_due(cluster: &CheckedCluster) -> bool {
+/// Whether a resume was asked for that nothing has come of.
+pub(super) fn resume_is_due(cluster: &CheckedCluster) -> bool {
     cluster.resume.is_some() && cluster.resume != cluster.status.resumed
 }
 
 /// The value that was acted upon last: not before the note is gone, so that none is lost with a write that fails. One that
 /// comes while the cluster runs has nothing to do, and never acts later.
 pub(super) fn resumed(cluster: &CheckedCluster, observed: &Observed) -> Option<String> {
-    let is_open = noted(observed).is_some() && resume_is_due(cluster);
+    let is_open = suspended(cluster, observed).is_some() && resume_is_due(cluster);
     cluster.resume.clone().filter(|_| !is_open).or_else(|| cluster.status.resumed.clone())
 }
 
@@ -102,7 +129,9 @@ pub(super) fn events(previous: &[Condition], next: &[Condition]) -> Option<Event
     match (find(previous, ConditionType::Suspended), find(next, ConditionType::Suspended)) {
         (Some(before), Some(now)) if before.reason == now.reason => None,
         (_, Some(now)) => told("Suspended", "Suspend", &now.message),
-        (Some(_), None) => told("Resumed", "Resume", "the scheduler and the workers are started again"),
-        (None, None) => None,
+        (Some(_), None) if troubles::is_followed(next) => {
+            told("Resumed", "Resume", "the scheduler and the workers are started again")
+        }
+        (_, None) => None,
     }
 }

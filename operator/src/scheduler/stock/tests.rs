@@ -61,7 +61,8 @@ impl Schedulers for Scheduler {
         if self.stuck && messages[0]["op"] == "retire_workers" {
             return async { Err(AskError::Call("no answer in time".to_owned())) }.boxed();
         }
-        let answers = messages.iter().map(|message| rmp_serde::to_vec(&self.answer(message)).unwrap()).collect();
+        let answers =
+            messages.iter().map(|message| rmp_serde::to_vec(&self.answer(message)).unwrap()).collect();
         async { Ok(answers) }.boxed()
     }
 }

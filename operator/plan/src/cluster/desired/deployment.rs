@@ -27,8 +27,9 @@ pub(in crate::cluster) fn deployment(
     let labels = pod_labels(cluster, &selector);
     let of_template = template_annotations(cluster.scheduler.metadata.as_ref());
     let annotations = layered([&passed_on(&cluster.annotations), &of_template]);
-    let suspended = suspension.map(|one| (labels::SUSPENDED.to_owned(), one.note())).into_iter().collect();
-    let noted = layered([&annotations, &deployment_notes(cluster), &suspended]);
+    let mut noted = layered([&annotations, &deployment_notes(cluster)]);
+    noted.remove(labels::SUSPENDED);
+    noted.extend(suspension.map(|one| (labels::SUSPENDED.to_owned(), one.note())));
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
