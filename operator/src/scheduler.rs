@@ -12,5 +12,5 @@ mod stock;
 
 pub use ask::{Answer, AskError, Request, Schedulers};
 pub use http::Http;
-pub use rpc::Talk;
 pub(crate) use links::{Known, Links, Place};
+pub use rpc::Talk;

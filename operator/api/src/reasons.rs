@@ -50,8 +50,8 @@ reasons! {
     AtMaximum in ScalingLimited,
     /// A container sets `DASK_CONFIG` itself.
     SetByUser in ConfigFallback,
-    /// The cluster has it so, or the scheduler's own command or variables leave no room. Workers that go lose what only
-    /// they have, and tasks that run there begin again elsewhere.
+    /// The cluster has it so, or the scheduler's own command or variables leave no room. Workers that are scaled away
+    /// leave by Dask's own protocol and lose nothing; those that are evicted or deleted lose what only they have.
     StockScheduler in SchedulerLink,
     /// The worker's container has a `preStop` of its user's own: an evicted or deleted worker does what that does. When
     /// fewer are wanted, the operator asks all the same.
@@ -217,8 +217,8 @@ reasons! {
         cure: "See why: the scheduler hangs, serves its dashboard on another port or by TLS, or a NetworkPolicy keeps the operator away from it.",
         look: "kubectl logs deployment/NAME-scheduler"
     }
-    /// The scheduler has nothing that could be asked about its work: it was made by an earlier version, has a preload of
-    /// its own, or the cluster says so.
+    /// The scheduler has loaded nothing of ours, so nobody can know whether the cluster is idle; or it speaks to nobody
+    /// without TLS besides, and cannot be asked how many workers it would have.
     SchedulerTellsNothing in FactsStale {
         cure: "Restart it with `dask.org/restart-scheduler`, or take its own preload or `dask.org/stock-scheduler` away.",
         look: "kubectl get dsk NAME --output yaml"

@@ -14,8 +14,8 @@ use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 pub use demand::{Count, Demand, Tasks};
-pub use stock::StockFacts;
 pub(crate) use index::{Hold, Index, Load};
+pub use stock::StockFacts;
 
 /// The schemas that are understood.
 const SCHEMAS: [u32; 1] = [1];

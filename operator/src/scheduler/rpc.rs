@@ -32,7 +32,9 @@ pub struct Talk {
 /// Says it, and returns the answers in msgpack. Nothing in them is ever executed: what is pickled stays so.
 pub(super) async fn talk(talk: Talk) -> Result<Vec<Vec<u8>>, AskError> {
     let within = talk.within;
-    timeout(within, converse(talk)).await.unwrap_or_else(|_| Err(AskError::Call("no answer in time".to_owned())))
+    timeout(within, converse(talk))
+        .await
+        .unwrap_or_else(|_| Err(AskError::Call("no answer in time".to_owned())))
 }
 
 async fn converse(talk: Talk) -> Result<Vec<Vec<u8>>, AskError> {

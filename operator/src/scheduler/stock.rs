@@ -4,6 +4,7 @@ mod drain;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use dask_operator_plan::{Ask, Facts, Order, StockFacts};
@@ -11,7 +12,7 @@ use futures::StreamExt;
 use futures::stream;
 use tokio::time::{Instant, timeout_at};
 
-use super::ask::{AskError, Schedulers};
+use super::ask::{AskError, Schedulers, Told as Answered};
 use super::links::Place;
 use super::rpc::{self, Talk, Told};
 use drain::{Action, Drain, Outcome};
@@ -34,8 +35,8 @@ const STEPS_AT_ONCE: usize = 16;
 pub(super) struct Stock {
     /// By pod. All of them can be begun anew.
     drains: BTreeMap<String, Drain>,
-    /// How long it is left alone then.
-    pub(super) pause: Duration,
+    /// How long its last answer took.
+    took: Duration,
 }
 
 impl Stock {
@@ -52,11 +53,25 @@ impl Stock {
         }
     }
 
+    /// How long it is left alone then; of its workers alone anybody wants to know soon.
+    pub(super) fn pause(&self, is_for_workers: bool) -> Duration {
+        let shortest = if is_for_workers { SHORTEST_PAUSE } else { LONGEST_PAUSE };
+        (self.took * LEFT_ALONE).clamp(shortest, LONGEST_PAUSE)
+    }
+
     /// Asks it once, has each pod go one step on, and tells what is known then.
-    pub(super) async fn turn(&mut self, schedulers: &dyn Schedulers, place: &Place) -> Result<Facts, AskError> {
+    pub(super) async fn told(&mut self, schedulers: &dyn Schedulers, place: &Place) -> Answered {
+        match self.turn(schedulers, place).await {
+            Ok(facts) => Answered::Rpc(Arc::new(facts)),
+            Err(AskError::Tls) => Answered::Tls,
+            Err(why) => Answered::Failed(why.to_string()),
+        }
+    }
+
+    async fn turn(&mut self, schedulers: &dyn Schedulers, place: &Place) -> Result<Facts, AskError> {
         let began = Instant::now();
         let (workers, target) = facts(schedulers, place).await?;
-        self.pause = (began.elapsed() * LEFT_ALONE).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+        self.took = began.elapsed();
         let tasks = self.tasks(schedulers, place, &workers).await;
         let steps = self.steps(&workers, &tasks, None);
         let more = self.take(steps, schedulers, place).await;
@@ -69,7 +84,12 @@ impl Stock {
     }
 
     /// How many tasks the workers of pods that leave have now; nothing, if that was not told.
-    async fn tasks(&self, schedulers: &dyn Schedulers, place: &Place, workers: &[Told]) -> BTreeMap<String, u64> {
+    async fn tasks(
+        &self,
+        schedulers: &dyn Schedulers,
+        place: &Place,
+        workers: &[Told],
+    ) -> BTreeMap<String, u64> {
         let waiting = self.drains.iter().filter(|(_, drain)| drain.waits());
         let of_pod = waiting.flat_map(|(pod, drain)| of(workers, pod, drain.ip()));
         let addresses: Vec<_> = of_pod.map(|told| told.worker.address.clone()).collect();
@@ -89,7 +109,9 @@ impl Stock {
     ) -> Vec<(String, Action)> {
         let now = Instant::now();
         let mut steps = Vec::new();
-        for (pod, drain) in self.drains.iter_mut().filter(|(pod, _)| only.is_none_or(|only| only.contains(*pod))) {
+        for (pod, drain) in
+            self.drains.iter_mut().filter(|(pod, _)| only.is_none_or(|only| only.contains(*pod)))
+        {
             let own: Vec<_> = of(workers, pod, drain.ip()).collect();
             steps.extend(drain.next(&own, tasks, now).map(|action| (drain.tries, pod.clone(), action)));
         }
@@ -105,7 +127,8 @@ impl Stock {
         place: &Place,
     ) -> BTreeSet<String> {
         let until = Instant::now() + STEPS_WITHIN;
-        let taken = steps.into_iter().map(|(pod, action)| async move { (pod, act(action, schedulers, place).await) });
+        let taken =
+            steps.into_iter().map(|(pod, action)| async move { (pod, act(action, schedulers, place).await) });
         let mut taken = stream::iter(taken).buffer_unordered(STEPS_AT_ONCE);
         let mut more = BTreeSet::new();
         while let Ok(Some((pod, outcome))) = timeout_at(until, taken.next()).await {

@@ -107,7 +107,7 @@ fn known(observed: &Observed) -> Result<&Facts, Option<(Reason, String)>> {
         Link::Unreachable(_) if starts => Err(None),
         Link::Unreachable(why) => Err(silent(why)),
         Link::Stock => {
-            let words = "the scheduler has not loaded what could be asked about its work, and listens to TLS alone".to_owned();
+            let words = "the scheduler has not loaded what could be asked about its work, and speaks to nobody without TLS".to_owned();
             Err(Some((Reason::SchedulerTellsNothing, words)))
         }
     }

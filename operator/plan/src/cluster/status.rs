@@ -145,7 +145,9 @@ fn troubles(
         type_: ConditionType::SchedulerLink,
         status: false,
         reason: Reason::StockScheduler,
-        message: format!("the scheduler cannot be asked before workers go: {why}"),
+        message: format!(
+            "the scheduler is asked by Dask's own protocol, and workers that are evicted or deleted do not ask it: {why}"
+        ),
     }));
     troubles.extend(outdated(cluster, observed));
     troubles.extend(idle::idle(cluster, observed, now).and_then(|idle| idle.told));

@@ -112,7 +112,8 @@ impl Worker {
     /// Whether it is one of this pod's.
     pub fn is_of(&self, pod: &str, ip: Option<IpAddr>) -> bool {
         let by_name = self.name == pod || without_number(&self.name) == Some(pod);
-        let by_host = || !is_ours(&self.name) && ip.is_some_and(|ip| host(&self.address) == Some(&ip.to_string()));
+        let by_host =
+            || !is_ours(&self.name) && ip.is_some_and(|ip| host(&self.address) == Some(&ip.to_string()));
         by_name || by_host()
     }
 }

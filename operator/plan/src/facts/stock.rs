@@ -47,7 +47,8 @@ mod tests {
     use super::*;
 
     fn threads(target: u64, workers: &[u64]) -> Vec<f64> {
-        let workers = workers.iter().map(|threads| Worker { threads: *threads, ..Worker::default() }).collect();
+        let workers =
+            workers.iter().map(|threads| Worker { threads: *threads, ..Worker::default() }).collect();
         let facts = Facts::from(StockFacts { target, workers, ..StockFacts::default() });
         facts.demand.unwrap().iter().map(|demand| demand.tasks.all().threads(5.0)).collect()
     }

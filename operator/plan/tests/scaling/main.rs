@@ -3,5 +3,6 @@
 
 mod decisions;
 mod properties;
+mod stock;
 mod troubles;
 mod world;

@@ -103,7 +103,8 @@ mod tests {
 
     fn framed(parts: &[&[u8]]) -> Vec<u8> {
         let sizes = parts.iter().map(|part| part.len() as u64);
-        let numbers: Vec<_> = std::iter::once(parts.len() as u64).chain(sizes).map(u64::to_le_bytes).collect();
+        let numbers: Vec<_> =
+            std::iter::once(parts.len() as u64).chain(sizes).map(u64::to_le_bytes).collect();
         [numbers.concat(), parts.concat()].concat()
     }
 

@@ -6,8 +6,8 @@ mod lenient;
 use std::collections::{BTreeMap, HashSet};
 
 use dask_operator_plan::Worker;
-use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use lenient::{Bounded, Counts, Entries, Number, Text};
 
@@ -76,7 +76,8 @@ pub(in crate::scheduler) fn target(answer: &[u8]) -> Result<u64, String> {
 
 /// Those that nothing forbids to close, by the answer to `workers_to_close`.
 pub(in crate::scheduler) fn closable(answer: &[u8]) -> Result<HashSet<String>, String> {
-    read::<Bounded<Text, MOST_ENTRIES>>(answer).map(|workers| workers.0.into_iter().map(|one| one.0).collect())
+    read::<Bounded<Text, MOST_ENTRIES>>(answer)
+        .map(|workers| workers.0.into_iter().map(|one| one.0).collect())
 }
 
 /// How many tasks each of these workers has, by the answer to `processing`.

@@ -49,7 +49,8 @@ async fn what_real_schedulers_said_is_understood() {
         let answers = ask(peer(recorded.to_vec(), 1), 4).await.unwrap();
         let mut told = workers(&answers[0]).unwrap();
         told.sort_by(|one, other| one.worker.name.cmp(&other.worker.name));
-        let names: Vec<_> = told.iter().map(|one| (one.worker.name.as_str(), one.worker.status.as_str())).collect();
+        let names: Vec<_> =
+            told.iter().map(|one| (one.worker.name.as_str(), one.worker.status.as_str())).collect();
         assert_eq!(
             names,
             [("demo-default-worker-0123456789", "running"), ("demo-gpu-worker-0123456789", "running")]
@@ -101,9 +102,12 @@ async fn one_that_is_silent_is_not_waited_for() {
 #[test]
 fn nonsense_is_no_answer() {
     let deep = [vec![0x91; 100_000], vec![0xc0]].concat();
-    let names = |count: usize| (0..count).map(|number| (number.to_string(), json!({}))).collect::<serde_json::Map<_, _>>();
+    let names = |count: usize| {
+        (0..count).map(|number| (number.to_string(), json!({}))).collect::<serde_json::Map<_, _>>()
+    };
     let many = packed(&json!({"workers": names(10_001)}));
-    let announced = [0x81, 0xa7].iter().chain(b"workers").chain(&[0xdf, 255, 255, 255, 255]).copied().collect::<Vec<_>>();
+    let announced =
+        [0x81, 0xa7].iter().chain(b"workers").chain(&[0xdf, 255, 255, 255, 255]).copied().collect::<Vec<_>>();
     for answer in [&b""[..], b"\xc1", b"GET / HTTP/1.1", &deep, &many, &announced, &packed(&json!({}))] {
         assert!(workers(answer).is_err(), "{:?}", &answer[..answer.len().min(20)]);
     }
@@ -116,7 +120,8 @@ fn nonsense_is_no_answer() {
 fn odd_values_are_read_as_far_as_they_make_sense() {
     let metrics = json!({"task_counts": {"executing": 1, "pondering": 1, "ready": 2.0, "memory": 9}, "managed_bytes": -1});
     let worker = json!({"name": 7, "nthreads": null, "resources": {"GPU": "two", "A": 1}, "metrics": metrics, "x": [[{}]]});
-    let told = workers(&packed(&json!({"workers": {"tcp://a:1": worker, "b": {"name": "x".repeat(900)}}}))).unwrap();
+    let told =
+        workers(&packed(&json!({"workers": {"tcp://a:1": worker, "b": {"name": "x".repeat(900)}}}))).unwrap();
     let worker = |name: &str| told.iter().find(|one| one.worker.name.starts_with(name)).unwrap();
     let seven = worker("7");
     assert_eq!((seven.worker.threads, seven.worker.bytes, seven.executing), (0, 0, Some(2)));

@@ -113,7 +113,12 @@ impl Drain {
     }
 
     /// The next step, given the pod's workers and how many tasks each of them has, where that is known.
-    pub(super) fn next(&mut self, workers: &[&Told], tasks: &BTreeMap<String, u64>, now: Instant) -> Option<Action> {
+    pub(super) fn next(
+        &mut self,
+        workers: &[&Told],
+        tasks: &BTreeMap<String, u64>,
+        now: Instant,
+    ) -> Option<Action> {
         self.see(workers, tasks, now);
         let addresses = || workers.iter().map(|told| told.worker.address.clone()).collect::<Vec<_>>();
         match self.phase {
@@ -166,7 +171,8 @@ impl Drain {
         let is_there = !workers.is_empty();
         let runs = workers.iter().any(|told| told.worker.status == RUNNING);
         if is_there {
-            let known = |told: &&Told| tasks.get(&told.worker.address).copied().unwrap_or(told.worker.processing);
+            let known =
+                |told: &&Told| tasks.get(&told.worker.address).copied().unwrap_or(told.worker.processing);
             self.tasks = workers.iter().map(known).fold(0, u64::saturating_add);
         }
         let returned = || !workers.iter().any(|told| told.worker.status == PAUSED);

@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use dask_operator_plan::Link;
 use futures::FutureExt;
@@ -61,7 +61,8 @@ impl Schedulers for Scheduler {
         if self.stuck && messages[0]["op"] == "retire_workers" {
             return async { Err(AskError::Call("no answer in time".to_owned())) }.boxed();
         }
-        let answers = messages.iter().map(|message| rmp_serde::to_vec(&self.answer(message)).unwrap()).collect();
+        let answers =
+            messages.iter().map(|message| rmp_serde::to_vec(&self.answer(message)).unwrap()).collect();
         async { Ok(answers) }.boxed()
     }
 }
@@ -117,3 +118,5 @@ async fn a_pod_that_no_worker_is_of_is_none_of_its_drains() {
     stock.turn(&scheduler, &place()).await.unwrap();
     assert!(stock.drains.is_empty() && !scheduler.ops().contains(&"retire_workers".to_owned()));
 }
+
+mod real;

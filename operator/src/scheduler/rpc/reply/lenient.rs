@@ -38,7 +38,11 @@ pub(super) struct Bounded<T, const MOST: usize>(pub(super) Vec<T>);
 pub(super) struct Entries<T, const MOST: usize>(pub(super) Vec<(String, T)>);
 
 impl Number {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates, and is not negative")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it saturates, and is not negative"
+    )]
     pub(super) fn whole(self) -> u64 {
         self.0 as u64
     }
