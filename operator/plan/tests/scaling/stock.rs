@@ -1,6 +1,6 @@
 //! How many workers there are for a scheduler that has loaded nothing of ours, by what Dask itself would have.
 
-use dask_operator_testkit::{AutoscalerBuilder, an_autoscaler};
+use dask_operator_testkit::an_autoscaler;
 
 use super::world::{World, workers};
 
