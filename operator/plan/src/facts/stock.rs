@@ -49,7 +49,7 @@ mod tests {
     fn threads(target: u64, workers: &[u64]) -> Vec<f64> {
         let workers =
             workers.iter().map(|threads| Worker { threads: *threads, ..Worker::default() }).collect();
-        let facts = Facts::from(StockFacts { target, workers, ..StockFacts::default() });
+        let facts = Facts::from(StockFacts { workers, target, ..StockFacts::default() });
         facts.demand.unwrap().iter().map(|demand| demand.tasks.all().threads(5.0)).collect()
     }
 
