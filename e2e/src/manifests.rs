@@ -68,6 +68,13 @@ pub fn cluster_of(name: &str, spec: &Value) -> String {
     with(kind, name, spec)
 }
 
+/// The same, and its scheduler loads nothing of ours.
+pub fn stock_cluster_of(name: &str, spec: &Value) -> String {
+    let mut kind = json!({"apiVersion": "kubernetes.dask.org/v1", "kind": "DaskCluster"});
+    kind["metadata"]["annotations"] = json!({"dask.org/stock-scheduler": "true"});
+    with(kind, name, spec)
+}
+
 /// A group with just this spec.
 pub fn group_of(name: &str, spec: &Value) -> String {
     let kind = json!({"apiVersion": "kubernetes.dask.org/v1", "kind": "DaskWorkerGroup"});
@@ -129,7 +136,7 @@ pub fn pod_autoscaler(group: &str, minimum: u32) -> String {
 }
 
 fn with(mut object: Value, name: &str, spec: &Value) -> String {
-    object["metadata"] = json!({"name": name});
+    object["metadata"]["name"] = json!(name);
     object["spec"] = spec.clone();
     object.to_string()
 }

@@ -148,7 +148,7 @@ fn lints() -> Result<()> {
     cargo(&[&arguments[..], &features[..], &["--", "--deny", "warnings"]].concat())
 }
 
-/// The waiting text against real Dask processes, of the newest version and of the oldest that is supported.
+/// What speaks to Dask against real processes of it, of the newest version and of the oldest that is supported.
 fn preloads(progress: &mut Progress) -> Result<()> {
     let newest = python::environment("preload-newest", &["operator/preload/tests/newest.txt"], progress)?;
     let oldest = python::environment("preload-oldest", &["operator/preload/tests/oldest.txt"], progress)?;
@@ -156,7 +156,20 @@ fn preloads(progress: &mut Progress) -> Result<()> {
     // They wait most of the time, so several run at once; then a start takes longer than on a quiet machine.
     let environment =
         [("DASK_VENVS", both.as_str()), ("PATIENCE", "5"), ("PYTEST_ADDOPTS", "--numprocesses=4")];
-    pytest(&newest, "operator/preload", &environment)
+    pytest(&newest, "operator/preload", &environment)?;
+    let mut command = cargo_command();
+    command.args([
+        "test",
+        "--release",
+        "--quiet",
+        "--package",
+        "dask-operator",
+        "--features",
+        "sabotage",
+        "--lib",
+    ]);
+    command.args(["--", "--ignored", "real_dask"]).env("DASK_VENVS", &both);
+    succeed(&mut command)
 }
 
 fn chart(progress: &mut Progress) -> Result<()> {

@@ -77,6 +77,23 @@ async fn workers_come_from_none_with_a_graph_and_go_when_it_is_done() -> Result<
     Ok(())
 }
 
+/// Dask itself says how many it would have (`adaptive_target`).
+#[tokio::test]
+async fn workers_come_and_go_with_the_work_where_the_scheduler_is_as_dask_made_it() -> Result<()> {
+    let bed = Bed::new("stock-grown").await?;
+    bed.apply(&manifests::stock_cluster_of("demo", &json!({"worker": {"replicas": 0, "threads": 1}})))?;
+    let spec = json!({"minimum": 0, "maximum": 4, "scaleDown": {"stabilizationSeconds": 4}});
+    bed.apply(&manifests::autoscaler("demo", "demo", &spec))?;
+    until_told(&bed, "demo", "FollowsWork").await?;
+    let mut workload = Start::new("growing", &bed.address("demo")?).with("TASKS", "60").start()?;
+    workload.until("submitted")?;
+    let (reported, succeeded) = workload.finish()?;
+    assert!(succeeded, "{reported}");
+    assert_each_was_done_once(&reported, 60);
+    assert_eq!(reported["workers"]["demo-default"], 4, "{reported}");
+    bed.until(WORKERS, "no worker", SOON, |pods: &[Arc<Pod>]| pods.is_empty()).await.map(drop)
+}
+
 #[tokio::test]
 async fn tasks_that_need_a_resource_get_the_workers_that_offer_it_and_no_others() -> Result<()> {
     let groups = json!([

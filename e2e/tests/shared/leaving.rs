@@ -74,6 +74,19 @@ async fn a_group_that_is_scaled_down_loses_nothing() -> Result<()> {
     assert_nothing_was_lost(workload)
 }
 
+/// Its scheduler has loaded nothing of ours, so the operator speaks to it as Dask's own parts do.
+#[tokio::test]
+async fn a_group_that_is_scaled_down_loses_nothing_where_the_scheduler_is_as_dask_made_it() -> Result<()> {
+    let bed = Bed::new("stock").await?;
+    let worker = json!({"replicas": 3, "threads": 1, "spec": {"terminationGracePeriodSeconds": 2}});
+    bed.apply(&manifests::stock_cluster_of("demo", &json!({"worker": worker})))?;
+    bed.until_registered("demo", 3, SOON).await?;
+    let mut workload = Workload::start("leaving", &bed.address("demo")?)?;
+    workload.until("ready")?;
+    bed.kubectl(&["scale", "dsk/demo", "--replicas=2"])?;
+    assert_nothing_was_lost(workload)
+}
+
 #[tokio::test]
 async fn who_has_nothing_leaves_first_and_half_a_gigabyte_is_moved_before_its_worker_leaves() -> Result<()> {
     let (bed, workload) = at("moved", "shrinking", &json!({})).await?;

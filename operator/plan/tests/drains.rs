@@ -21,6 +21,8 @@ struct World {
     work: BTreeMap<String, Value>,
     drains: BTreeMap<String, &'static str>,
     scheduler: Scheduler,
+    /// It has loaded nothing of ours, and is asked by Dask's own protocol.
+    by_rpc: bool,
     drain: Drain,
     wanted: i32,
     at: Timestamp,
@@ -42,7 +44,7 @@ impl World {
         let pods: Vec<_> = (0..workers).map(|number| pod(&format!("pod-{number}"))).collect();
         let work = pods.iter().map(|pod| (pod.name.clone(), json!({}))).collect();
         let (drains, scheduler, drain) = (BTreeMap::new(), Scheduler::Willing, Drain::default());
-        Self { pods, work, drains, scheduler, drain, wanted, at: Timestamp::UNIX_EPOCH }
+        Self { pods, work, drains, scheduler, by_rpc: false, drain, wanted, at: Timestamp::UNIX_EPOCH }
     }
 
     fn with_work(mut self, number: usize, work: Value) -> Self {
@@ -65,7 +67,10 @@ impl World {
         match self.scheduler {
             Scheduler::Silent => Link::Unreachable("silent".to_owned()),
             Scheduler::Stock => Link::Stock,
-            _ => Link::Preload(Arc::new(Facts::read(facts.to_string().as_bytes()).unwrap())),
+            _ => {
+                let facts = Arc::new(Facts::read(facts.to_string().as_bytes()).unwrap());
+                if self.by_rpc { Link::Rpc(facts) } else { Link::Preload(facts) }
+            }
         }
     }
 
@@ -265,6 +270,17 @@ fn a_pod_that_is_to_be_kept_goes_on_and_stays_until_the_group_changes() {
     assert_eq!(world.pods.iter().filter(|pod| pod.mark == Some(Mark::Stays(1))).count(), 1);
 }
 
+#[test]
+fn whoever_is_asked_by_dasks_own_protocol_loses_no_more_than_any_other() {
+    let world = World { by_rpc: true, ..World::new(2, 1) };
+    let mut world = world.with_work(0, json!({"processing": 2})).with_work(1, json!({"unique_bytes": 9}));
+    assert!(world.step().delete.is_empty());
+    assert_eq!(world.marked(), ["pod-1"]);
+    assert_eq!(world.step().asks.len(), 1);
+    let deleted: Vec<_> = world.step().delete.into_iter().map(|delete| delete.name).collect();
+    assert_eq!(deleted, ["pod-1"]);
+}
+
 fn worlds() -> impl Strategy<Value = World> {
     let scheduler = prop_oneof![
         Just(Scheduler::Willing),
@@ -273,8 +289,9 @@ fn worlds() -> impl Strategy<Value = World> {
         Just(Scheduler::Stock)
     ];
     let work = prop::option::of((0u64..3, 0u64..3, 0u64..2));
-    (scheduler, prop::collection::vec(work, 0..8), 0i32..8).prop_map(|(scheduler, work, wanted)| {
-        let mut world = World { scheduler, ..World::new(work.len(), wanted) };
+    let works = prop::collection::vec(work, 0..8);
+    (scheduler, any::<bool>(), works, 0i32..8).prop_map(|(scheduler, by_rpc, work, wanted)| {
+        let mut world = World { scheduler, by_rpc, ..World::new(work.len(), wanted) };
         for (number, work) in work.into_iter().enumerate() {
             match work {
                 Some((processing, bytes, actors)) => {

@@ -1,21 +1,23 @@
 //! One scheduler, followed while somebody needs it: its facts by long-poll, or by Dask's own protocol, and orders.
 
 mod course;
+mod given;
 
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use dask_operator_plan::{Ask, Link, Order};
+use dask_operator_plan::{Ask, Link};
 use tokio::time::{Instant, sleep};
 
-use super::ask::{self, AskError, Schedulers, Told};
+use super::ask::{self, Schedulers, Told};
 use super::links::{Known, Place};
 use super::stock::Stock;
 use crate::kubernetes::Tenure;
 use crate::triggers::{Follower, Triggers};
 use course::Course;
+use given::{Given, Subject, key};
 
 /// Facts are followed for so long after somebody needed them last.
 const LINGER: Duration = Duration::from_mins(1);
@@ -54,23 +56,13 @@ struct State {
     followers: BTreeMap<Follower, Instant>,
     needed_until: Instant,
     /// The last order of each kind about each pod.
-    given: HashMap<(String, mem::Discriminant<Order>), Given>,
+    given: HashMap<Subject, Given>,
     /// Orders are under way; no more are given meanwhile.
     ordering: bool,
     /// Whether it is asked by Dask's own protocol, and the orders that it is to be given so.
     is_stock: bool,
     orders: Vec<Ask>,
     over: bool,
-}
-
-/// An order that was given.
-struct Given {
-    at: Instant,
-    /// It was answered, or there is no answer to wait for any more.
-    over: bool,
-    /// Facts came after that, so that what it led to is among them. Nothing else tells: one without an answer may lie
-    /// with a scheduler that stands still.
-    told: bool,
 }
 
 impl Session {
@@ -149,14 +141,25 @@ impl Session {
                 () = edges.tenure.over() => return,
                 told = asked => told,
             };
-            let pause = if matches!(told, Told::Rpc(_)) { stock.pause } else { Duration::ZERO };
+            let pause = match told {
+                Told::Rpc(_) => stock.pause(self.is_for_workers()),
+                _ => FLOOR.saturating_sub(began.elapsed()),
+            };
             let link = course.take(told, first.elapsed());
             self.state().is_stock = course.is_stock;
             if let Some(link) = link {
                 self.learn(link, &edges.triggers);
             }
-            sleep(course.pause.max(pause).max(FLOOR.saturating_sub(began.elapsed()))).await;
+            sleep(course.pause.max(pause)).await;
         }
+    }
+
+    /// Whether somebody needs it who acts on workers.
+    fn is_for_workers(&self) -> bool {
+        self.state()
+            .followers
+            .iter()
+            .any(|(who, at)| !matches!(who, Follower::Cluster(_)) && at.elapsed() < LINGER)
     }
 
     /// Asks for news, by our routes.
@@ -171,13 +174,9 @@ impl Session {
     async fn turn(&self, stock: &mut Stock, edges: &Edges) -> Told {
         let orders = mem::take(&mut self.state().orders);
         stock.order(&orders);
-        let told = stock.turn(&*edges.schedulers, &self.place).await;
+        let told = stock.told(&*edges.schedulers, &self.place).await;
         self.is_over(&orders.iter().collect::<Vec<_>>());
-        match told {
-            Ok(facts) => Told::Rpc(Arc::new(facts)),
-            Err(AskError::Tls) => Told::Tls,
-            Err(why) => Told::Failed(why.to_string()),
-        }
+        told
     }
 
     /// Gives orders; what comes of them is told among the facts, and what fails is asked again by whoever wants it.
@@ -264,13 +263,10 @@ impl Session {
     }
 }
 
-/// What an order is about; how much time it gives is no part of that.
-fn key(ask: &Ask) -> (String, mem::Discriminant<Order>) {
-    (ask.pod.clone(), mem::discriminant(&ask.order))
-}
-
 #[cfg(test)]
 mod tests {
+    use dask_operator_plan::Order;
+
     use super::*;
 
     #[test]

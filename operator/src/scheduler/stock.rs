@@ -4,6 +4,7 @@ mod drain;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use dask_operator_plan::{Ask, Facts, Order, StockFacts};
@@ -11,7 +12,7 @@ use futures::StreamExt;
 use futures::stream;
 use tokio::time::{Instant, timeout_at};
 
-use super::ask::{AskError, Schedulers};
+use super::ask::{AskError, Schedulers, Told as Answered};
 use super::links::Place;
 use super::rpc::{self, Talk, Told};
 use drain::{Action, Drain, Outcome};
@@ -34,8 +35,8 @@ const STEPS_AT_ONCE: usize = 16;
 pub(super) struct Stock {
     /// By pod. All of them can be begun anew.
     drains: BTreeMap<String, Drain>,
-    /// How long it is left alone then.
-    pub(super) pause: Duration,
+    /// How long its last answer took.
+    took: Duration,
 }
 
 impl Stock {
@@ -52,15 +53,25 @@ impl Stock {
         }
     }
 
+    /// How long it is left alone then; of its workers alone anybody wants to know soon.
+    pub(super) fn pause(&self, is_for_workers: bool) -> Duration {
+        let shortest = if is_for_workers { SHORTEST_PAUSE } else { LONGEST_PAUSE };
+        (self.took * LEFT_ALONE).clamp(shortest, LONGEST_PAUSE)
+    }
+
     /// Asks it once, has each pod go one step on, and tells what is known then.
-    pub(super) async fn turn(
-        &mut self,
-        schedulers: &dyn Schedulers,
-        place: &Place,
-    ) -> Result<Facts, AskError> {
+    pub(super) async fn told(&mut self, schedulers: &dyn Schedulers, place: &Place) -> Answered {
+        match self.turn(schedulers, place).await {
+            Ok(facts) => Answered::Rpc(Arc::new(facts)),
+            Err(AskError::Tls) => Answered::Tls,
+            Err(why) => Answered::Failed(why.to_string()),
+        }
+    }
+
+    async fn turn(&mut self, schedulers: &dyn Schedulers, place: &Place) -> Result<Facts, AskError> {
         let began = Instant::now();
         let (workers, target) = facts(schedulers, place).await?;
-        self.pause = (began.elapsed() * LEFT_ALONE).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+        self.took = began.elapsed();
         let tasks = self.tasks(schedulers, place, &workers).await;
         let steps = self.steps(&workers, &tasks, None);
         let more = self.take(steps, schedulers, place).await;

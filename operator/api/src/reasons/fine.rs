@@ -42,8 +42,8 @@ macro_rules! fine {
             ScaleDownLimit in ScalingLimited,
             /// A container sets `DASK_CONFIG` itself.
             SetByUser in ConfigFallback,
-            /// The cluster has it so, or the scheduler's own command or variables leave no room. Workers that go lose what only
-            /// they have, and tasks that run there begin again elsewhere.
+            /// The cluster has it so, or the scheduler's own command or variables leave no room. Workers that are scaled away
+            /// leave by Dask's own protocol and lose nothing; those that are evicted or deleted lose what only they have.
             StockScheduler in SchedulerLink,
             /// The worker's container has a `preStop` of its user's own: an evicted or deleted worker does what that does. When
             /// fewer are wanted, the operator asks all the same.

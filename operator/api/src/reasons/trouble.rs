@@ -166,8 +166,8 @@ macro_rules! troubles {
                 cure: "See why: the scheduler hangs, serves its dashboard on another port or by TLS, or a NetworkPolicy keeps the operator away from it.",
                 look: "kubectl logs deployment/NAME-scheduler"
             }
-            /// The scheduler has nothing that could be asked about its work: it was made by an earlier version, has a preload of
-            /// its own, or the cluster says so.
+            /// The scheduler has loaded nothing of ours, so nobody can know whether the cluster is idle; or it speaks to nobody
+            /// without TLS besides, and cannot be asked how many workers it would have.
             SchedulerTellsNothing in FactsStale {
                 cure: "Restart it with `dask.org/restart-scheduler`, or take its own preload or `dask.org/stock-scheduler` away.",
                 look: "kubectl get dsk NAME --output yaml"

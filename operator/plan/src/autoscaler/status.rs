@@ -144,7 +144,11 @@ fn ready(
     if scaling.decisions.is_empty() {
         return told(false, Reason::AwaitsFacts, "the scheduler has not told its work yet".to_owned());
     }
-    told(true, Reason::FollowsWork, "workers follow the work".to_owned())
+    let words = match observed.link {
+        Link::Rpc(_) => "workers follow what Dask itself would have; what tasks need is not known",
+        _ => "workers follow the work",
+    };
+    told(true, Reason::FollowsWork, words.to_owned())
 }
 
 /// What was changed just now, or would have been and was not said before, and what was told already.

@@ -157,7 +157,9 @@ fn troubles(
         type_: ConditionType::SchedulerLink,
         status: false,
         reason: Reason::StockScheduler,
-        message: format!("the scheduler cannot be asked before workers go: {why}"),
+        message: format!(
+            "the scheduler is asked by Dask's own protocol, and workers that are evicted or deleted do not ask it: {why}"
+        ),
     }));
     match suspend::suspended(cluster, observed) {
         Some(suspension) => troubles.push(suspension.verdict(cluster)),

@@ -4,5 +4,6 @@
 mod decisions;
 mod paces;
 mod properties;
+mod stock;
 mod troubles;
 mod world;

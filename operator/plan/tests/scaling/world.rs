@@ -7,7 +7,9 @@ use dask_operator_api::autoscaler::{DaskAutoscaler, DaskAutoscalerStatus};
 use dask_operator_api::conditions::Reason;
 use dask_operator_plan::autoscaler::{self, Cluster, Course, Group, Observed, Offer, Scaling};
 use dask_operator_plan::worker_group::{Ended, Stage, WorkerPod};
-use dask_operator_plan::{Facts, Failure, FailureKind, Kind, Link, Outcome, Plan, Trouble, called};
+use dask_operator_plan::{
+    Facts, Failure, FailureKind, Kind, Link, Outcome, Plan, StockFacts, Trouble, Worker, called,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -178,6 +180,24 @@ impl World {
         let link = self.link.clone().unwrap_or_else(|| self.facts());
         let (older, link_age) = (self.older.clone(), self.link_age);
         Observed { cluster: Some(cluster), older, link, link_age, groups: groups.collect() }
+    }
+
+    /// What a scheduler tells that has loaded nothing of ours: how many workers Dask would have.
+    pub(crate) fn by_target(&mut self, target: u64) -> &mut Self {
+        let worker = |name: &str, number: usize, of: &Workers| Worker {
+            name: format!("{name}-{number}"),
+            status: "running".to_owned(),
+            threads: of.threads.into(),
+            processing: u64::from(number < of.busy),
+            ..Worker::default()
+        };
+        let all = self
+            .groups
+            .iter()
+            .flat_map(|(name, of)| (0..of.replicas).map(move |number| worker(name, number, of)));
+        let facts = StockFacts { workers: all.collect(), target, ..StockFacts::default() };
+        self.link = Some(Link::Rpc(Arc::new(facts.into())));
+        self
     }
 
     fn facts(&self) -> Link {

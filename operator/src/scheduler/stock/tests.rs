@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use dask_operator_plan::Link;
 use futures::FutureExt;
@@ -118,3 +118,5 @@ async fn a_pod_that_no_worker_is_of_is_none_of_its_drains() {
     stock.turn(&scheduler, &place()).await.unwrap();
     assert!(stock.drains.is_empty() && !scheduler.ops().contains(&"retire_workers".to_owned()));
 }
+
+mod real;

@@ -22,7 +22,7 @@ impl World {
     fn new() -> Self {
         let now = Instant::now();
         let mut drain = Drain::new(Some([10, 0, 0, 1].into()), now);
-        drain.leave(now + Duration::from_secs(60));
+        drain.leave(now + Duration::from_mins(1));
         Self { drain, now }
     }
 
@@ -107,7 +107,7 @@ fn one_that_a_plugin_keeps_is_not_paused() {
 #[test]
 fn time_that_is_over_interrupts_and_nothing_is_removed_by_that() {
     let mut world = World::paused();
-    world.now += Duration::from_secs(60);
+    world.now += Duration::from_mins(1);
     assert_eq!((world.next(&[worker(PAUSED, 1, 1)], 3), world.state()), (None, DrainState::Interrupted));
     assert_eq!(world.drain.report("pod").tasks, 3);
     world.drain.forget();
