@@ -53,20 +53,13 @@ impl Passing {
             troubles.get_or_create(&labels).inc();
         }
         registry.register("troubles", "Objects in trouble, by condition and reason", troubles);
-        let counts: [(_, _, fn(&Workers) -> usize); 3] = [
-            ("scaling_wanted_workers", "Workers that the work asks for, whatever the bounds", |all| {
-                all.wanted
-            }),
-            ("scaling_granted_workers", "Workers that the autoscaler decided on", |all| all.granted),
-            ("scaling_ready_workers", "Workers whose pods are ready", |all| all.ready),
-        ];
-        for (name, help, count) in counts {
-            let family: Family<GroupLabels, Gauge> = Family::default();
-            for (labels, workers) in &self.groups {
-                family.get_or_create(labels).set(i64::try_from(count(workers)).unwrap_or(i64::MAX));
-            }
-            registry.register(name, help, family);
-        }
+        let groups = &self.groups;
+        let help = "Workers that the work asks for, whatever the bounds";
+        registry.register("scaling_wanted_workers", help, gauges(groups, |workers| workers.wanted));
+        let help = "Workers that the autoscaler decided on";
+        registry.register("scaling_granted_workers", help, gauges(groups, |workers| workers.granted));
+        let help = "Workers whose pods are ready";
+        registry.register("scaling_ready_workers", help, gauges(groups, |workers| workers.ready));
         let ages: Family<ClusterLabels, Gauge<f64, AtomicU64>> = Family::default();
         for (labels, age) in self.ages {
             ages.get_or_create(&labels).set(age);
@@ -74,6 +67,17 @@ impl Passing {
         let help = "How long ago a scheduler that is followed told facts";
         registry.register_with_unit("facts_age", help, Unit::Seconds, ages);
     }
+}
+
+fn gauges(
+    groups: &[(GroupLabels, Workers)],
+    count: impl Fn(&Workers) -> usize,
+) -> Family<GroupLabels, Gauge> {
+    let family: Family<GroupLabels, Gauge> = Family::default();
+    for (labels, workers) in groups {
+        family.get_or_create(labels).set(i64::try_from(count(workers)).unwrap_or(i64::MAX));
+    }
+    family
 }
 
 #[cfg(test)]
