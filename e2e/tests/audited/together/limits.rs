@@ -24,6 +24,7 @@ const LATE: Duration = Duration::from_mins(4);
 const WHILE: Duration = Duration::from_secs(30);
 const WORKERS: &str = "dask.org/component=worker";
 const BILLION: u64 = 1_000_000_000;
+const LIARS: [&str; 2] = ["liar", "hung"];
 /// More than there can be workers for, by a client that goes.
 const MUCH_WORK: &str = "
 import time
@@ -99,34 +100,39 @@ async fn quota() -> Result<()> {
 async fn liars() -> Result<()> {
     let bed = Bed::new("liars").await?;
     liars::prepare(&bed)?;
-    for name in ["liar", "hung"] {
+    for name in LIARS {
         bed.apply(&liars::cluster(name, BILLION))?;
         bed.apply(&manifests::autoscaler(name, name, &bounds(0, 3)))?;
     }
-    scaled(&bed, "demo", json!({}), &bounds(0, 2)).await?;
-    for name in ["liar", "hung"] {
+    for name in LIARS {
         until_told(&bed, name, "AtMaximum").await?;
         until_replicas(&bed, &format!("{name}-default"), 3, SOON).await?;
     }
-    bed.until(WORKERS, "six workers", SOON, |pods: &[Arc<Pod>]| pods.len() >= 6).await?;
+    bed.until(WORKERS, "six workers", SOON, |pods: &[Arc<Pod>]| pods.len() == 6).await?;
     liars::hang(&bed, "hung")?;
     until_told(&bed, "hung", "SchedulerSilent").await?;
     let start = Timestamp::now();
+    beside_liars(&bed).await?;
+    let of_liars = |write: &&Request| {
+        let since = write.request_received_timestamp >= start;
+        since && write.summary() == "patch daskworkergroups" && write.object_ref.name != "demo-default"
+    };
+    let writes = bed.audit()?.writes_of_operator(&bed.namespace)?;
+    assert_eq!(writes.iter().filter(of_liars).count(), 0, "{writes:#?}");
+    for group in LIARS.map(|name| format!("{name}-default")) {
+        assert_eq!((replicas(&bed, &group).await?, pods_of(&bed, &group).await?), (3, 3), "{group}");
+    }
+    until_told(&bed, "hung", "SchedulerSilent").await.map(drop)
+}
+
+/// Workers come with the work and go when it is done.
+async fn beside_liars(bed: &Bed) -> Result<()> {
+    scaled(bed, "demo", json!({}), &bounds(0, 2)).await?;
     let work = Start::new("growing", &bed.address("demo")?).with("TASKS", "20").start()?;
     let (reported, succeeded) = work.finished().await?;
     assert!(succeeded, "{reported}");
     assert_eq!((&reported["bodies"], &reported["workers"]), (&json!(20), &json!({"demo-default": 2})));
-    until_replicas(&bed, "demo-default", 0, SOON).await?;
-    let scaled = |write: &&Request| {
-        write.summary() == "patch daskworkergroups" && write.request_received_timestamp >= start
-    };
-    let writes = bed.audit()?.writes_of_operator(&bed.namespace)?;
-    let others = writes.iter().filter(scaled).filter(|write| write.object_ref.name != "demo-default");
-    assert_eq!(others.count(), 0, "{writes:#?}");
-    for group in ["liar-default", "hung-default"] {
-        assert_eq!((replicas(&bed, group).await?, pods_of(&bed, group).await?), (3, 3), "{group}");
-    }
-    until_told(&bed, "hung", "SchedulerSilent").await.map(drop)
+    until_replicas(bed, "demo-default", 0, SOON).await
 }
 
 /// Those of one cluster never register, those of another one crash; neither get company.
@@ -159,7 +165,7 @@ async fn workers_that_do_not_stay() -> Result<()> {
     Ok(())
 }
 
-/// A HorizontalPodAutoscaler wants more workers than there is work for.
+/// An autoscaler of pods wants more workers than there is work for.
 async fn another_who_scales() -> Result<()> {
     let bed = Bed::new("beside").await?;
     scaled(&bed, "demo", json!({}), &bounds(1, 4)).await?;
