@@ -46,6 +46,8 @@ pub(crate) enum Command {
     },
     /// Have workers leave at random under load, on the embedded Kubernetes, and count what is lost
     Drains(DrainOptions),
+    /// Have people submit, cancel, scale and come and go at random under an autoscaler, and count what is lost
+    Histories(HistoryOptions),
     /// Run kubectl against the embedded Kubernetes
     #[command(disable_help_flag = true)]
     Kubectl {
@@ -82,6 +84,16 @@ pub(crate) struct DrainOptions {
     pub(crate) unasked: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct HistoryOptions {
+    /// How many
+    #[arg(default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) count: u32,
+    /// The first one's seed
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Benchmark {
     /// The promised latencies; this is what is measured when none is named
@@ -92,6 +104,10 @@ pub(crate) enum Benchmark {
     Memory,
     /// What workers cost and how soon recorded work is done, by the rule that scales them; needs no cluster
     Autoscale,
+    /// How often an autoscaler turns round under mixed load, for five minutes
+    Mixed,
+    /// What fifty autoscalers ask of the API server in two minutes of rest
+    Rest,
 }
 
 #[derive(Debug, Args)]

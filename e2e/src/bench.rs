@@ -5,7 +5,9 @@ mod figures;
 mod latency;
 mod machine;
 mod memory;
+mod mixed;
 mod page;
+mod rest;
 #[cfg(test)]
 mod samples;
 mod start;
@@ -14,7 +16,7 @@ mod svg;
 
 use anyhow::Result;
 use e2e::progress::Progress;
-use e2e::{operator, up};
+use e2e::{operator, python, up};
 
 use crate::args::Benchmark;
 
@@ -26,11 +28,14 @@ pub(crate) fn bench(what: &Benchmark, progress: &mut Progress) -> Result<()> {
     }
     let cluster = up::up(progress)?;
     operator::install(&cluster, progress)?;
+    python::client(progress)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match what {
         Benchmark::Latency => runtime.block_on(latency::bench()),
         Benchmark::Start(options) => runtime.block_on(start::bench(options, &cluster, progress)),
         Benchmark::Autoscale => Ok(()),
+        Benchmark::Mixed => runtime.block_on(mixed::bench()),
+        Benchmark::Rest => runtime.block_on(rest::bench()),
         Benchmark::Memory => runtime.block_on(memory::bench(&cluster, progress)),
     }
 }

@@ -1,8 +1,6 @@
 //! Workers leave at random while a workload counts whatever is lost or done twice.
 
 use std::fmt;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +11,9 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::bed::Bed;
+use crate::bodies::Bodies;
 use crate::chance::Chance;
 use crate::manifests;
-use crate::workload::Start;
 
 const WORKERS: u32 = 3;
 /// So many leave at once, at most.
@@ -24,7 +22,6 @@ const MOST_AT_ONCE: u32 = 2;
 const APART: u32 = 300;
 const PODS: &str = "dask.org/component=worker";
 const SOON: Duration = Duration::from_mins(2);
-const BODIES: &str = "/bodies";
 /// What is counted, and is to be zero.
 pub const LOSSES: [&str; 6] = ["begun_twice", "recomputed", "unreadable", "suspicious", "killed", "wrong"];
 
@@ -150,20 +147,14 @@ impl Drains {
     }
 
     async fn run_here(&self) -> Result<Value> {
-        let bodies = tempfile::tempdir()?;
-        // Workers are other users.
-        fs::set_permissions(bodies.path(), Permissions::from_mode(0o777))?;
+        let bodies = Bodies::new()?;
         let bed = Bed::new(&self.name).await?;
-        bed.apply(&self.cluster(&bodies.path().to_string_lossy()))?;
+        bed.apply(&self.cluster(&bodies))?;
         let all = u64::from(WORKERS * self.shape.processes());
         bed.until_registered("demo", all, SOON).await?;
         let scheduler = bed.address("demo")?;
-        let mut workload = Start::new("draining", &scheduler)
-            .with("SEED", &self.seed.to_string())
-            .with("WORKERS", &all.to_string())
-            .with("BODIES", &bodies.path().to_string_lossy())
-            .with("BODIES_THERE", BODIES)
-            .start()?;
+        let workload = bodies.workload("draining", &scheduler, self.seed);
+        let mut workload = workload.with("WORKERS", &all.to_string()).start()?;
         workload.until("ready")?;
         let mut chance = Chance::from_seed(self.seed);
         for number in 0..self.count {
@@ -190,20 +181,17 @@ impl Drains {
         bed.until_registered("demo", all, SOON).await
     }
 
-    fn cluster(&self, bodies: &str) -> String {
+    fn cluster(&self, bodies: &Bodies) -> String {
         let mut container = self.shape.container();
-        container["name"] = json!("worker");
-        container["volumeMounts"] = json!([{"name": "bodies", "mountPath": BODIES}]);
         if !self.protected {
             container["lifecycle"] = json!({"preStop": {"exec": {"command": ["true"]}}});
         }
-        let volumes = json!([{"name": "bodies", "hostPath": {"path": bodies, "type": "Directory"}}]);
         let worker = json!({
             "replicas": WORKERS,
             "threads": 1,
             "processes": self.shape.processes(),
             "resources": {"requests": {"cpu": "20m", "memory": "200Mi"}},
-            "spec": {"containers": [container], "volumes": volumes},
+            "spec": bodies.pod(container),
         });
         manifests::cluster_of("demo", &json!({"worker": worker}))
     }

@@ -9,11 +9,15 @@
 //! - [`operator`] installs what is tested, [`helm`] a second one by the chart; [`bed`] is where a test lies,
 //!   [`manifests`] what it applies, [`audit`] what it can count, [`latency`] what is promised, [`python`] what a
 //!   client on the host runs in, [`workload`] what it runs meanwhile, [`route`] how it reaches a scheduler; [`drains`] has workers leave by [`chance`].
+//! - [`histories`] has people at random under autoscalers, of which [`autoscalers`] asks; [`mixed`] is work that comes
+//!   and goes, [`bodies`] logs each task, [`liars`] are schedulers that schedule nothing, and [`quiet`] counts calls.
 //! - [`progress`] says what is going on, [`commands`] runs other programs, and [`mounts`] undoes mounts.
 
 pub mod audit;
+pub mod autoscalers;
 pub mod bed;
 pub mod binaries;
+pub mod bodies;
 pub mod cache;
 pub mod chance;
 pub mod cluster;
@@ -22,10 +26,13 @@ pub mod control_plane;
 pub mod down;
 pub mod drains;
 pub mod helm;
+pub mod histories;
 pub mod images;
 pub mod latency;
 pub mod layout;
+pub mod liars;
 pub mod manifests;
+pub mod mixed;
 pub mod mounts;
 pub mod network;
 pub mod node;
@@ -35,6 +42,7 @@ pub mod pki;
 pub mod processes;
 pub mod progress;
 pub mod python;
+pub mod quiet;
 pub mod route;
 pub mod up;
 pub mod workload;

@@ -4,6 +4,7 @@ mod args;
 mod bench;
 mod demo;
 mod many_drains;
+mod many_histories;
 mod sizes;
 mod suite;
 
@@ -38,6 +39,7 @@ fn run(command: Command, progress: &mut Progress) -> Result<()> {
         Command::Test(options) => suite::run(&options, progress),
         Command::Simulate { histories, seed } => suite::simulate(histories, seed),
         Command::Drains(options) => many_drains::run(&options, progress),
+        Command::Histories(options) => many_histories::run(&options, progress),
         Command::Kubectl { arguments } => cluster::become_kubectl(&arguments),
         Command::Images { kinds } => {
             let cluster = up::up(progress)?;

@@ -79,6 +79,11 @@ impl Workload {
         let reported = serde_json::from_str(&last).with_context(|| format!("no result: {last}"))?;
         Ok((reported, self.child.wait()?.success()))
     }
+
+    /// The same, while others go on.
+    pub async fn finished(self) -> Result<(Value, bool)> {
+        tokio::task::spawn_blocking(|| self.finish()).await.context("waiting for its end")?
+    }
 }
 
 impl Drop for Workload {

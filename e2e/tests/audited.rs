@@ -28,8 +28,12 @@ mod together {
     mod drains;
     #[path = "together/going.rs"]
     mod going;
+    #[path = "together/histories.rs"]
+    mod histories;
     #[path = "together/latency.rs"]
     mod latency;
+    #[path = "together/limits.rs"]
+    mod limits;
     #[path = "together/writes.rs"]
     mod writes;
 }

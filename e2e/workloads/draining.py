@@ -6,7 +6,6 @@ rounds until it reads `enough` or the end of its input, and finishes what is und
 are no problem of its own; anything else that goes wrong is one, and so are more than ten minutes.
 """
 
-import hashlib
 import os
 import random
 import time
@@ -21,6 +20,7 @@ from dask.distributed import futures_of
 
 import draining_plan as plan
 import draining_watch as watch
+from draining_bodies import begin, mix, value
 from draining_data import Data
 from draining_end import LAST_READ, LAST_ROUND, bounded, told_to_end
 from draining_losses import Losses, new_log
@@ -35,28 +35,6 @@ KEPT_FOR = 2, 4, 8, 1000
 SHUFFLE_EVERY = 3
 ROWS = 2000
 GROUPS = 500
-
-
-def begin(log, name):
-    """Log that a body starts, in one write, so that all processes can share the file."""
-    file = os.open(log, os.O_WRONLY | os.O_APPEND)
-    try:
-        os.write(file, f"{name}\n".encode())
-    finally:
-        os.close(file)
-
-
-def value(name, copies, inputs):
-    digest = hashlib.blake2b(name.encode())
-    for given in inputs:
-        digest.update(given)
-    return digest.digest() * copies
-
-
-def mix(log, name, seconds, copies, inputs):
-    begin(log, name)
-    time.sleep(seconds)
-    return value(name, copies, inputs)
 
 
 def weigh(log, name, seconds, data):
@@ -179,7 +157,7 @@ def work(load, until, enough):
 
 def main():
     started = time.monotonic()
-    bounded()
+    bounded("draining")
     enough = told_to_end()
     log, log_there = new_log()
     with session(workers=int(os.environ.get("WORKERS", "3"))) as client:

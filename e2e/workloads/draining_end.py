@@ -1,4 +1,4 @@
-"""When draining.py ends: it is told so, and it is bounded in any case."""
+"""When a workload under which workers leave ends: it is told so, and it is bounded in any case."""
 
 import os
 import threading
@@ -10,16 +10,16 @@ from session import report
 LAST_ROUND, LAST_READ, LAST = 480, 570, 595
 
 
-def bounded():
+def bounded(workload):
     """End the process when the last of its time is over, whatever it hangs in."""
-    guard = threading.Timer(LAST, end_anyway)
+    guard = threading.Timer(LAST, end_anyway, [workload])
     guard.daemon = True
     guard.start()
 
 
-def end_anyway():
+def end_anyway(workload):
     with suppress(SystemExit):
-        report("draining", "it did not end", why="it did not end")
+        report(workload, "it did not end", why="it did not end")
     os._exit(1)
 
 

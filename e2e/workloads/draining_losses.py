@@ -1,4 +1,4 @@
-"""What draining.py reads, and what it counts when a value is lost or another one."""
+"""What a workload reads while workers leave, and what it counts when a value is lost or another one."""
 
 import os
 import time

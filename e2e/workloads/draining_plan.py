@@ -1,4 +1,4 @@
-"""What draining.py submits, made at random: graphs of tasks that depend on each other, and tables."""
+"""What is submitted while workers leave, made at random: graphs of tasks that depend on each other, and tables."""
 
 from dataclasses import dataclass
 
@@ -29,9 +29,9 @@ def seconds(random):
     return SHORTEST * (LONGEST / SHORTEST) ** random.random()
 
 
-def graph(random, number):
+def graph(random, number, sizes=TASKS):
     """Return the tasks of one round by name, those that others depend on first."""
-    count = random.randint(*TASKS)
+    count = random.randint(*sizes)
     names = [f"mix-{number}-{index}" for index in range(count)]
     tasks = {}
     for index, name in enumerate(names):

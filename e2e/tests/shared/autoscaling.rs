@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use dask_operator_api::{DaskAutoscaler, DaskWorkerGroup};
+use e2e::autoscalers::{decisions, until_replicas, until_told};
 use e2e::bed::Bed;
 use e2e::manifests;
 use e2e::workload::Start;
@@ -26,31 +27,6 @@ async fn scaled(name: &str, replicas: u32, more: Option<(&str, Value)>, autoscal
     bed.apply(&manifests::autoscaler("demo", "demo", autoscaler))?;
     until_told(&bed, "demo", "FollowsWork").await?;
     Ok(bed)
-}
-
-async fn until_told(bed: &Bed, autoscaler: &str, reason: &str) -> Result<Vec<Arc<DaskAutoscaler>>> {
-    let told = |all: &[Arc<DaskAutoscaler>]| {
-        let named = all.iter().filter(|one| one.metadata.name.as_deref() == Some(autoscaler));
-        let conditions = named.filter_map(|one| one.status.as_ref()).flat_map(|status| &status.conditions);
-        conditions.into_iter().any(|condition| condition.reason == reason)
-    };
-    bed.until("", &format!("{autoscaler} tells {reason}"), SOON, told).await
-}
-
-async fn until_replicas(bed: &Bed, group: &str, wanted: i32, within: Duration) -> Result<()> {
-    let has = |groups: &[Arc<DaskWorkerGroup>]| {
-        let mut named = groups.iter().filter(|one| one.metadata.name.as_deref() == Some(group));
-        named.any(|group| group.spec.worker.replicas == wanted)
-    };
-    bed.until("", &format!("{group} has {wanted} workers"), within, has).await.map(drop)
-}
-
-/// What was decided, the oldest first.
-fn decisions(all: &[Arc<DaskAutoscaler>]) -> Vec<(i32, i32, String)> {
-    let told = all.iter().filter_map(|one| one.status.as_ref()).flat_map(|status| &status.last_decisions);
-    let mut told: Vec<_> = told.map(|one| (one.from, one.to, one.reason.clone())).collect();
-    told.reverse();
-    told
 }
 
 fn assert_each_was_done_once(reported: &Value, tasks: u64) {
@@ -92,6 +68,23 @@ async fn workers_come_and_go_with_the_work_where_the_scheduler_is_as_dask_made_i
     assert_each_was_done_once(&reported, 60);
     assert_eq!(reported["workers"]["demo-default"], 4, "{reported}");
     bed.until(WORKERS, "no worker", SOON, |pods: &[Arc<Pod>]| pods.is_empty()).await.map(drop)
+}
+
+#[tokio::test]
+async fn workers_for_what_depends_on_a_running_task_are_there_before_it_ends() -> Result<()> {
+    let spec = json!({"minimum": 0, "maximum": 4, "targetDurationSeconds": 1});
+    let bed = scaled("ahead", 0, None, &spec).await?;
+    let work = Start::new("growing", &bed.address("demo")?).with("TASKS", "20").with("BEHIND", "yes");
+    let mut work = work.start()?;
+    work.until("root")?;
+    // All of them depend on one task, which does not end before it is told to.
+    bed.until_registered("demo", 4, SOON).await?;
+    work.say("go on")?;
+    let (reported, succeeded) = work.finish()?;
+    assert!(succeeded, "{reported}");
+    assert_each_was_done_once(&reported, 20);
+    assert_eq!(reported["before"], 4, "{reported}");
+    Ok(())
 }
 
 #[tokio::test]

@@ -1,23 +1,22 @@
-//! When nothing changes, nothing is written but the lease.
+//! When nothing changes, nothing is written but the lease, and the API server is asked nothing.
 
 use std::time::Duration;
 
 use anyhow::Result;
 use e2e::audit::Request;
 use e2e::bed::Bed;
-use e2e::{manifests, operator};
+use e2e::{manifests, operator, quiet};
 use jiff::Timestamp;
 use serde_json::json;
 
 const SOON: Duration = Duration::from_mins(1);
+/// `cargo e2e bench rest` has fifty.
+const AUTOSCALERS: u32 = 5;
 
 /// What the operator wrote since `start`, in any namespace, the lease aside.
 fn writes_since(bed: &Bed, start: Timestamp) -> Result<Vec<String>> {
-    let wanted = |request: &Request| {
-        let lease = request.object_ref.resource == "leases";
-        request.is_operators_write() && !lease && request.request_received_timestamp >= start
-    };
-    Ok(bed.audit()?.requests(wanted)?.iter().map(Request::summary).collect())
+    let calls = quiet::calls_since(bed, start)?;
+    Ok(calls.iter().filter(|call| call.is_write()).map(Request::summary).collect())
 }
 
 /// A cluster with an additional group, everything ready and registered.
@@ -37,11 +36,16 @@ async fn settled(name: &str) -> Result<Bed> {
 }
 
 #[tokio::test]
-async fn a_minute_of_rest_sees_no_write() -> Result<()> {
-    let bed = settled("rest").await?;
+async fn a_minute_of_rest_sees_no_write_and_whatever_autoscalers_follow_asks_nothing() -> Result<()> {
+    let (bed, idle) = (settled("rest").await?, Bed::new("rest-many").await?);
+    quiet::apply_idle_autoscalers(&idle, AUTOSCALERS)?;
+    quiet::until_followed(&idle, AUTOSCALERS, SOON).await?;
     let start = Timestamp::now();
     tokio::time::sleep(Duration::from_mins(1)).await;
     assert_eq!(writes_since(&bed, start)?, Vec::<String>::new());
+    // A watch is begun anew after some minutes.
+    let asked = quiet::calls_since(&bed, start)?;
+    assert!(asked.iter().all(|call| call.verb == "watch"), "{asked:#?}");
     Ok(())
 }
 
