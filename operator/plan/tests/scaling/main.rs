@@ -2,6 +2,9 @@
 #![expect(clippy::expect_used, reason = "a test may fail")]
 
 mod decisions;
+mod large;
+mod looks;
+mod promptness;
 mod properties;
 mod troubles;
 mod world;

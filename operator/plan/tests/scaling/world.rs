@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dask_operator_api::autoscaler::{DaskAutoscaler, DaskAutoscalerStatus};
 use dask_operator_api::conditions::Reason;
-use dask_operator_plan::autoscaler::{self, Cluster, Course, Group, Observed, Offer, Scaling};
+use dask_operator_plan::autoscaler::{self, Cluster, Course, Group, Look, Observed, Offer, Scaling};
 use dask_operator_plan::worker_group::{Stage, WorkerPod};
 use dask_operator_plan::{Facts, Kind, Link, Outcome, Plan, Trouble};
 use jiff::{SignedDuration, Timestamp};
@@ -40,6 +40,8 @@ pub(crate) struct World {
     pub(crate) course: Course,
     pub(crate) now: Timestamp,
     pub(crate) status: DaskAutoscalerStatus,
+    /// Every look so far.
+    pub(crate) looks: Vec<Look>,
 }
 
 /// Tasks that any worker may run.
@@ -82,6 +84,7 @@ impl World {
             course: Course::default(),
             now: Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24),
             status: DaskAutoscalerStatus::default(),
+            looks: Vec::new(),
         }
     }
 
@@ -96,6 +99,8 @@ impl World {
         let checked = autoscaler::check(&object).expect("an autoscaler that can be followed");
         let observed = self.observed();
         let plan = autoscaler::plan(&checked, &observed, &mut self.course, self.now);
+        let times = (self.now, Timestamp::UNIX_EPOCH);
+        self.looks.extend(Look::of(&checked, &object.spec, &observed, &plan, times));
         let outcome = Outcome { scaling: plan.scaling.clone(), ..Outcome::default() };
         self.status = autoscaler::status(&checked, &observed, &outcome, self.now);
         for patch in plan.apply.iter().filter_map(|apply| apply.patch()) {
