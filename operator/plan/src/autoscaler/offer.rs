@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use dask_operator_api::parts::WorkerSpec;
 use dask_operator_api::{RawJson, labels};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::assign::whole;
@@ -13,7 +14,7 @@ use crate::facts::{Demand, Index, Worker};
 use crate::pod_spec::PodSpec;
 
 /// What one pod's workers offer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Offer {
     /// Worker processes in the pod.
     pub processes: f64,

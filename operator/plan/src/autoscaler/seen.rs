@@ -78,6 +78,17 @@ fn registered<'a>(group: &'a Group, index: &Index<'_>) -> impl Iterator<Item = &
     group.pods.iter().filter(|pod| pod.is_live() && index.load(&pod.name, pod.ip).is_some())
 }
 
+/// What its registered workers have.
+pub(super) fn loads(group: &Group, index: &Index<'_>) -> Vec<Load> {
+    registered(group, index).filter_map(|pod| index.load(&pod.name, pod.ip)).collect()
+}
+
+/// How many bytes they hold. What those that leave have is copied to others before they go.
+pub(super) fn held(loads: &[Load]) -> u64 {
+    let held = |load: &Load| if load.is_cordoned { load.unique_bytes } else { load.bytes };
+    loads.iter().fold(0, |sum, load| sum.saturating_add(held(load)))
+}
+
 impl<'a> Seen<'a> {
     fn of(
         scaled: &'a Scaled,
@@ -87,12 +98,8 @@ impl<'a> Seen<'a> {
         now: Timestamp,
     ) -> Option<Self> {
         let group = observed.groups.iter().find(|group| group.name == scaled.name)?;
-        let loads: Vec<_> =
-            registered(group, index).filter_map(|pod| index.load(&pod.name, pod.ip)).collect();
+        let loads = loads(group, index);
         let offer = Offer::of(group, index);
-        // What those that leave have is copied to others before they go.
-        let held = |load: &Load| if load.is_cordoned { load.unique_bytes } else { load.bytes };
-        let bytes = loads.iter().fold(0_u64, |sum, load| sum.saturating_add(held(load)));
         let trouble = trouble::of(group, index, now);
         let passes = |trouble: &Trouble| trouble.since.is_some_and(|since| since + autoscaler.fallback > now);
         Some(Self {
@@ -100,7 +107,7 @@ impl<'a> Seen<'a> {
             group,
             present: loads.len(),
             busy: loads.iter().filter(|load| load.hold != Hold::Idle).count(),
-            memory: workers_for(bytes, &offer),
+            memory: workers_for(held(&loads), &offer),
             offer,
             is_stuck: trouble.as_ref().is_some_and(|trouble| !passes(trouble)),
             trouble,

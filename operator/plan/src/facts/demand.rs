@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A scheduler that tells anything beyond is not believed: neither counts nor sums of seconds reach so far.
 const MOST: f64 = 1e12;
 
 /// Unfinished tasks that need the same kind of worker.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Demand {
     /// How much of Dask's abstract resources each of them needs.
@@ -22,7 +22,7 @@ pub struct Demand {
 }
 
 /// Tasks by how far they have come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Tasks {
     /// They run, or wait at a worker.
@@ -36,7 +36,7 @@ pub struct Tasks {
 }
 
 /// How many tasks, and what they will take.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Count {
     /// So many.

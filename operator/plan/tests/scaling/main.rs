@@ -2,7 +2,10 @@
 #![expect(clippy::expect_used, reason = "a test may fail")]
 
 mod decisions;
+mod large;
+mod looks;
 mod paces;
+mod promptness;
 mod properties;
 mod stock;
 mod troubles;

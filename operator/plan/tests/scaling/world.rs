@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dask_operator_api::autoscaler::{DaskAutoscaler, DaskAutoscalerStatus};
 use dask_operator_api::conditions::Reason;
-use dask_operator_plan::autoscaler::{self, Cluster, Course, Group, Observed, Offer, Scaling};
+use dask_operator_plan::autoscaler::{self, Cluster, Course, Group, Look, Observed, Offer, Scaling};
 use dask_operator_plan::worker_group::{Ended, Stage, WorkerPod};
 use dask_operator_plan::{
     Facts, Failure, FailureKind, Kind, Link, Outcome, Plan, StockFacts, Trouble, Worker, called,
@@ -50,6 +50,8 @@ pub(crate) struct World {
     pub(crate) status: DaskAutoscalerStatus,
     /// What becomes of changes, unless they are done.
     pub(crate) fails: Option<FailureKind>,
+    /// Every look so far.
+    pub(crate) looks: Vec<Look>,
 }
 
 /// Tasks that any worker may run.
@@ -105,6 +107,7 @@ impl World {
             now: Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24),
             status: DaskAutoscalerStatus::default(),
             fails: None,
+            looks: Vec::new(),
         }
     }
 
@@ -119,6 +122,8 @@ impl World {
         let checked = autoscaler::check(&object).expect("an autoscaler that can be followed");
         let observed = self.observed();
         let plan = autoscaler::plan(&checked, &observed, &self.course, self.now);
+        let times = (self.now, Timestamp::UNIX_EPOCH);
+        self.looks.extend(Look::of(&checked, &object.spec, &observed, &plan, times));
         let outcome = self.outcome(&plan);
         if let Some(course) = autoscaler::course(&outcome, self.now) {
             self.course = course;
