@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow};
 use dask_operator_api::autoscaler::{DaskAutoscaler, DaskAutoscalerSpec, ScaleDown};
 use dask_operator_plan::autoscaler::{self, CheckedAutoscaler, Cluster, Course, Group, Observed, Offer};
 use dask_operator_plan::worker_group::{Stage, WorkerPod};
-use dask_operator_plan::{Facts, Kind, Link};
+use dask_operator_plan::{Facts, Kind, Link, Outcome};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -44,7 +44,11 @@ impl Policy for Ours {
 
     fn look(&mut self, world: &mut World<'_>) -> Result<()> {
         let observed = observed(world)?;
-        let plan = autoscaler::plan(&self.autoscaler, &observed, &mut self.course, time(world.now)?);
+        let now = time(world.now)?;
+        let plan = autoscaler::plan(&self.autoscaler, &observed, &self.course, now);
+        if let Some(course) = autoscaler::course(&Outcome::done(&plan), now) {
+            self.course = course;
+        }
         let scaled = plan
             .apply
             .iter()

@@ -43,13 +43,12 @@ fn legend(body: &mut String, top: f64) {
 }
 
 /// One load; the end of the longest course is the end of its scale.
-#[expect(clippy::cast_precision_loss, reason = "seconds and workers are few")]
 fn panel(body: &mut String, played: &Played, top: f64) {
     let ends = played.runs.iter().filter_map(|run| run.course.last());
     let end = ends.map(|(time, _)| *time).fold(1.0, f64::max);
     let bottom = top + 8.0 + HEIGHT;
     text(body, (0.0, top), "title", played.load);
-    for seconds in (0..).step_by(GRID).map(|seconds| seconds as f64).take_while(|seconds| *seconds <= end) {
+    for seconds in (0_i32..).step_by(GRID).map(f64::from).take_while(|seconds| *seconds <= end) {
         let x = LEFT + ROOM * seconds / end;
         let _ = writeln!(body, "<path class=\"grid\" d=\"M{x:.1} {bottom}v-{HEIGHT}\"/>");
         text(body, (x - 8.0, bottom + 14.0), "", &seconds.to_string());

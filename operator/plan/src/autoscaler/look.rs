@@ -17,7 +17,7 @@ use super::{Course, trouble};
 use crate::facts::{Demand, Facts, Hold, Index, Link, STALE};
 use crate::problem::Problem;
 use crate::worker_group::{Stage, WorkerPod};
-use crate::{Plan, Trouble};
+use crate::{Outcome, Plan, Trouble};
 
 /// What an autoscaler was to do, what it saw, and what it decided. Pods are counted and not named, but where tasks name
 /// them or a trouble's words do; and nothing is told of tasks but what they need.
@@ -112,6 +112,9 @@ impl Look {
     /// Decides once more, for an autoscaler that may be set otherwise.
     pub fn decide(&self, autoscaler: &CheckedAutoscaler, course: &mut Course) -> Vec<Decided> {
         let plan = super::plan(autoscaler, &self.observed(), course, self.time);
+        if let Some(next) = super::course(&Outcome::done(&plan), self.time) {
+            *course = next;
+        }
         plan.scaling.as_ref().map(decided).unwrap_or_default()
     }
 

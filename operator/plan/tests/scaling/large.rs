@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use dask_operator_plan::autoscaler::{self, Cluster, Course, Group, Observed};
 use dask_operator_plan::worker_group::{Stage, WorkerPod};
-use dask_operator_plan::{Facts, Link};
+use dask_operator_plan::{Facts, Link, Outcome};
 use dask_operator_testkit::an_autoscaler;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -33,7 +33,8 @@ pub(crate) fn took() -> (Duration, Duration) {
     let (mut course, mut now) = (Course::default(), Timestamp::UNIX_EPOCH);
     let decided = median(|| {
         now += SignedDuration::from_secs(1);
-        let plan = autoscaler::plan(&checked, &observed, &mut course, now);
+        let plan = autoscaler::plan(&checked, &observed, &course, now);
+        course = autoscaler::course(&Outcome::done(&plan), now).expect("a course");
         assert_eq!(plan.scaling.map(|scaling| scaling.decisions.len()), Some(1));
     });
     (read, decided)

@@ -141,8 +141,8 @@ impl World {
     fn outcome(&self, plan: &Plan) -> Outcome {
         let objects = plan.apply.iter().filter_map(|apply| apply.patch());
         let objects = objects.map(|patch| (patch.kind, patch.name.clone()));
+        let Some(kind) = self.fails else { return Outcome::done(plan) };
         let outcome = Outcome { scaling: plan.scaling.clone(), ..Outcome::default() };
-        let Some(kind) = self.fails else { return Outcome { patched: objects.collect(), ..outcome } };
         let failure = |(of, name): (Kind, String)| Failure {
             object: called(of, &name),
             kind,
