@@ -1,3 +1,5 @@
+//! What is understood of real schedulers, and what hostile ones come to.
+
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;

@@ -4,20 +4,23 @@
 //! came of that is copied, too; and what they have not begun goes to others when they are removed. Nothing of this has
 //! to be remembered: whoever knows nothing of it begins anew, and loses nothing but time.
 
+mod reports;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use dask_operator_plan::{Drain as Report, DrainState};
 use tokio::time::Instant;
 
 use super::super::rpc::Told;
+use reports::Reports;
 
 /// What Dask calls a worker that takes work, and one that was told to take none.
 const RUNNING: &str = "running";
 const PAUSED: &str = "closing_gracefully";
-/// A report may have been under way while its worker was paused; with the next one, a task that has ended since may
-/// be. So many reports in a row, the first of which comes after another one, have to say that nothing is executed.
-const QUIET_REPORTS: u32 = 2;
+/// While tasks are executed, what came of others is copied so often.
+const COPIED_EVERY: Duration = Duration::from_secs(10);
 
 /// One pod that is to leave, or to go on.
 #[derive(Clone, Debug)]
@@ -26,6 +29,9 @@ pub(super) struct Drain {
     began: Instant,
     until: Instant,
     phase: Phase,
+    /// Since when all is copied that there was then, and whether that is being done again.
+    copied: Instant,
+    copies: bool,
     tasks: u64,
     /// How long it took, in seconds.
     took: f64,
@@ -52,13 +58,6 @@ enum Phase {
     Over,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Reports {
-    last: f64,
-    count: u32,
-    quiet: u32,
-}
-
 /// What is to be done next, and to which workers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Action {
@@ -78,7 +77,8 @@ pub(super) enum Outcome {
 impl Drain {
     pub(super) fn new(ip: Option<IpAddr>, now: Instant) -> Self {
         let (phase, reports) = (Phase::Pausing, BTreeMap::new());
-        Self { ip, began: now, until: now, phase, tasks: 0, took: 0.0, reports, tries: 0 }
+        let (began, until, copied) = (now, now, now);
+        Self { ip, began, until, phase, copied, copies: false, tasks: 0, took: 0.0, reports, tries: 0 }
     }
 
     /// It is to leave by then. One that was refused or interrupted is tried again.
@@ -123,7 +123,11 @@ impl Drain {
         let addresses = || workers.iter().map(|told| told.worker.address.clone()).collect::<Vec<_>>();
         match self.phase {
             Phase::Pausing => Some(Action::Retire(addresses())),
-            Phase::Emptying if self.is_quiet(workers, tasks) => Some(Action::Retire(addresses())),
+            Phase::Emptying => {
+                let is_quiet = self.is_quiet(workers, tasks);
+                self.copies = !is_quiet;
+                (is_quiet || now >= self.copied + COPIED_EVERY).then(|| Action::Retire(addresses()))
+            }
             Phase::Releasing | Phase::Forgetting => Some(Action::Remove(addresses())),
             Phase::Returning | Phase::Refused(_) => {
                 let paused = workers.iter().filter(|told| told.worker.status == PAUSED);
@@ -142,11 +146,13 @@ impl Drain {
             (_, Outcome::Unknown) => return false,
             (Phase::Pausing | Phase::Emptying, Outcome::Refused) => refused,
             (Phase::Pausing, _) => Phase::Emptying,
+            (Phase::Emptying, _) if self.copies => Phase::Emptying,
             (Phase::Emptying, _) if self.tasks > 0 => Phase::Releasing,
             (Phase::Emptying | Phase::Releasing, _) => Phase::Ready,
             (Phase::Forgetting, _) => Phase::Forgotten,
             (phase, _) => phase,
         };
+        self.copied = now;
         self.enter(next, now);
         self.phase == Phase::Releasing
     }
@@ -205,14 +211,7 @@ impl Drain {
     fn count(&mut self, workers: &[&Told]) {
         let is_paused = matches!(self.phase, Phase::Emptying | Phase::Releasing);
         for told in workers {
-            let reports = self.reports.entry(told.worker.address.clone()).or_default();
-            if !is_paused {
-                *reports = Reports { last: told.seen, ..Reports::default() };
-            } else if told.seen > reports.last {
-                let is_quiet = reports.count > 0 && told.executing == Some(0);
-                let quiet = if is_quiet { reports.quiet.saturating_add(1) } else { 0 };
-                *reports = Reports { last: told.seen, count: reports.count.saturating_add(1), quiet };
-            }
+            self.reports.entry(told.worker.address.clone()).or_default().hear(told, is_paused);
         }
         self.reports.retain(|address, _| workers.iter().any(|told| told.worker.address == *address));
     }
@@ -221,7 +220,7 @@ impl Drain {
     fn is_quiet(&self, workers: &[&Told], tasks: &BTreeMap<String, u64>) -> bool {
         workers.iter().all(|told| {
             let address = &told.worker.address;
-            let has_said_so = self.reports.get(address).is_some_and(|reports| reports.quiet >= QUIET_REPORTS);
+            let has_said_so = self.reports.get(address).is_some_and(Reports::say_nothing_is_executed);
             match tasks.get(address) {
                 Some(0) => true,
                 Some(_) => has_said_so,

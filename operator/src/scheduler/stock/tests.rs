@@ -1,3 +1,5 @@
+//! What a stock scheduler is asked, in which order, and what follows from its answers.
+
 use std::collections::HashMap;
 use std::sync::Mutex;
 

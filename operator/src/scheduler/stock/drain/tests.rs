@@ -1,3 +1,5 @@
+//! Each step by which a pod leaves, and what may come between.
+
 use std::time::Duration;
 
 use dask_operator_plan::Worker;
@@ -70,6 +72,17 @@ fn what_was_not_begun_is_given_to_others_when_reports_say_twice_that_nothing_is_
     assert_eq!(world.next(&told, 2), Some(Action::Remove(vec![ADDRESS.to_owned()])));
     assert!(!world.drain.done(Outcome::Done, world.now));
     assert_eq!((world.next(&[], 0), world.state()), (None, DrainState::Ready));
+}
+
+#[test]
+fn what_comes_of_tasks_is_copied_while_others_are_executed() {
+    let mut world = World::paused();
+    let told = [worker(PAUSED, 1, 1)];
+    assert_eq!(world.next(&told, 1), None);
+    world.now += Duration::from_secs(10);
+    assert_eq!(world.next(&told, 1), retire());
+    assert!(!world.drain.done(Outcome::Done, world.now));
+    assert_eq!((world.next(&told, 1), world.state()), (None, DrainState::Waiting));
 }
 
 #[test]
