@@ -6,6 +6,7 @@
 mod ask;
 mod http;
 mod links;
+mod polls;
 mod session;
 
 pub use ask::{Answer, AskError, Request, Schedulers};
