@@ -55,9 +55,8 @@ mod tests {
 
     /// What the rules say of an autoscaler's spec.
     fn of_autoscaler(spec: &Value) -> String {
-        let schema = SCHEMAS.iter().find(|schema| {
-            schema["properties"]["spec"]["properties"]["scaleUp"].is_object()
-        });
+        let schema =
+            SCHEMAS.iter().find(|schema| schema["properties"]["spec"]["properties"]["scaleUp"].is_object());
         match Validator::new().validate(schema.unwrap(), &json!({"spec": spec}), None) {
             Ok(()) => String::new(),
             Err(errors) => errors.to_string(),

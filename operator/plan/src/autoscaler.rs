@@ -32,12 +32,7 @@ pub use offer::Offer;
 pub use status::{invalid, status};
 
 /// How many workers each group is to have by now; `course` is what led here.
-pub fn plan(
-    autoscaler: &CheckedAutoscaler,
-    observed: &Observed,
-    course: &Course,
-    now: Timestamp,
-) -> Plan {
+pub fn plan(autoscaler: &CheckedAutoscaler, observed: &Observed, course: &Course, now: Timestamp) -> Plan {
     let Some(cluster) = observed.cluster.as_ref().filter(|one| !one.deleting && !autoscaler.deleting) else {
         return Plan::default();
     };

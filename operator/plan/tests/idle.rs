@@ -158,9 +158,8 @@ fn published_datasets_keep_a_cluster() {
 fn when_the_last_dataset_is_gone_the_whole_notice_begins_anew() {
     let kept = world(facts(Some(100_000), &json!({"datasets": 1})), 0);
     let free = world(idle(100_000), 0);
-    let status = |cluster: &CheckedCluster, observed, at| {
-        cluster::status(cluster, observed, &Outcome::default(), at)
-    };
+    let status =
+        |cluster: &CheckedCluster, observed, at| cluster::status(cluster, observed, &Outcome::default(), at);
     let with = |status| cluster::check(&a_cluster().idle_timeout(300).status(status).build()).unwrap();
     let long_ago = now() - SignedDuration::from_hours(1);
     let mut cluster = with(status(&with(DaskClusterStatus::default()), &kept, long_ago));
@@ -168,8 +167,10 @@ fn when_the_last_dataset_is_gone_the_whole_notice_begins_anew() {
         assert_eq!(plan_of(&cluster, &free).delete, []);
         cluster = with(status(&cluster, &free, now()));
     }
-    let settings = Settings { cluster_domain: String::new(), default_image: String::new(), worker_batch: None };
-    let later = |seconds| cluster::plan(&cluster, &free, &settings, now() + SignedDuration::from_secs(seconds));
+    let settings =
+        Settings { cluster_domain: String::new(), default_image: String::new(), worker_batch: None };
+    let later =
+        |seconds| cluster::plan(&cluster, &free, &settings, now() + SignedDuration::from_secs(seconds));
     assert_eq!((later(59).delete.len(), later(60).delete.len()), (0, 1));
 }
 

@@ -92,7 +92,11 @@ pub fn check(autoscaler: &DaskAutoscaler) -> Result<CheckedAutoscaler, Vec<Probl
         groups: groups(spec, bounds)?,
         target: spec.target_duration_seconds.unwrap_or(TARGET_SECONDS).max(1).into(),
         up: spec.scale_up.as_ref().map(|up| pace(&up.policies, up.select_policy)).unwrap_or_default(),
-        down: spec.scale_down.as_ref().map(|down| pace(&down.policies, down.select_policy)).unwrap_or_default(),
+        down: spec
+            .scale_down
+            .as_ref()
+            .map(|down| pace(&down.policies, down.select_policy))
+            .unwrap_or_default(),
         stabilization: SignedDuration::from_secs(stabilization.unwrap_or(STABILIZATION_SECONDS).into()),
         fallback: SignedDuration::from_secs(spec.fallback_after_seconds.unwrap_or(FALLBACK_SECONDS).into()),
         advisory: spec.advisory,

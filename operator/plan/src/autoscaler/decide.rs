@@ -78,7 +78,8 @@ pub(super) fn decide(
     now: Timestamp,
 ) -> Scaling {
     let names: Vec<_> = autoscaler.groups.iter().map(|scaled| scaled.name.as_str()).collect();
-    let (missing, course) = (missing(autoscaler, observed), course.kept(&names, now, autoscaler.longest_period()));
+    let (missing, course) =
+        (missing(autoscaler, observed), course.kept(&names, now, autoscaler.longest_period()));
     let mut scaling = Scaling { missing, course, ..Scaling::default() };
     let facts = match known(observed) {
         Ok(facts) => facts,

@@ -113,7 +113,8 @@ pub(super) fn less(seen: &[Seen<'_>], mut surplus: usize, spare: &[usize]) -> Ve
     let mut shared: Vec<_> = classes
         .rev()
         .map(|class| {
-            let class: Vec<_> = class.iter().map(|(seen, spare)| (**spare, seen.group.name.as_str())).collect();
+            let class: Vec<_> =
+                class.iter().map(|(seen, spare)| (**spare, seen.group.name.as_str())).collect();
             let given = shares(surplus, &class);
             surplus -= given.iter().sum::<usize>();
             given

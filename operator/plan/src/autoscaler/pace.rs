@@ -75,12 +75,7 @@ fn allowed(
 }
 
 /// All groups together have their minimum at once, and no more than their maximum.
-fn keep_bounds(
-    autoscaler: &CheckedAutoscaler,
-    seen: &[Seen<'_>],
-    decisions: &mut [Decision],
-    held: &[Held],
-) {
+fn keep_bounds(autoscaler: &CheckedAutoscaler, seen: &[Seen<'_>], decisions: &mut [Decision], held: &[Held]) {
     let sum = |decisions: &[Decision], count: fn(&Decision) -> usize| -> usize {
         seen.iter().zip(decisions).map(|(seen, one)| seen.counted(count(one))).sum()
     };

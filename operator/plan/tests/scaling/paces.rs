@@ -26,7 +26,8 @@ fn limited(world: &World) -> Option<(&str, &str)> {
 
 #[test]
 fn workers_come_as_many_at_a_time_as_the_policy_says_and_it_is_told() {
-    let mut world = World::new(an_autoscaler().between(0, 50).grows_by(&a_minute(4), SelectPolicy::Max).build(), 0);
+    let mut world =
+        World::new(an_autoscaler().between(0, 50).grows_by(&a_minute(4), SelectPolicy::Max).build(), 0);
     world.demand = vec![tasks("queued", 20, 1000.0)];
     world.pass(1);
     assert_eq!((world.replicas(GROUP), world.status.last_decisions[0].reason.as_str()), (4, "ScaleUpLimit"));
@@ -43,7 +44,8 @@ fn workers_come_as_many_at_a_time_as_the_policy_says_and_it_is_told() {
 
 #[test]
 fn the_next_look_is_when_the_period_frees_room() {
-    let mut world = World::new(an_autoscaler().between(0, 50).grows_by(&a_minute(4), SelectPolicy::Max).build(), 0);
+    let mut world =
+        World::new(an_autoscaler().between(0, 50).grows_by(&a_minute(4), SelectPolicy::Max).build(), 0);
     world.demand = vec![tasks("queued", 20, 1000.0)];
     world.pass(50);
     assert_eq!(world.look().wake, Some(world.now + SignedDuration::from_secs(10)));
@@ -67,12 +69,11 @@ fn workers_leave_as_many_at_a_time_as_the_policy_says_and_it_is_told() {
 #[test]
 fn the_smallest_change_may_hold_and_none_at_all() {
     let both = [policy(PolicyType::Workers, 4, 60), policy(PolicyType::Percent, 100, 60)];
-    for (select, replicas) in [(SelectPolicy::Max, 10), (SelectPolicy::Min, 6), (SelectPolicy::Disabled, 2)] {
+    for (select, replicas) in [(SelectPolicy::Max, 12), (SelectPolicy::Min, 8), (SelectPolicy::Disabled, 2)] {
         let mut world = World::new(an_autoscaler().between(0, 50).grows_by(&both, select).build(), 2);
         world.demand = vec![tasks("queued", 40, 1000.0)];
         world.pass(61);
-        let expected = [(SelectPolicy::Max, 12), (SelectPolicy::Min, 8)].into_iter().find(|(one, _)| *one == select);
-        assert_eq!(world.replicas(GROUP), expected.map_or(replicas, |(_, count)| count), "{select:?}");
+        assert_eq!(world.replicas(GROUP), replicas, "{select:?}");
     }
 }
 
@@ -120,7 +121,8 @@ fn what_is_more_than_the_maximum_goes_at_once_whatever_policies_say() {
 
 #[test]
 fn a_new_replica_knows_of_no_changes_so_the_period_begins_anew() {
-    let mut world = World::new(an_autoscaler().between(0, 50).grows_by(&a_minute(4), SelectPolicy::Max).build(), 0);
+    let mut world =
+        World::new(an_autoscaler().between(0, 50).grows_by(&a_minute(4), SelectPolicy::Max).build(), 0);
     world.demand = vec![tasks("queued", 40, 1000.0)];
     assert_eq!(world.pass(30).replicas(GROUP), 4);
     world.course = Course::default();

@@ -23,8 +23,11 @@ fn demands() -> impl Strategy<Value = Vec<Value>> {
 
 fn policies() -> impl Strategy<Value = Vec<ScalingPolicy>> {
     let types = prop::sample::select(vec![PolicyType::Workers, PolicyType::Percent]);
-    let one = (types, 1u32..60, 1u32..3)
-        .prop_map(|(type_, value, period_seconds)| ScalingPolicy { type_, value, period_seconds });
+    let one = (types, 1u32..60, 1u32..3).prop_map(|(type_, value, period_seconds)| ScalingPolicy {
+        type_,
+        value,
+        period_seconds,
+    });
     prop::collection::vec(one, 0..3)
 }
 

@@ -1,8 +1,8 @@
 //! What keeps workers from following the work, and that it is told.
 
 use dask_operator_api::conditions::Reason;
-use dask_operator_plan::{FailureKind, Link};
 use dask_operator_plan::autoscaler::{self, Course};
+use dask_operator_plan::{FailureKind, Link};
 use dask_operator_testkit::{AutoscalerBuilder, an_autoscaler};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -267,7 +267,8 @@ fn bounds_that_exclude_each_other_are_told_and_what_was_decided_stays_told() {
     let spec = an_autoscaler().between(9, 8).build();
     let problems = autoscaler::check(&spec).expect_err("bounds that exclude each other");
     let status = autoscaler::invalid(&world.status, &problems, Some(2), world.now);
-    let told: Vec<_> = status.conditions.iter().map(|one| (one.reason.as_str(), one.status.as_str())).collect();
+    let told: Vec<_> =
+        status.conditions.iter().map(|one| (one.reason.as_str(), one.status.as_str())).collect();
     assert_eq!(told, [("InvalidBounds", "False")]);
     assert_eq!(status.last_decisions, world.status.last_decisions);
 }
