@@ -11,7 +11,7 @@ use dask_operator_plan::autoscaler::{self, CheckedAutoscaler, Observed};
 use dask_operator_plan::{Event, Outcome, Plan, Problem};
 use jiff::Timestamp;
 
-use crate::cache::{Cache, Key, Objects};
+use crate::cache::{Cache, Guarded, Key, Objects};
 use crate::cluster::scheduler_place;
 use crate::context::Context;
 use crate::reconcile::Reconcile;
@@ -45,9 +45,10 @@ impl Reconcile for DaskAutoscaler {
 
     fn plan(context: &Context, checked: &CheckedAutoscaler, observed: &Observed, now: Timestamp) -> Plan {
         let (namespace, name, uid) = checked.identity();
-        context
-            .courses
-            .with(&Key::new(namespace, name), uid, |course| autoscaler::plan(checked, observed, course, now))
+        let key = Key::new(namespace, name);
+        let plan = context.courses.with(&key, uid, |course| autoscaler::plan(checked, observed, course, now));
+        record(context, &key, checked, observed, &plan, now);
+        plan
     }
 
     fn status(object: &Self) -> Option<&DaskAutoscalerStatus> {
@@ -74,5 +75,22 @@ impl Reconcile for DaskAutoscaler {
 
     fn events(previous: &DaskAutoscalerStatus, next: &DaskAutoscalerStatus) -> Vec<Event> {
         autoscaler::events(previous, next)
+    }
+}
+
+/// The spec is the cache's, unless that has a newer one by now: then it is that one's look which is recorded.
+fn record(
+    context: &Context,
+    key: &Key,
+    checked: &CheckedAutoscaler,
+    observed: &Observed,
+    plan: &Plan,
+    now: Timestamp,
+) {
+    let (Some(record), Some(object)) = (&context.record, context.cache.autoscalers.get(key)) else { return };
+    if let Guarded::Good(object) = &*object
+        && autoscaler::check(object).is_ok_and(|again| again == *checked)
+    {
+        record.look(checked, &object.spec, observed, plan, now);
     }
 }

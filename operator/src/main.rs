@@ -1,7 +1,7 @@
 //! The operator's binary: parses the command line and picks a subcommand.
 
 use clap::Parser;
-use dask_operator::{args, crds, run, telemetry};
+use dask_operator::{args, crds, replay, run, telemetry};
 
 fn main() -> anyhow::Result<()> {
     let arguments = args::Arguments::parse();
@@ -17,6 +17,7 @@ fn main() -> anyhow::Result<()> {
                 .build()?
                 .block_on(run::run(&options))
         }
+        args::Command::Replay(options) => Ok(replay::replay(&options)?),
         args::Command::Crds(action) => {
             tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(crds::crds(action))
         }
