@@ -119,7 +119,9 @@ mod tests {
         let folder = folder("full");
         let path = folder.join("trace");
         let mut trace = Trace { largest: 10, ..Trace::open(&path).unwrap() };
-        ["one", "two", "three", "four"].iter().for_each(|line| trace.write(line).unwrap());
+        for line in ["one", "two", "three", "four"] {
+            trace.write(line).unwrap();
+        }
         assert_eq!(fs::read_to_string(&path).unwrap(), "four\n");
         assert_eq!(fs::read_to_string(older(&path)).unwrap(), "three\n");
         fs::remove_dir_all(folder).unwrap();

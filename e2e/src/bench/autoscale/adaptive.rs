@@ -16,7 +16,7 @@ const WAIT_COUNT: u32 = 3;
 /// The target looks at so many tasks of the queue, and takes the others to be like them.
 const SAMPLE: usize = 100;
 
-/// `AdaptiveCore` (deploy/adaptive_core.py:161).
+/// `AdaptiveCore` (`deploy/adaptive_core.py:161`).
 #[derive(Default)]
 pub(super) struct Adaptive {
     /// How often each worker has been found to be too many, one time after the other.

@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn what_is_next_runs_in_the_place_of_what_it_waits_for() {
         let of = |processing, next, queued| {
-            let tasks = Tasks { processing, next, queued, ..Tasks::default() };
+            let tasks = Tasks { processing, queued, next, ..Tasks::default() };
             format!("{:?}", tasks.all().threads(5.0))
         };
         let (none, long) = (Count::default(), count(4, 400.0));
