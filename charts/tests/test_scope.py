@@ -47,6 +47,14 @@ def test_other_arguments_arrive_in_their_order():
     ]
 
 
+def test_decisions_are_recorded_where_a_file_is_named():
+    volume = {"volumes": [{"name": "trace", "emptyDir": {}}], "volumeMounts": [{"name": "trace", "mountPath": "/trace"}]}
+    operator = container(render(volume | {"recordDecisions": "/trace/decisions.jsonl"}))
+    assert "--record-decisions=/trace/decisions.jsonl" in operator["args"]
+    assert operator["volumeMounts"] == volume["volumeMounts"]
+    assert not [flag for flag in container(render())["args"] if "record" in flag]
+
+
 @pytest.mark.parametrize("values", [{"watchNamespaces": ["a", "b"]}, {"kopfArgs": ["-n", "a", "-n", "b"]}])
 def test_without_cluster_rights_there_is_a_role_in_each_watched_namespace_and_nowhere_else(values):
     objects = documents(NARROW | values | {"crds": {"install": False}})

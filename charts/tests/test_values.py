@@ -18,6 +18,7 @@ from chart import CHART, ROOT, helm, refusal, render
         ({"image": {"pullPolicy": "Sometimes"}}, "'Always', 'IfNotPresent', 'Never'"),
         ({"replicas": "two"}, "got string, want integer"),
         ({"kopfArgs": "--all-namespaces"}, "got string, want array"),
+        ({"recordDecisions": "decisions.jsonl"}, "does not match pattern"),
         ({"watchNamespaces": "team"}, "got string, want array"),
         ({"watchNamespaces": ["team-*"]}, "'team-*' does not match pattern"),
         ({"watchNamespaces": ["a", "a"]}, "items at 0 and 1 are equal"),

@@ -1,15 +1,18 @@
 //! The command line and the environment; nothing else reads either.
 
 mod kopf;
+mod replay;
 mod scope;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use dask_operator_plan::Batch;
 use jiff::SignedDuration;
 
 use self::kopf::KopfOptions;
+pub use self::replay::ReplayOptions;
 use self::scope::ScopeOptions;
 
 /// Where probes and metrics are served unless the command line says otherwise.
@@ -40,6 +43,8 @@ pub enum Command {
     /// Print or apply the custom resource definitions.
     #[command(subcommand)]
     Crds(CrdsAction),
+    /// Decide again what an autoscaler decided, by other settings, and show both.
+    Replay(ReplayOptions),
 }
 
 /// What to do with the custom resource definitions.
@@ -77,6 +82,9 @@ pub struct RunOptions {
     /// The namespace of the lease.
     #[arg(long, env = "POD_NAMESPACE", default_value = "default")]
     pub(crate) lease_namespace: String,
+    /// Write each look of an autoscaler into this file, for `dask-operator replay`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record_decisions: Option<PathBuf>,
     /// Log filter, for example `debug` or `dask_operator=debug`; `info` by default.
     #[arg(long, env = "RUST_LOG")]
     log_level: Option<String>,
@@ -130,7 +138,7 @@ mod tests {
         let all = [&["dask-operator", "run"], arguments].concat();
         match Arguments::try_parse_from(all)?.command() {
             Command::Run(options) => Ok(*options),
-            Command::Crds(_) => panic!("run was asked for"),
+            Command::Crds(_) | Command::Replay(_) => panic!("run was asked for"),
         }
     }
 

@@ -14,7 +14,7 @@ use dask_operator_plan::{Event, Kind, Link, Outcome, Plan, Problem};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::cache::{Cache, Key, Objects};
+use crate::cache::{Cache, Guarded, Key, Objects};
 use crate::cluster::{scheduler_place, told_by_scheduler};
 use crate::context::Context;
 use crate::reconcile::Reconcile;
@@ -48,8 +48,10 @@ impl Reconcile for DaskAutoscaler {
 
     fn plan(context: &Context, checked: &CheckedAutoscaler, observed: &Observed, now: Timestamp) -> Plan {
         let (namespace, name, uid) = checked.identity();
-        let course = context.courses.of(&Key::new(namespace, name), uid);
-        autoscaler::plan(checked, observed, &course, now)
+        let key = Key::new(namespace, name);
+        let plan = autoscaler::plan(checked, observed, &context.courses.of(&key, uid), now);
+        record(context, &key, checked, observed, &plan, now);
+        plan
     }
 
     fn done(
@@ -106,4 +108,21 @@ fn news(context: &Context, key: &Key, observed: &Observed) -> Option<Instant> {
     let known = told_by_scheduler(context, &Key::new(&key.namespace, &cluster.name), &cluster.uid);
     let (Link::Preload(then), Link::Preload(now)) = (&observed.link, &known.link) else { return None };
     known.news.filter(|_| Arc::ptr_eq(then, now))
+}
+
+/// The spec is the cache's, unless that has a newer one by now: then it is that one's look which is recorded.
+fn record(
+    context: &Context,
+    key: &Key,
+    checked: &CheckedAutoscaler,
+    observed: &Observed,
+    plan: &Plan,
+    now: Timestamp,
+) {
+    let (Some(record), Some(object)) = (&context.record, context.cache.autoscalers.get(key)) else { return };
+    if let Guarded::Good(object) = &*object
+        && autoscaler::check(object).is_ok_and(|again| again == *checked)
+    {
+        record.look(checked, &object.spec, observed, plan, now);
+    }
 }

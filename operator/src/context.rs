@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::autoscaler::Courses;
 use crate::cache::Cache;
 use crate::kubernetes::{Backoff, Ledger, Reconciled, Reporter, Writer};
+use crate::record::Record;
 use crate::scheduler::Links;
 
 /// The edges, shared by both controllers.
@@ -21,6 +22,7 @@ pub(crate) struct Context {
     pub(crate) backoff: Backoff,
     pub(crate) links: Links,
     pub(crate) courses: Courses,
+    pub(crate) record: Option<Record>,
     pub(crate) clock: Clock,
     pub(crate) chance: Chance,
     pub(crate) leading: AtomicBool,

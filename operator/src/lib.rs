@@ -10,6 +10,8 @@ mod kubernetes;
 mod metrics;
 mod operator;
 mod reconcile;
+pub mod record;
+pub mod replay;
 pub mod run;
 pub mod scheduler;
 mod server;

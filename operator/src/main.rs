@@ -1,11 +1,14 @@
 //! The operator's binary: parses the command line and picks a subcommand.
 
-use clap::Parser;
-use dask_operator::{args, crds, run, telemetry};
+use std::io::Write;
+use std::process::ExitCode;
 
-fn main() -> anyhow::Result<()> {
-    let arguments = args::Arguments::parse();
-    match arguments.command() {
+use clap::Parser;
+use dask_operator::{args, crds, replay, run, telemetry};
+
+fn main() -> anyhow::Result<ExitCode> {
+    let done = |()| ExitCode::SUCCESS;
+    match args::Arguments::parse().command() {
         args::Command::Run(options) => {
             telemetry::init(&options);
             for (flag, why) in options.without_effect() {
@@ -16,9 +19,20 @@ fn main() -> anyhow::Result<()> {
                 .enable_all()
                 .build()?
                 .block_on(run::run(&options))
+                .map(done)
         }
-        args::Command::Crds(action) => {
-            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(crds::crds(action))
-        }
+        args::Command::Replay(options) => match replay::replay(&options) {
+            Ok(()) => Ok(ExitCode::SUCCESS),
+            Err(error) => {
+                // Whoever typed it needs a sentence, and no trace of calls.
+                writeln!(std::io::stderr(), "dask-operator: {error}")?;
+                Ok(ExitCode::FAILURE)
+            }
+        },
+        args::Command::Crds(action) => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(crds::crds(action))
+            .map(done),
     }
 }

@@ -23,6 +23,7 @@ use crate::kubernetes::{
 };
 use crate::metrics::Metrics;
 use crate::reconcile::{Reconcile, on_error, reconcile};
+use crate::record::Record;
 use crate::scheduler::{Links, Schedulers};
 use crate::server::Health;
 use crate::shutdown::Shutdown;
@@ -48,6 +49,8 @@ pub struct Replica {
     pub clock: Clock,
     /// Its chance.
     pub chance: Chance,
+    /// Where its autoscalers' looks are recorded, if they are.
+    pub record: Option<Record>,
 }
 
 /// Where the lease is, and under which name this replica holds it.
@@ -81,7 +84,7 @@ pub struct Operator {
 impl Operator {
     /// The edges, with caches that are still empty.
     pub fn new(replica: Replica) -> Self {
-        let Replica { client, namespaces, schedulers, settings, lease, clock, chance } = replica;
+        let Replica { client, namespaces, schedulers, settings, lease, clock, chance, record } = replica;
         let (client, tenure) = (with_deadline(client), Tenure::default());
         let (triggers, queues) = Triggers::new();
         let triggers = Arc::new(triggers);
@@ -102,6 +105,7 @@ impl Operator {
             backoff: Backoff::default(),
             links: Links::new(schedulers, Arc::clone(&triggers), tenure.clone()),
             courses: Courses::default(),
+            record,
             clock: clock.clone(),
             chance,
             leading: AtomicBool::new(false),

@@ -1,14 +1,17 @@
 //! `dask-operator run`: the operator on this machine, with its signals, its clock and its probes.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use dask_operator_plan::Settings;
+use jiff::Timestamp;
 use kube::{Client, Config};
 
 use crate::args::RunOptions;
 use crate::context::{Chance, Clock};
 use crate::operator::{LeaseName, Operator, Replica};
+use crate::record::Record;
 use crate::scheduler::Http;
 use crate::server::serve;
 use crate::shutdown::Shutdown;
@@ -36,7 +39,16 @@ async fn replica(options: &RunOptions) -> anyhow::Result<Replica> {
         },
         clock: Clock::of_machine(),
         chance: Chance::from_seed(seed()?),
+        record: record(options)?,
     })
+}
+
+fn record(options: &RunOptions) -> anyhow::Result<Option<Record>> {
+    let to = |path: &PathBuf| {
+        Record::to(path, Timestamp::now())
+            .with_context(|| format!("cannot record decisions in {}", path.display()))
+    };
+    options.record_decisions.as_ref().map(to).transpose()
 }
 
 fn seed() -> anyhow::Result<u64> {

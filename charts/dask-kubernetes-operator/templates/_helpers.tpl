@@ -98,6 +98,9 @@ its own unless told which.
 {{- with .Values.clusterDomain -}}
 {{- $args = append $args (printf "--cluster-domain=%s" .) -}}
 {{- end -}}
+{{- with .Values.recordDecisions -}}
+{{- $args = append $args (printf "--record-decisions=%s" .) -}}
+{{- end -}}
 {{- toYaml $args -}}
 {{- end -}}
 

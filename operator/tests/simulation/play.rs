@@ -272,6 +272,7 @@ impl Process {
             },
             clock: Clock::new(move || server.world().now() + skew),
             chance: Chance::from_seed(seed),
+            record: None,
         }
     }
 }

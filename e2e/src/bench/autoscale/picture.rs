@@ -11,7 +11,7 @@ const ROOM: f64 = 710.0;
 const HEIGHT: f64 = 110.0;
 const GAP: f64 = 46.0;
 /// The grid's lines are so many seconds apart.
-const GRID: usize = 50;
+const GRID: u32 = 50;
 /// Readable on light and on dark ground.
 const STYLE: &str = "text{font:12px system-ui,sans-serif;fill:#57606a}.title{font-size:14px;font-weight:600}\
      path{fill:none;stroke-width:2}.ours{stroke:#d9730d}.hasty{stroke:#d9730d;stroke-dasharray:3 2}\
@@ -48,7 +48,7 @@ fn panel(body: &mut String, played: &Played, top: f64) {
     let end = ends.map(|(time, _)| *time).fold(1.0, f64::max);
     let bottom = top + 8.0 + HEIGHT;
     text(body, (0.0, top), "title", played.load);
-    for seconds in (0_i32..).step_by(GRID).map(f64::from).take_while(|seconds| *seconds <= end) {
+    for seconds in (0..).map(|line| f64::from(line * GRID)).take_while(|seconds| *seconds <= end) {
         let x = LEFT + ROOM * seconds / end;
         let _ = writeln!(body, "<path class=\"grid\" d=\"M{x:.1} {bottom}v-{HEIGHT}\"/>");
         text(body, (x - 8.0, bottom + 14.0), "", &seconds.to_string());
