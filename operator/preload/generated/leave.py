@@ -1,15 +1,21 @@
-import os,socket,threading
-h='POST /dask-operator/v1/retire HTTP/1.0\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n'
-i='{"pods":[{"name":"%s","ip":"%s"}],"leaving":true,"deadline":%s}'
-a=os.environ.get
+import os,socket,threading,time
+j='POST /dask-operator/v1/retire HTTP/1.0\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n'
+k='{"pods":[{"name":"%s","ip":"%s"}],"leaving":true,"deadline":%s}'
+b=os.environ.get
 c=threading.Event()
-def g(b):
- j=a('DASK_SCHEDULER_ADDRESS').split('//')[-1].rsplit(':',1)[0].strip('[]')
- d=socket.create_connection((j,int(a('OPERATOR_HTTP_PORT','8787'))),1)
+def f(a):
+ l=b('DASK_SCHEDULER_ADDRESS').split('//')[-1].rsplit(':',1)[0].strip('[]')
+ d=socket.create_connection((l,int(b('OPERATOR_HTTP_PORT','8787'))),1)
  c.set()
- e=i%(a('DASK_WORKER_NAME'),a('OPERATOR_POD_IP',''),max(b-1,b/2))
- d.settimeout(b)
- d.sendall((h%(a('OPERATOR_TOKEN'),len(e))+e).encode())
- while d.recv(65536):pass
-try:b=float(a('OPERATOR_DRAIN_SECONDS','120'));threading.excepthook=lambda k:c.set();f=threading.Thread(target=g,args=[b],daemon=True);f.start();c.wait(1)and f.join(b)
+ g=k%(b('DASK_WORKER_NAME'),b('OPERATOR_POD_IP',''),max(a-1,a/2))
+ d.settimeout(a)
+ d.sendall((j%(b('OPERATOR_TOKEN'),len(g))+g).encode())
+ e=b''
+ while(m:=d.recv(65536)):e=e[-99:]+m
+ return b'unknown'in e
+def i(a):
+ if f(a):
+  with open('/dev/shm/leaves-'+b('DASK_WORKER_NAME'),'w'):time.sleep(1)
+  f(a)
+try:a=float(b('OPERATOR_DRAIN_SECONDS','120'));threading.excepthook=lambda n:c.set();h=threading.Thread(target=i,args=[a],daemon=True);h.start();c.wait(1)and h.join(a)
 finally:os._exit(0)

@@ -6,6 +6,7 @@ Whatever happens, it ends in time and with exit code 0: a pod that cannot say go
 import os
 import socket
 import threading
+import time
 
 HEAD = "POST /dask-operator/v1/retire HTTP/1.0\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n"
 BODY = '{"pods":[{"name":"%s","ip":"%s"}],"leaving":true,"deadline":%s}'
@@ -15,7 +16,10 @@ connected = threading.Event()
 
 
 def ask(limit):
-    """Post the request; the answer is over when the scheduler closes the connection."""
+    """Post the request; return whether the scheduler does not know the pod.
+
+    The answer is over when the scheduler closes the connection.
+    """
     host = env("DASK_SCHEDULER_ADDRESS").split("//")[-1].rsplit(":", 1)[0].strip("[]")
     link = socket.create_connection((host, int(env("OPERATOR_HTTP_PORT", "8787"))), 1)
     connected.set()
@@ -23,15 +27,25 @@ def ask(limit):
     body = BODY % (env("DASK_WORKER_NAME"), env("OPERATOR_POD_IP", ""), max(limit - 1, limit / 2))
     link.settimeout(limit)
     link.sendall((HEAD % (env("OPERATOR_TOKEN"), len(body)) + body).encode())
-    while link.recv(65536):
-        pass
+    told = b""
+    while part := link.recv(65536):
+        told = told[-99:] + part
+    return b"unknown" in told
+
+
+def leave(limit):
+    """Ask; where no worker has registered, none is to do so any more, and one may be just about to."""
+    if ask(limit):
+        with open("/dev/shm/leaves-" + env("DASK_WORKER_NAME"), "w"):
+            time.sleep(1)
+        ask(limit)
 
 
 # A thread can be left behind, whatever it hangs in: a name server, a scheduler that stands still.
 try:
     limit = float(env("OPERATOR_DRAIN_SECONDS", "120"))
     threading.excepthook = lambda _: connected.set()
-    asking = threading.Thread(target=ask, args=[limit], daemon=True)
+    asking = threading.Thread(target=leave, args=[limit], daemon=True)
     asking.start()
     connected.wait(1) and asking.join(limit)
 finally:

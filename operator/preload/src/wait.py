@@ -28,6 +28,7 @@ async def dask_setup(server):
     nanny = getattr(server, "nanny", 0)
     if not nanny:
         await scheduler_listens(server.scheduler.address)
+    end_if_leaving()
     if nanny is None:
         exit_soon()
 
@@ -40,6 +41,16 @@ async def dask_teardown(server):
     """
     await call("teardown", preloads[::-1], server)
     told.set()
+
+
+def end_if_leaving():
+    """Do not register when the pod was told to leave before: what this worker did would be lost with it.
+
+    While Python starts, it does not hear SIGTERM as process 1. An older mark is of a container before this.
+    """
+    mark = f"/dev/shm/leaves-{os.environ.get('DASK_WORKER_NAME')}"
+    if os.path.exists(mark) and time.time() - os.path.getmtime(mark) < 30:
+        os._exit(0)
 
 
 async def scheduler_listens(address):

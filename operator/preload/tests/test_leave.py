@@ -1,10 +1,12 @@
 """What a pod runs before it is signalled retires the pod, and ends in time and well whatever happens."""
 
+import os
 import signal
 import socket
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +75,25 @@ def test_it_ends_at_once_when_the_scheduler_is_told_to_stop(lab):
     print(f"left {took:.2f} s after the scheduler was told to stop")
     assert code == 0
     assert took < 8 * PATIENCE
+
+
+@pytest.mark.parametrize("way", [["--nanny"], ["--no-nanny"]], ids=["nanny", "no nanny"])
+def test_no_worker_registers_in_a_pod_that_was_told_to_leave_before(lab, way):
+    cluster = Cluster(lab, "--no-dashboard").open()
+    name = f"early-{lab.port}"
+    mark = Path("/dev/shm/leaves-" + name)
+    cluster.pods[name] = {"name": name, "ip": "127.0.0.9"}, None
+    try:
+        assert cluster.leave(name).exit_code(within=20) == 0
+        early = lab.worker("--name", name, *way, DASK_WORKER_NAME=name)
+        assert early.exit_code(within=20 * PATIENCE) == 0
+        assert not cluster.scheduler.times("Register worker")
+        # One that a container of the same pod left behind long ago ends nothing.
+        os.utime(mark, (0, 0))
+        lab.worker("--name", name, *way, DASK_WORKER_NAME=name)
+        cluster.scheduler.sees("Register worker", within=40)
+    finally:
+        mark.unlink(missing_ok=True)
 
 
 def test_it_ends_when_nothing_listens(alone):

@@ -2,6 +2,7 @@
 
 mod course;
 mod given;
+mod orders;
 
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
@@ -17,14 +18,12 @@ use super::stock::Stock;
 use crate::kubernetes::Tenure;
 use crate::triggers::{Follower, Triggers};
 use course::Course;
-use given::{Given, Subject, key};
+use given::{Given, Subject};
 
 /// Facts are followed for so long after somebody needed them last.
 const LINGER: Duration = Duration::from_mins(1);
 /// One poll waits for news for so long.
 const POLL: Duration = Duration::from_secs(10);
-/// The same is not asked again before this time.
-const AGAIN: Duration = Duration::from_millis(1500);
 /// Polls begin no sooner one after the other, whatever a scheduler answers.
 const FLOOR: Duration = Duration::from_millis(100);
 /// Less than this is not worth a poll.
@@ -105,25 +104,6 @@ impl Session {
         !state.over
     }
 
-    /// Those of the orders that were not given a moment ago; none while others are under way.
-    pub(super) fn due(&self, asks: &[Ask]) -> Vec<Ask> {
-        let (mut state, now) = (self.state(), Instant::now());
-        if state.ordering {
-            return Vec::new();
-        }
-        state.given.retain(|_, given| !given.told || now < given.at + AGAIN);
-        let mut is_new = |ask: &&Ask| {
-            let is_new = state.given.get(&key(ask)).is_none_or(|given| now >= given.at + AGAIN);
-            if is_new {
-                state.given.insert(key(ask), Given { at: now, over: false, told: false });
-            }
-            is_new
-        };
-        let due: Vec<_> = asks.iter().filter(|ask| is_new(ask)).cloned().collect();
-        state.ordering = !due.is_empty();
-        due
-    }
-
     /// Follows it for as long as it is needed.
     pub(super) async fn follow(&self, edges: &Edges) {
         let (mut course, mut stock, first) = (Course::default(), Stock::default(), Instant::now());
@@ -177,53 +157,6 @@ impl Session {
         let told = stock.told(&*edges.schedulers, &self.place).await;
         self.is_over(&orders.iter().collect::<Vec<_>>());
         told
-    }
-
-    /// Gives orders; what comes of them is told among the facts, and what fails is asked again by whoever wants it.
-    pub(super) async fn order(&self, asks: &[Ask], edges: &Edges) {
-        if self.is_taken(asks) {
-            return;
-        }
-        for batch in ask::batches(asks) {
-            if let Err(why) = self.order_batch(&batch, edges).await {
-                tracing::warn!(scheduler = self.place.pod_uid, why, "a scheduler did not take an order");
-            }
-            self.is_over(&batch);
-        }
-        self.state().ordering = false;
-    }
-
-    /// Whether they are given with the next turn.
-    fn is_taken(&self, asks: &[Ask]) -> bool {
-        let mut state = self.state();
-        if state.is_stock {
-            state.orders.extend_from_slice(asks);
-            state.ordering = false;
-        }
-        state.is_stock
-    }
-
-    async fn order_batch(&self, asks: &[&Ask], edges: &Edges) -> Result<(), String> {
-        let Some(first) = asks.first() else { return Ok(()) };
-        let request = ask::order(self.place.address, &self.place.token, first.order, asks);
-        let answer = tokio::select! {
-            biased;
-            () = edges.tenure.over() => return Err("this replica does not lead any more".to_owned()),
-            answer = edges.schedulers.ask(request) => answer.map_err(|error| error.to_string())?,
-        };
-        if answer.status != 200 {
-            return Err(format!("{:?}: HTTP status {}", first.order, answer.status));
-        }
-        Ok(())
-    }
-
-    fn is_over(&self, asks: &[&Ask]) {
-        let mut state = self.state();
-        for ask in asks {
-            if let Some(given) = state.given.get_mut(&key(ask)) {
-                given.over = true;
-            }
-        }
     }
 
     fn learn(&self, link: Link, triggers: &Triggers) {

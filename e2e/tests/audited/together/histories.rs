@@ -12,9 +12,6 @@ const ACTS: u32 = 5;
 /// About half a minute each.
 const ROUNDS: u32 = 2;
 
-// Python as a container's first process ignores SIGTERM until Dask has set a handler. A pod that is deleted meanwhile
-// registers all the same, works, and is killed with its results when its grace period ends.
-#[ignore = "workers that are deleted while they start register and are then killed: results are computed again"]
 #[tokio::test]
 async fn whatever_people_do_under_an_autoscaler_all_results_are_right_and_nothing_is_done_twice() -> Result<()>
 {

@@ -1,0 +1,79 @@
+//! The orders of a session: each is given once, and again when nothing came of it.
+
+use std::time::Duration;
+
+use dask_operator_plan::Ask;
+use tokio::time::Instant;
+
+use super::given::{Given, key};
+use super::{Edges, Session, ask};
+
+/// The same is not asked again before this time.
+const AGAIN: Duration = Duration::from_millis(1500);
+impl Session {
+    /// Those of the orders that were not given a moment ago; none while others are under way.
+    pub(in crate::scheduler) fn due(&self, asks: &[Ask]) -> Vec<Ask> {
+        let (mut state, now) = (self.state(), Instant::now());
+        if state.ordering {
+            return Vec::new();
+        }
+        state.given.retain(|_, given| !given.told || now < given.at + AGAIN);
+        let mut is_new = |ask: &&Ask| {
+            let is_new = state.given.get(&key(ask)).is_none_or(|given| now >= given.at + AGAIN);
+            if is_new {
+                state.given.insert(key(ask), Given { at: now, over: false, told: false });
+            }
+            is_new
+        };
+        let due: Vec<_> = asks.iter().filter(|ask| is_new(ask)).cloned().collect();
+        state.ordering = !due.is_empty();
+        due
+    }
+
+    /// Gives orders; what comes of them is told among the facts, and what fails is asked again by whoever wants it.
+    pub(in crate::scheduler) async fn order(&self, asks: &[Ask], edges: &Edges) {
+        if self.is_taken(asks) {
+            return;
+        }
+        for batch in ask::batches(asks) {
+            if let Err(why) = self.order_batch(&batch, edges).await {
+                tracing::warn!(scheduler = self.place.pod_uid, why, "a scheduler did not take an order");
+            }
+            self.is_over(&batch);
+        }
+        self.state().ordering = false;
+    }
+
+    /// Whether they are given with the next turn.
+    fn is_taken(&self, asks: &[Ask]) -> bool {
+        let mut state = self.state();
+        if state.is_stock {
+            state.orders.extend_from_slice(asks);
+            state.ordering = false;
+        }
+        state.is_stock
+    }
+
+    async fn order_batch(&self, asks: &[&Ask], edges: &Edges) -> Result<(), String> {
+        let Some(first) = asks.first() else { return Ok(()) };
+        let request = ask::order(self.place.address, &self.place.token, first.order, asks);
+        let answer = tokio::select! {
+            biased;
+            () = edges.tenure.over() => return Err("this replica does not lead any more".to_owned()),
+            answer = edges.schedulers.ask(request) => answer.map_err(|error| error.to_string())?,
+        };
+        if answer.status != 200 {
+            return Err(format!("{:?}: HTTP status {}", first.order, answer.status));
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_over(&self, asks: &[&Ask]) {
+        let mut state = self.state();
+        for ask in asks {
+            if let Some(given) = state.given.get_mut(&key(ask)) {
+                given.over = true;
+            }
+        }
+    }
+}
