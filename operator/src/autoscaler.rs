@@ -75,6 +75,10 @@ impl Reconcile for DaskAutoscaler {
         context.writer.caller.metrics.decided(autoscaler::news(previous, next));
     }
 
+    fn refused(context: &Context, key: &Key) {
+        context.courses.rest(key);
+    }
+
     fn status(object: &Self) -> Option<&DaskAutoscalerStatus> {
         object.status.as_ref()
     }

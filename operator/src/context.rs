@@ -12,7 +12,7 @@ use crate::kubernetes::{Backoff, Ledger, Reconciled, Reporter, Writer};
 use crate::record::Record;
 use crate::scheduler::Links;
 
-/// The edges, shared by both controllers.
+/// The edges, shared by all controllers.
 pub(crate) struct Context {
     pub(crate) cache: Cache,
     pub(crate) settings: Settings,

@@ -49,6 +49,8 @@ pub(crate) trait Reconcile:
     fn ask(_: &Context, _: &Key, _: &Self::Observed, _: &Plan) {}
     /// What to write.
     fn plan(context: &Context, checked: &Self::Checked, observed: &Self::Observed, now: Timestamp) -> Plan;
+    /// It makes no sense any more, so nothing is decided.
+    fn refused(_: &Context, _: &Key) {}
     /// The status it has.
     fn status(object: &Self) -> Option<&Self::Status>;
     /// The status it should have.
@@ -148,6 +150,7 @@ impl<'a, K: Reconcile> Look<'a, K> {
     }
 
     async fn refuse(&self, problems: &[Problem]) -> Action {
+        K::refused(self.context, &self.by.key);
         let next = K::invalid(&self.status(), problems, self.object.meta().generation, self.now);
         self.report(&Plan::default(), &Outcome::default(), &next).await
     }

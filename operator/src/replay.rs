@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::args::ReplayOptions;
@@ -35,6 +36,9 @@ pub enum ReplayError {
     /// A setting that is none.
     #[error("--set {setting} cannot be followed: {why}")]
     Setting { setting: String, why: String },
+    /// A look that nobody can have had, or not by these settings.
+    #[error("the look at {time} has more workers than a scheduler tells of, or no time that can be")]
+    TooLarge { time: Timestamp },
     /// The picture, or standard output.
     #[error("{what} cannot be written: {error}")]
     Unwritten { what: String, error: std::io::Error },
@@ -78,7 +82,7 @@ mod tests {
     use dask_operator_plan::worker_group::{Stage, WorkerPod};
     use dask_operator_plan::{Facts, Link, Outcome};
     use dask_operator_testkit::an_autoscaler;
-    use jiff::{SignedDuration, Timestamp};
+    use jiff::SignedDuration;
     use serde_json::json;
 
     use super::*;

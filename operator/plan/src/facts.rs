@@ -20,7 +20,7 @@ pub use stock::StockFacts;
 /// The schemas that are understood.
 const SCHEMAS: [u32; 1] = [1];
 /// No more workers are told: of those beyond, nothing is known.
-const MOST_WORKERS: usize = 10_000;
+pub(crate) const MOST_WORKERS: usize = 10_000;
 /// Nor is any list of theirs longer than this; one that is is meant to fill our memory.
 const LONGEST_LIST: usize = 2 * MOST_WORKERS;
 /// No more kinds of tasks are told, either.

@@ -287,6 +287,10 @@ fn a_suspended_group_loses_its_workers_and_makes_none_until_it_resumes() {
     let rests = plan(&observed(true, vec![]));
     assert_eq!((rests.delete.len(), creates(&rests)), (0, 0));
     assert_eq!(creates(&plan(&observed(false, vec![]))), 3);
+    let mut stops = observed(false, vec![pod("a")]);
+    stops.cluster.as_mut().unwrap().stops = true;
+    let waits = plan(&stops);
+    assert_eq!((waits.delete.len(), creates(&waits)), (0, 0), "its scheduler is still to be stopped");
     let status = worker_group::status(&group, &observed(true, vec![]), &Outcome::default(), now());
     assert_eq!(status.conditions[0].reason, "ClusterSuspended");
 }

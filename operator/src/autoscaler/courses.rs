@@ -60,6 +60,13 @@ impl Courses {
         all.collect()
     }
 
+    /// One decides nothing for now.
+    pub(super) fn rest(&self, key: &Key) {
+        if let Some(entry) = self.courses().get_mut(key) {
+            entry.scaling = Scaling::default();
+        }
+    }
+
     /// An autoscaler is gone.
     pub(crate) fn forget(&self, key: &Key) {
         self.courses().remove(key);
@@ -97,6 +104,9 @@ mod tests {
         );
         assert_eq!(courses.decisions(), [(Key::new("team", "demo-default"), (100, 8))]);
         look(None, None);
+        assert_eq!(courses.decisions(), []);
+        look(scaling(), None);
+        courses.rest(&key);
         assert_eq!(courses.decisions(), []);
         look(scaling(), None);
         courses.forget(&key);

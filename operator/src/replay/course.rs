@@ -68,10 +68,7 @@ struct Replay {
 
 impl Replay {
     fn look(&mut self, look: &Look, settings: &[String]) -> Result<(), ReplayError> {
-        let of = Some((look.uid.clone(), look.since));
-        if self.of != of {
-            *self = Self { course: std::mem::take(&mut self.course), of, ..Self::default() };
-        }
+        self.begin(look);
         let spec = setting::with(&look.spec, settings)?;
         let wrong = |why| ReplayError::Setting { setting: settings.join(" "), why };
         let checked = autoscaler::check(&DaskAutoscaler::new(&look.name, spec.clone()));
@@ -81,6 +78,7 @@ impl Replay {
         seen.spec = spec.clone();
         seen.groups.iter_mut().for_each(|group| self.shift(group));
         let decided = seen.decide(&checked, &mut self.memory);
+        let decided = decided.ok_or(ReplayError::TooLarge { time: look.time })?;
         let after = |one: &Decided, advisory| if advisory { one.from } else { one.to };
         let now = |all: &[Decided], advisory| {
             all.iter().map(|one| (one.group.clone(), after(one, advisory))).collect()
@@ -93,6 +91,20 @@ impl Replay {
         Ok(())
     }
 
+    /// Another autoscaler begins anew; one whose operator was started again has only forgotten what led there.
+    fn begin(&mut self, look: &Look) {
+        let before = self.of.replace((look.uid.clone(), look.since));
+        if before.as_ref().is_none_or(|(uid, _)| *uid != look.uid) {
+            (self.recorded, self.replayed) = Default::default();
+        }
+        if before != self.of {
+            self.memory = autoscaler::Course::default();
+        }
+        let is_there = |name: &String| look.groups.iter().any(|group| group.name == *name);
+        self.recorded.retain(|name, _| is_there(name));
+        self.replayed.retain(|name, _| is_there(name));
+    }
+
     /// A group has as many workers as the replay gave it, unless somebody else set their number. Those on top of the
     /// recorded ones are taken to be there at once.
     fn shift(&self, group: &mut GroupSeen) {
@@ -100,7 +112,8 @@ impl Replay {
         let Some(&replicas) = self.replayed.get(&group.name).filter(|_| as_decided) else { return };
         let (more, fewer) =
             (replicas.saturating_sub(group.replicas), group.replicas.saturating_sub(replicas));
-        group.present = (group.present + more).saturating_sub(fewer);
+        // Those that go first are those that have not come yet.
+        group.present = if fewer > 0 { group.present.min(replicas) } else { group.present + more };
         group.busy = group.busy.min(group.present);
         group.replicas = replicas;
     }

@@ -28,14 +28,31 @@ fn set(spec: &DaskAutoscalerSpec, field: &str, value: &Value) -> Result<DaskAuto
         put(&mut object, field, value)?;
         let spec: DaskAutoscalerSpec = serde_json::from_value(object).map_err(|error| error.to_string())?;
         let told = serde_json::to_value(&spec).map_err(|error| error.to_string())?;
-        Ok((spec, told.pointer(&format!("/{}", field.replace('.', "/"))).is_some()))
+        let told = told.pointer(&format!("/{}", field.replace('.', "/")));
+        // A list or an object comes out as it went in, or it had a field that there is not.
+        let is_whole = |told: &Value| !(value.is_object() || value.is_array()) || told == value;
+        Ok((spec, told.is_some_and(is_whole)))
     };
+    if value.is_null()
+        && let Some(without) = without(spec, field)
+    {
+        return serde_json::from_value(without).map_err(|error| error.to_string());
+    }
     // What is false is not told, so a field that may be is looked for as true.
     let probe = if *value == json!(false) { json!(true) } else { value.clone() };
     match spec_with(&probe)? {
         (_, true) => Ok(spec_with(value)?.0),
         (_, false) => Err("an autoscaler has no such field, or it says nothing by this value".to_owned()),
     }
+}
+
+/// The spec without it, if it is set.
+fn without(spec: &DaskAutoscalerSpec, field: &str) -> Option<Value> {
+    let mut spec = serde_json::to_value(spec).ok()?;
+    let (parent, name) = field.rsplit_once('.').unwrap_or(("", field));
+    let parent = if parent.is_empty() { String::new() } else { format!("/{}", parent.replace('.', "/")) };
+    spec.pointer_mut(&parent)?.as_object_mut()?.remove(name)?;
+    Some(spec)
 }
 
 fn put(object: &mut Value, field: &str, value: &Value) -> Result<(), String> {
@@ -68,12 +85,24 @@ mod tests {
         let groups =
             set(&[r#"groups=[{"name":"demo-spot","priority":10}]"#, "advisory=false"]).unwrap().groups;
         assert_eq!(groups[0].priority, Some(10));
+        let none =
+            set(&["maximum=20", r#"groups=[{"name":"demo-spot"}]"#, "maximum=null", "groups=null"]).unwrap();
+        assert_eq!(none, DaskAutoscalerSpec::default());
     }
 
     #[test]
     fn what_is_no_field_is_refused_with_a_sentence() {
-        let settings =
-            ["maximun=20", "maximum=many", "maximum", "scaleDown.soon=false", "minimum.x=1", "cluster=a"];
+        let settings = [
+            "maximun=20",
+            "maximum=many",
+            "maximum",
+            "maximum=null",
+            "scaleDown.soon=false",
+            "minimum.x=1",
+            "cluster=a",
+            r#"scaleDown={"stabilizationSecond":300}"#,
+            r#"groups=[{"name":"a","maxmum":3}]"#,
+        ];
         for setting in settings {
             let told = set(&[setting]).unwrap_err();
             assert!(told.starts_with(&format!("--set {setting} cannot be followed: ")), "{told}");

@@ -45,6 +45,7 @@ fn find_cluster(cache: &Cache, group: &DaskWorkerGroup, namespace: &str) -> Opti
         uid: metadata.uid.clone().unwrap_or_default(),
         deleting: metadata.deletion_timestamp.is_some(),
         suspended: is_suspended(cache, &key, object),
+        stops: spec.suspend.unwrap_or_default(),
         labels: metadata.labels.clone().unwrap_or_default(),
         image: spec.image.clone().filter(|image| !image.is_empty()),
         has_config: spec.config.as_ref().is_some_and(|config| config.text() != "{}"),

@@ -136,7 +136,8 @@ impl Course {
 impl Track {
     fn wrote(&mut self, replicas: usize, now: Timestamp) {
         self.change(self.last.unwrap_or(replicas), replicas, now);
-        (self.written, self.tried) = (Some(replicas), None);
+        // The next look sees this or what came after, so whoever puts the old number back is seen.
+        (self.written, self.tried, self.last) = (Some(replicas), None, Some(replicas));
     }
 
     /// What came within the same second is kept as one.
@@ -217,9 +218,9 @@ mod tests {
         };
         assert_eq!(seen(&mut course, 3, 0), None);
         assert_eq!(seen(&mut course, 4, 0), None, "we have not scaled it yet");
-        course.wrote("g", 5, at(3));
+        course.tried("g", 5);
         assert_eq!(seen(&mut course, 4, 1), None, "a write that failed is no change of another");
-        assert_eq!(seen(&mut course, 5, 2), None);
+        assert_eq!(seen(&mut course, 5, 2), None, "one without an answer was ours");
         assert_eq!(seen(&mut course, 3, 3), None);
         course.wrote("g", 5, at(3));
         assert_eq!(seen(&mut course, 5, 4), None);
@@ -227,5 +228,15 @@ mod tests {
         assert_eq!(seen(&mut course, 3, 604), Some(605));
         assert_eq!(seen(&mut course, 2, 604), Some(1204), "they go on");
         assert_eq!(seen(&mut course, 2, 1204), None);
+    }
+
+    #[test]
+    fn who_puts_the_old_number_back_at_once_is_another() {
+        let mut course = Course::default();
+        for second in 0..2 {
+            assert_eq!(course.contested("g", 5, at(second)), None);
+            course.wrote("g", 8, at(second));
+        }
+        assert!(course.contested("g", 5, at(2)).is_some());
     }
 }

@@ -8,16 +8,20 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::assign::whole;
 use super::check::CheckedAutoscaler;
 use super::decide::Scaling;
 use super::observed::{Cluster, Group, Observed};
 use super::offer::Offer;
 use super::seen::{held, loads};
 use super::{Course, trouble};
-use crate::facts::{Demand, Facts, Hold, Index, Link, STALE};
+use crate::facts::{Demand, Facts, Hold, Index, Link, MOST_WORKERS, STALE};
 use crate::problem::Problem;
 use crate::worker_group::{Stage, WorkerPod};
 use crate::{Outcome, Plan, Trouble};
+
+/// Longer than anything that is waited for.
+const LONGEST: SignedDuration = SignedDuration::from_hours(10 * 365 * 24);
 
 /// What an autoscaler was to do, what it saw, and what it decided. Pods are counted and not named, but where tasks name
 /// them or a trouble's words do; and nothing is told of tasks but what they need.
@@ -90,12 +94,9 @@ impl Look {
         (now, since): (Timestamp, Timestamp),
     ) -> Option<Self> {
         let scaling = plan.scaling.as_ref()?;
-        let facts = match &observed.link {
-            Link::Preload(facts) if observed.link_age < STALE => Some(Arc::clone(facts)),
-            _ => None,
-        };
-        let known = facts.unwrap_or_default();
-        let index = Index::of(&known);
+        let nothing = Facts::default();
+        let known = observed.link.facts().filter(|_| observed.link_age < STALE).unwrap_or(&nothing);
+        let index = Index::of(known);
         Some(Self {
             time: now,
             since,
@@ -109,13 +110,26 @@ impl Look {
         })
     }
 
-    /// Decides once more, for an autoscaler that may be set otherwise.
-    pub fn decide(&self, autoscaler: &CheckedAutoscaler, course: &mut Course) -> Vec<Decided> {
+    /// Decides once more, for an autoscaler that may be set otherwise. None of what nobody can have seen: more workers
+    /// than a scheduler tells of, or a time without end.
+    pub fn decide(&self, autoscaler: &CheckedAutoscaler, course: &mut Course) -> Option<Vec<Decided>> {
+        if !self.may_be() {
+            return None;
+        }
         let plan = super::plan(autoscaler, &self.observed(), course, self.time);
         if let Some(next) = super::course(&Outcome::done(&plan), self.time) {
             *course = next;
         }
-        plan.scaling.as_ref().map(decided).unwrap_or_default()
+        Some(plan.scaling.as_ref().map(decided).unwrap_or_default())
+    }
+
+    fn may_be(&self) -> bool {
+        let workers = |group: &GroupSeen| group.present.saturating_mul(whole(group.offer.processes.max(1.0)));
+        let workers = self.groups.iter().map(workers).fold(0, usize::saturating_add);
+        let since = self.groups.iter().filter_map(|group| group.trouble.as_ref()?.1);
+        let ends =
+            self.time.checked_add(LONGEST).is_ok() && since.max().is_none_or(|since| since <= self.time);
+        workers <= MOST_WORKERS && ends
     }
 
     /// The autoscaler, with its own spec.
@@ -197,15 +211,15 @@ impl GroupSeen {
 
     /// Those that registered; the first one holds all that is held.
     fn workers(&self) -> Vec<serde_json::Value> {
-        let processes = super::assign::whole(self.offer.processes.max(1.0));
+        let processes = whole(self.offer.processes.max(1.0));
         let all = (0..self.present).flat_map(|pod| (0..processes).map(move |process| (pod, process)));
         all.map(|(pod, process)| {
             json!({
                 "name": format!("{}-{process}", self.pod(pod)),
                 "status": "running",
-                "threads": super::assign::whole(self.offer.threads),
+                "threads": whole(self.offer.threads),
                 "resources": self.offer.resources,
-                "memory_limit": super::assign::whole(self.offer.memory / 1e3) * 1000,
+                "memory_limit": whole(self.offer.memory / 1e3) * 1000,
                 "bytes": if (pod, process) == (0, 0) { self.bytes } else { 0 },
                 "processing": u64::from(process == 0 && pod < self.busy),
             })

@@ -44,7 +44,7 @@ pub(super) fn decide<'a>(group: &CheckedGroup, observed: &'a Observed, now: Time
 
 /// How many workers are to be made: as many as are not there, and those that are to take the places of others.
 fn missing(group: &CheckedGroup, observed: &Observed) -> usize {
-    if observed.is_suspended() {
+    if observed.cluster.as_ref().is_some_and(Cluster::makes_none) {
         return 0;
     }
     let roll = Roll::of(group, observed);

@@ -45,6 +45,8 @@ pub struct Cluster {
     pub deleting: bool,
     /// Whether it is suspended, so that its groups have no workers.
     pub suspended: bool,
+    /// Whether its spec says that it is to be, so that they make none.
+    pub stops: bool,
     /// Its labels, which its workers get, too.
     pub labels: BTreeMap<String, String>,
     /// The image of containers that name none.
@@ -99,6 +101,13 @@ impl Observed {
     /// Whether the group's cluster is suspended.
     pub(crate) fn is_suspended(&self) -> bool {
         self.cluster.as_ref().is_some_and(|cluster| cluster.suspended) && !sabotage::is(Bug::SuspendedGoOn)
+    }
+}
+
+impl Cluster {
+    /// Whether its groups make no workers.
+    pub(crate) fn makes_none(&self) -> bool {
+        self.suspended || self.stops
     }
 }
 

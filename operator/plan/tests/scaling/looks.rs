@@ -12,7 +12,7 @@ fn assert_decided_alike(world: &World) {
     for look in &world.looks {
         let text = serde_json::to_string(look).expect("a text");
         let read: Look = serde_json::from_str(&text).expect("a look");
-        let decided = read.decide(&read.checked().expect("bounds"), &mut course);
+        let decided = read.decide(&read.checked().expect("bounds"), &mut course).expect("a world");
         assert_eq!(decided, look.decided, "{text}");
     }
 }
