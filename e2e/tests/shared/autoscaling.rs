@@ -97,7 +97,9 @@ async fn tasks_that_need_a_resource_get_the_workers_that_offer_it_and_no_others(
         json!({"targetDurationSeconds": 1, "groups": groups, "scaleDown": {"stabilizationSeconds": 4}});
     let gpu = json!({"daskResources": {"GPU": 1}});
     let bed = scaled("resources", 2, Some(("demo-gpu", gpu)), &spec).await?;
-    bed.until_registered("demo", 1, SOON).await.context("an idle group shrinks to its minimum")?;
+    until_replicas(&bed, "demo-default", 1, SOON).await.context("an idle group shrinks to its minimum")?;
+    bed.until(WORKERS, "one worker", SOON, |pods: &[Arc<Pod>]| pods.len() == 1).await?;
+    bed.until_registered("demo", 1, SOON).await?;
     let workload = Start::new("growing", &bed.address("demo")?).with("TASKS", "12").with("RESOURCE", "GPU");
     let (reported, succeeded) = workload.start()?.finish()?;
     assert!(succeeded, "{reported}");
