@@ -69,7 +69,7 @@ pub enum AskError {
 
 /// What a request for facts came to.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Told {
+pub(super) enum Answered {
     Facts(Arc<Facts>),
     /// By Dask's own protocol.
     Rpc(Arc<Facts>),
@@ -92,20 +92,20 @@ pub(super) fn facts(address: SocketAddr, token: &str, after: u64, wait: Duration
 }
 
 /// What the answer says of the scheduler in this pod.
-pub(super) fn told(answer: Result<Answer, AskError>, pod_uid: &str) -> Told {
+pub(super) fn told(answer: Result<Answer, AskError>, pod_uid: &str) -> Answered {
     let answer = match answer {
         Ok(answer) => answer,
-        Err(error) => return Told::Failed(error.to_string()),
+        Err(error) => return Answered::Failed(error.to_string()),
     };
     match answer.status {
         200 => match Facts::read(&answer.body) {
-            Ok(facts) if facts.pod_uid == pod_uid => Told::Facts(Arc::new(facts)),
-            Ok(_) => Told::Failed("another scheduler answers at its address".to_owned()),
-            Err(why) => Told::Failed(why),
+            Ok(facts) if facts.pod_uid == pod_uid => Answered::Facts(Arc::new(facts)),
+            Ok(_) => Answered::Failed("another scheduler answers at its address".to_owned()),
+            Err(why) => Answered::Failed(why),
         },
-        404 => Told::NotThere,
-        401 => Told::Failed("it does not know the cluster's token".to_owned()),
-        status => Told::Failed(format!("it answers with the HTTP status {status}")),
+        404 => Answered::NotThere,
+        401 => Answered::Failed("it does not know the cluster's token".to_owned()),
+        status => Answered::Failed(format!("it answers with the HTTP status {status}")),
     }
 }
 
@@ -142,7 +142,7 @@ mod tests {
         ([10, 0, 0, 9], 8787).into()
     }
 
-    fn answered(status: u16, body: &str) -> Told {
+    fn answered(status: u16, body: &str) -> Answered {
         told(Ok(Answer { status, body: body.as_bytes().to_vec() }), "uid")
     }
 
@@ -168,22 +168,22 @@ mod tests {
     #[test]
     fn only_the_scheduler_in_the_pod_is_believed() {
         let text = r#"{"schema": 1, "revision": 7, "pod_uid": "uid", "workers": [], "drains": []}"#;
-        let Told::Facts(facts) = answered(200, text) else { panic!("no facts") };
+        let Answered::Facts(facts) = answered(200, text) else { panic!("no facts") };
         assert_eq!(facts.revision, 7);
         let other = text.replace("uid\",", "another\",");
         assert_eq!(
             answered(200, &other),
-            Told::Failed("another scheduler answers at its address".to_owned())
+            Answered::Failed("another scheduler answers at its address".to_owned())
         );
     }
 
     #[test]
     fn whatever_else_is_answered_is_told_in_a_sentence() {
-        assert_eq!(answered(404, ""), Told::NotThere);
-        assert_eq!(answered(302, ""), Told::Failed("it answers with the HTTP status 302".to_owned()));
-        assert_eq!(answered(401, ""), Told::Failed("it does not know the cluster's token".to_owned()));
-        assert!(matches!(answered(200, "{"), Told::Failed(why) if why.contains("none")));
+        assert_eq!(answered(404, ""), Answered::NotThere);
+        assert_eq!(answered(302, ""), Answered::Failed("it answers with the HTTP status 302".to_owned()));
+        assert_eq!(answered(401, ""), Answered::Failed("it does not know the cluster's token".to_owned()));
+        assert!(matches!(answered(200, "{"), Answered::Failed(why) if why.contains("none")));
         let long = told(Err(AskError::TooLong(5)), "uid");
-        assert_eq!(long, Told::Failed("it answers with more than 5 bytes".to_owned()));
+        assert_eq!(long, Answered::Failed("it answers with more than 5 bytes".to_owned()));
     }
 }

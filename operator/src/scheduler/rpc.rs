@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::ask::AskError;
 pub(super) use message::{going_on, question, removal, retirement, what_it_processes, which_may_close};
-pub(super) use reply::{Told, closable, is_done, processing, retired, target, workers};
+pub(super) use reply::{Identity, Told, closable, identity, is_done, processing, retired, target};
 
 const CONNECTED_WITHIN: Duration = Duration::from_secs(2);
 
@@ -25,6 +25,8 @@ pub struct Talk {
     pub messages: Vec<Vec<u8>>,
     /// Whether each of them is answered; else the other side hangs up when it has done as it was told.
     pub answered: bool,
+    /// So many bytes are read in all.
+    pub most: usize,
     /// All of it has to be over by then.
     pub within: Duration,
 }
@@ -43,17 +45,23 @@ async fn converse(talk: Talk) -> Result<Vec<Vec<u8>>, AskError> {
     let mut stream = connected.map_err(|error| AskError::Call(error.kind().to_string()))?;
     frames::write(&mut stream, &message::greeting()).await?;
     frames::greeted(&mut stream).await?;
-    let mut answers = Vec::new();
+    let (mut answers, mut left) = (Vec::new(), talk.most);
     for message in &talk.messages {
         frames::write(&mut stream, message).await?;
         if talk.answered {
-            answers.push(frames::read(&mut stream).await?);
+            let answer = frames::read(&mut stream, &mut left).await;
+            answers.push(answer.map_err(|error| of_all(error, talk.most))?);
         }
     }
     if !talk.answered {
         frames::closed(&mut stream).await?;
     }
     Ok(answers)
+}
+
+/// In words that do not change with what came before.
+fn of_all(error: AskError, most: usize) -> AskError {
+    if matches!(error, AskError::TooLong(_)) { AskError::TooLong(most) } else { error }
 }
 
 #[cfg(test)]

@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dask_operator_plan::{Ask, Link};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
-use super::ask::{self, Schedulers, Told};
+use super::ask::{self, Answered, Schedulers};
 use super::links::{Known, Place};
 use super::stock::Stock;
 use crate::kubernetes::Tenure;
@@ -41,6 +42,8 @@ pub(super) struct Edges {
 pub(super) struct Session {
     pub(super) place: Place,
     state: Mutex<State>,
+    /// There is an order to be given with the next turn.
+    ordered: Notify,
 }
 
 struct State {
@@ -79,7 +82,7 @@ impl Session {
             orders: Vec::new(),
             over: false,
         };
-        Self { place, state: Mutex::new(state) }
+        Self { place, state: Mutex::new(state), ordered: Notify::new() }
     }
 
     /// What is known; nothing, once nobody follows any more.
@@ -121,16 +124,29 @@ impl Session {
                 () = edges.tenure.over() => return,
                 told = asked => told,
             };
-            let pause = match told {
-                Told::Rpc(_) => stock.pause(self.is_for_workers()),
-                _ => FLOOR.saturating_sub(began.elapsed()),
-            };
+            let by_rpc = matches!(told, Answered::Rpc(_));
+            let heard = stock.heard.filter(|_| by_rpc).unwrap_or_else(Instant::now);
             let link = course.take(told, first.elapsed());
-            self.state().is_stock = course.is_stock;
+            self.takes_orders(course.is_stock);
             if let Some(link) = link {
-                self.learn(link, &edges.triggers);
+                self.learn(link, heard, &edges.triggers);
             }
-            sleep(course.pause.max(pause)).await;
+            let pause = if by_rpc && course.is_stock {
+                stock.pause(self.is_for_workers())
+            } else {
+                FLOOR.saturating_sub(began.elapsed())
+            };
+            self.rest(course.pause.max(pause)).await;
+        }
+    }
+
+    /// Leaves it alone for so long, or until there is an order to give.
+    async fn rest(&self, pause: Duration) {
+        let least = pause.min(FLOOR);
+        sleep(least).await;
+        tokio::select! {
+            () = sleep(pause.saturating_sub(least)) => {},
+            () = self.ordered.notified() => {},
         }
     }
 
@@ -143,7 +159,7 @@ impl Session {
     }
 
     /// Asks for news, by our routes.
-    async fn poll(&self, course: &Course, left: Duration, edges: &Edges) -> Told {
+    async fn poll(&self, course: &Course, left: Duration, edges: &Edges) -> Answered {
         // Whoever knows nothing is answered at once, or not at all.
         let wait = if course.revision == 0 { Duration::ZERO } else { left.min(POLL) };
         let request = ask::facts(self.place.address, &self.place.token, course.revision, wait);
@@ -151,7 +167,7 @@ impl Session {
     }
 
     /// Asks by Dask's own protocol, and gives the orders that have come.
-    async fn turn(&self, stock: &mut Stock, edges: &Edges) -> Told {
+    async fn turn(&self, stock: &mut Stock, edges: &Edges) -> Answered {
         let orders = mem::take(&mut self.state().orders);
         stock.order(&orders);
         let told = stock.told(&*edges.schedulers, &self.place).await;
@@ -159,19 +175,19 @@ impl Session {
         told
     }
 
-    fn learn(&self, link: Link, triggers: &Triggers) {
+    fn learn(&self, link: Link, heard: Instant, triggers: &Triggers) {
         let mut state = self.state();
         // Where nothing of ours answers, no order can lie.
         if matches!(link, Link::Preload(_) | Link::Rpc(_) | Link::Stock) {
             state.given.values_mut().for_each(|given| given.told |= given.over);
         }
-        state.heard = Instant::now();
-        if matches!(link, Link::Preload(_)) {
-            state.facts = state.heard;
+        state.heard = heard;
+        if matches!(link, Link::Preload(_) | Link::Rpc(_)) {
+            state.facts = heard;
         }
         if state.link != link {
             state.link = link;
-            state.news = Some(state.heard);
+            state.news = Some(Instant::now());
             state.followers.retain(|_, needed| needed.elapsed() < LINGER);
             state.followers.keys().for_each(|follower| triggers.follower(follower));
         }
@@ -202,6 +218,52 @@ mod tests {
 
     use super::*;
 
+    fn session() -> Session {
+        let address = ([127, 0, 0, 1], 8787).into();
+        Session::new(Place { pod_uid: String::new(), address, comm: address, token: String::new() })
+    }
+
+    fn an_order() -> [Ask; 1] {
+        [Ask { order: Order::Uncordon, pod: "pod".to_owned(), ip: None }]
+    }
+
+    #[test]
+    fn facts_are_new_whichever_way_they_came_and_as_old_as_they_are() {
+        for (link, is_told) in
+            [(Link::Preload(Arc::default()), true), (Link::Rpc(Arc::default()), true), (Link::Stock, false)]
+        {
+            let (session, heard) = (session(), Instant::now() + Duration::from_mins(1));
+            session.learn(link, heard, &Triggers::new().0);
+            let state = session.state();
+            assert_eq!((state.heard, state.facts == heard), (heard, is_told));
+        }
+    }
+
+    #[test]
+    fn orders_that_nobody_will_give_any_more_are_over() {
+        let (session, asks) = (session(), an_order());
+        session.takes_orders(true);
+        assert!(session.is_taken(&session.due(&asks)));
+        session.takes_orders(false);
+        assert!(session.state().orders.is_empty());
+        session.learn(Link::Preload(Arc::default()), Instant::now(), &Triggers::new().0);
+        assert!(session.known().unsettled.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_order_is_given_at_once_although_the_scheduler_is_left_alone() {
+        let (session, began) = (session(), Instant::now());
+        session.takes_orders(true);
+        let order = async {
+            sleep(Duration::from_secs(1)).await;
+            session.is_taken(&an_order());
+        };
+        tokio::join!(session.rest(Duration::from_secs(8)), order);
+        assert_eq!(began.elapsed().as_secs(), 1);
+        session.rest(Duration::from_secs(8)).await;
+        assert_eq!(began.elapsed().as_secs(), 9);
+    }
+
     #[test]
     fn an_order_without_an_answer_is_open_until_facts_come_or_nothing_of_ours_can_answer() {
         for (learned, is_open) in [
@@ -210,13 +272,10 @@ mod tests {
             (Link::Stock, false),
             (Link::Rpc(Arc::default()), false),
         ] {
-            let address = ([127, 0, 0, 1], 8787).into();
-            let place = Place { pod_uid: String::new(), address, comm: address, token: String::new() };
-            let session = Session::new(place);
-            let asks = [Ask { order: Order::Uncordon, pod: "pod".to_owned(), ip: None }];
+            let (session, asks) = (session(), an_order());
             assert_eq!(session.due(&asks).len(), 1);
             session.is_over(&asks.iter().collect::<Vec<_>>());
-            session.learn(learned, &Triggers::new().0);
+            session.learn(learned, Instant::now(), &Triggers::new().0);
             assert_eq!(session.known().unsettled.contains("pod"), is_open);
         }
     }

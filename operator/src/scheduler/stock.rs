@@ -1,9 +1,12 @@
 //! A scheduler that has loaded nothing of ours, asked by Dask's own protocol: what it tells, and how pods leave it.
 
+mod act;
 mod drain;
+mod own;
+mod paused;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +15,20 @@ use futures::StreamExt;
 use futures::stream;
 use tokio::time::{Instant, timeout_at};
 
-use super::ask::{AskError, Schedulers, Told as Answered};
+use super::ask::{Answered, AskError, Schedulers};
 use super::links::Place;
-use super::rpc::{self, Talk, Told};
-use drain::{Action, Drain, Outcome};
+use super::rpc::{self, Identity, Talk};
+use act::act;
+use drain::{Action, Drain};
+use own::Own;
+use paused::Paused;
 
 /// What one conversation may take.
 const TALK_WITHIN: Duration = Duration::from_secs(5);
+/// It tells some 2 KiB of each worker.
+const FACTS_BYTES: usize = 16 << 20;
+/// The same of the few workers of one pod.
+const STEP_BYTES: usize = 1 << 20;
 /// To copy results takes as long as it takes; a scheduler goes on with it while it is asked again.
 const STEP_WITHIN: Duration = Duration::from_secs(3);
 /// All steps of one turn; those that had no time are the first ones of the next.
@@ -30,13 +40,28 @@ const LEFT_ALONE: u32 = 10;
 /// So many conversations with one scheduler at a time.
 const STEPS_AT_ONCE: usize = 16;
 
+/// What one conversation may come to.
+struct Bounds {
+    most: usize,
+    within: Duration,
+}
+
+impl Bounds {
+    const FACTS: Self = Self { most: FACTS_BYTES, within: TALK_WITHIN };
+    const STEP: Self = Self { most: STEP_BYTES, within: STEP_WITHIN };
+}
+
 /// What we remember of it.
 #[derive(Default)]
 pub(super) struct Stock {
     /// By pod. All of them can be begun anew.
     drains: BTreeMap<String, Drain>,
-    /// How long its last answer took.
+    paused: Paused,
+    /// Which scheduler it was.
+    id: String,
+    /// How long its last answer took, and when that came: steps that follow from it take their time.
     took: Duration,
+    pub(super) heard: Option<Instant>,
 }
 
 impl Stock {
@@ -44,9 +69,10 @@ impl Stock {
     pub(super) fn order(&mut self, asks: &[Ask]) {
         let now = Instant::now();
         for ask in asks {
-            let drain = self.drains.entry(ask.pod.clone()).or_insert_with(|| Drain::new(ask.ip, now));
+            let drain = self.drains.entry(ask.pod.clone()).or_insert_with(|| Drain::new(now));
+            drain.ip = ask.ip.or(drain.ip);
             match ask.order {
-                Order::Retire { seconds } => drain.leave(now + Duration::from_secs(seconds.into())),
+                Order::Retire { seconds } => drain.leave(Duration::from_secs(seconds.into()), now),
                 Order::Forget => drain.forget(),
                 Order::Uncordon => drain.go_on(),
             }
@@ -70,12 +96,17 @@ impl Stock {
 
     async fn turn(&mut self, schedulers: &dyn Schedulers, place: &Place) -> Result<Facts, AskError> {
         let began = Instant::now();
-        let (workers, target) = facts(schedulers, place).await?;
-        self.took = began.elapsed();
-        let tasks = self.tasks(schedulers, place, &workers).await;
-        let steps = self.steps(&workers, &tasks, None);
+        let (Identity { id, workers }, target) = facts(schedulers, place).await?;
+        (self.took, self.heard) = (began.elapsed(), Some(Instant::now()));
+        self.meet(id)?;
+        for pod in self.paused.for_long(&workers, Instant::now()) {
+            self.drains.entry(pod).or_insert_with(|| Drain::new(Instant::now()));
+        }
+        let own = Own::of(&workers);
+        let tasks = self.tasks(schedulers, place, &own).await;
+        let steps = self.steps(&own, &tasks, None);
         let more = self.take(steps, schedulers, place).await;
-        let steps = self.steps(&workers, &tasks, Some(&more));
+        let steps = self.steps(&own, &tasks, Some(&more));
         self.take(steps, schedulers, place).await;
         self.drains.retain(|_, drain| !drain.is_over());
         let drains = self.drains.iter().map(|(pod, drain)| drain.report(pod)).collect();
@@ -83,27 +114,37 @@ impl Stock {
         Ok(StockFacts { pod_uid: place.pod_uid.clone(), workers, drains, target }.into())
     }
 
+    /// One that was restarted knows nothing of what was asked before, and may be of another kind.
+    fn meet(&mut self, id: String) -> Result<(), AskError> {
+        let known = mem::replace(&mut self.id, id);
+        if known.is_empty() || known == self.id {
+            return Ok(());
+        }
+        self.drains.clear();
+        Err(AskError::Call("it was restarted".to_owned()))
+    }
+
     /// How many tasks the workers of pods that leave have now; nothing, if that was not told.
     async fn tasks(
         &self,
         schedulers: &dyn Schedulers,
         place: &Place,
-        workers: &[Told],
+        own: &Own<'_>,
     ) -> BTreeMap<String, u64> {
         let waiting = self.drains.iter().filter(|(_, drain)| drain.waits());
-        let of_pod = waiting.flat_map(|(pod, drain)| of(workers, pod, drain.ip()));
+        let of_pod = waiting.flat_map(|(pod, drain)| own.workers(pod, drain.ip));
         let addresses: Vec<_> = of_pod.map(|told| told.worker.address.clone()).collect();
         if addresses.is_empty() {
             return BTreeMap::new();
         }
-        let answer = ask(schedulers, place, vec![rpc::what_it_processes(&addresses)], TALK_WITHIN).await;
+        let answer = ask(schedulers, place, vec![rpc::what_it_processes(&addresses)], Bounds::FACTS).await;
         answer.and_then(|answers| read(rpc::processing, &answers, 0)).unwrap_or_default()
     }
 
     /// What is next for each pod, or for these; first for those with whom it went well before.
     fn steps(
         &mut self,
-        workers: &[Told],
+        own: &Own<'_>,
         tasks: &BTreeMap<String, u64>,
         only: Option<&BTreeSet<String>>,
     ) -> Vec<(String, Action)> {
@@ -112,8 +153,8 @@ impl Stock {
         for (pod, drain) in
             self.drains.iter_mut().filter(|(pod, _)| only.is_none_or(|only| only.contains(*pod)))
         {
-            let own: Vec<_> = of(workers, pod, drain.ip()).collect();
-            steps.extend(drain.next(&own, tasks, now).map(|action| (drain.tries, pod.clone(), action)));
+            let workers = own.workers(pod, drain.ip);
+            steps.extend(drain.next(&workers, tasks, now).map(|action| (drain.tries, pod.clone(), action)));
         }
         steps.sort_by_key(|(tries, ..)| *tries);
         steps.into_iter().map(|(_, pod, action)| (pod, action)).collect()
@@ -142,62 +183,26 @@ impl Stock {
     }
 }
 
-/// The workers of a pod that leaves.
-fn of<'a>(workers: &'a [Told], pod: &'a str, ip: Option<IpAddr>) -> impl Iterator<Item = &'a Told> {
-    workers.iter().filter(move |told| told.worker.is_of(pod, ip))
-}
-
-/// The workers, and how many Dask would have.
-async fn facts(schedulers: &dyn Schedulers, place: &Place) -> Result<(Vec<Told>, u64), AskError> {
+/// The workers, and how many Dask would have. What fails for an extension of the user's is not known, and the rest is.
+async fn facts(schedulers: &dyn Schedulers, place: &Place) -> Result<(Identity, Option<u64>), AskError> {
     let questions = vec![rpc::question("identity"), rpc::question("adaptive_target"), rpc::which_may_close()];
-    let answers = ask(schedulers, place, questions, TALK_WITHIN).await?;
-    let mut workers = read(rpc::workers, &answers, 0)?;
-    let closable = read(rpc::closable, &answers, 2)?;
-    for Told { worker, .. } in &mut workers {
-        worker.vetoed = worker.long_running == 0 && !closable.contains(&worker.address);
-    }
-    Ok((workers, read(rpc::target, &answers, 1)?))
-}
-
-async fn act(action: Action, schedulers: &dyn Schedulers, place: &Place) -> Outcome {
-    let (messages, named) = match action {
-        Action::Retire(workers) => (vec![rpc::retirement(&workers)], workers),
-        Action::Remove(workers) => (workers.iter().map(|worker| rpc::removal(worker)).collect(), Vec::new()),
-        Action::GoOn(addresses) => return go_on(&addresses, schedulers).await,
-    };
-    match ask(schedulers, place, messages, STEP_WITHIN).await {
-        Ok(answers) if named.is_empty() => {
-            let failed = answers.iter().any(|answer| rpc::is_done(answer).is_err());
-            if failed { Outcome::Unknown } else { Outcome::Done }
-        }
-        Ok(answers) => match read(rpc::retired, &answers, 0) {
-            Ok(retired) if named.iter().all(|worker| retired.contains(worker)) => Outcome::Done,
-            Ok(_) => Outcome::Refused,
-            Err(_) => Outcome::Unknown,
-        },
-        Err(_) => Outcome::Unknown,
-    }
-}
-
-async fn go_on(addresses: &[SocketAddr], schedulers: &dyn Schedulers) -> Outcome {
-    for address in addresses {
-        let messages = rpc::going_on();
-        let talk = Talk { address: *address, messages, answered: false, within: STEP_WITHIN };
-        if let Err(why) = schedulers.talk(talk).await {
-            tracing::warn!(%address, %why, "a worker that is wanted again does not take work");
-            return Outcome::Unknown;
+    let answers = ask(schedulers, place, questions, Bounds::FACTS).await?;
+    let mut identity = read(rpc::identity, &answers, 0)?;
+    if let Ok(closable) = read(rpc::closable, &answers, 2) {
+        for worker in identity.workers.iter_mut().map(|told| &mut told.worker) {
+            worker.vetoed = worker.long_running == 0 && !closable.contains(&worker.address);
         }
     }
-    Outcome::Done
+    Ok((identity, read(rpc::target, &answers, 1).ok()))
 }
 
 async fn ask(
     schedulers: &dyn Schedulers,
     place: &Place,
     messages: Vec<Vec<u8>>,
-    within: Duration,
+    Bounds { most, within }: Bounds,
 ) -> Result<Vec<Vec<u8>>, AskError> {
-    schedulers.talk(Talk { address: place.comm, messages, answered: true, within }).await
+    schedulers.talk(Talk { address: place.comm, messages, answered: true, most, within }).await
 }
 
 /// Reads one of several answers.

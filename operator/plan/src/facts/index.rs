@@ -60,13 +60,8 @@ impl<'a> Index<'a> {
             known.load = known.load.with(worker);
         };
         for worker in &facts.workers {
-            add(&mut by_name, worker.name.as_str(), worker);
-            if let Some(pod) = without_number(&worker.name) {
-                add(&mut by_name, pod, worker);
-            }
-            if let Some(host) = host(&worker.address).filter(|_| !is_ours(&worker.name)) {
-                add(&mut by_host, host, worker);
-            }
+            worker.pods().for_each(|pod| add(&mut by_name, pod, worker));
+            worker.host().into_iter().for_each(|host| add(&mut by_host, host, worker));
         }
         let drains = facts.drains.iter().map(|drain| (drain.name.as_str(), drain)).collect();
         Self { by_name, by_host, drains, is_whole: facts.workers.len() < MOST_WORKERS }
@@ -109,12 +104,14 @@ impl Load {
 }
 
 impl Worker {
-    /// Whether it is one of this pod's.
-    pub fn is_of(&self, pod: &str, ip: Option<IpAddr>) -> bool {
-        let by_name = self.name == pod || without_number(&self.name) == Some(pod);
-        let by_host =
-            || !is_ours(&self.name) && ip.is_some_and(|ip| host(&self.address) == Some(&ip.to_string()));
-        by_name || by_host()
+    /// The pods that it may be of, by its name.
+    pub fn pods(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.name.as_str()).chain(without_number(&self.name))
+    }
+
+    /// Where it is, if its pod is found by that: its name is none of ours.
+    pub fn host(&self) -> Option<&str> {
+        host(&self.address).filter(|_| !is_ours(&self.name))
     }
 }
 

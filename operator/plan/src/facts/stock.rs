@@ -6,6 +6,8 @@ use super::{Count, Demand, Drain, Facts, MOST_WORKERS, Tasks, Worker};
 
 /// Nobody has use for more workers at once, whatever a scheduler says.
 const MOST_WANTED: u64 = 100_000;
+/// More time than any number of threads has: what is told of it has to be a number, wherever it is written down.
+const SECONDS: f64 = 1e12;
 
 /// What is known of it by Dask's own protocol.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,16 +19,16 @@ pub struct StockFacts {
     /// The pods that were asked to leave.
     pub drains: Vec<Drain>,
     /// How many workers Dask itself would have (`adaptive_target`): of the mean size of those that are there, or
-    /// threads while there are none.
-    pub target: u64,
+    /// threads while there are none; None if it did not say.
+    pub target: Option<u64>,
 }
 
 impl From<StockFacts> for Facts {
     fn from(told: StockFacts) -> Self {
-        let demand = vec![demand(told.target.min(MOST_WANTED), &told.workers)];
+        let demand = told.target.map(|target| vec![demand(target.min(MOST_WANTED), &told.workers)]);
         let (mut workers, drains) = (told.workers, told.drains);
         workers.truncate(MOST_WORKERS);
-        Self { pod_uid: told.pod_uid, workers, drains, demand: Some(demand), ..Self::default() }
+        Self { pod_uid: told.pod_uid, workers, drains, demand, ..Self::default() }
     }
 }
 
@@ -38,7 +40,7 @@ fn demand(target: u64, workers: &[Worker]) -> Demand {
         all => target.saturating_mul(threads.max(all)).div_ceil(all),
     };
     // However much there is, all of it is wanted at once: Dask has looked at the time that it takes.
-    let tasks = Tasks { queued: Count { count, seconds: f64::INFINITY }, ..Tasks::default() };
+    let tasks = Tasks { queued: Count { count, seconds: SECONDS }, ..Tasks::default() };
     Demand { resources: BTreeMap::new(), tasks, ..Demand::default() }
 }
 
@@ -49,7 +51,7 @@ mod tests {
     fn threads(target: u64, workers: &[u64]) -> Vec<f64> {
         let workers =
             workers.iter().map(|threads| Worker { threads: *threads, ..Worker::default() }).collect();
-        let facts = Facts::from(StockFacts { workers, target, ..StockFacts::default() });
+        let facts = Facts::from(StockFacts { workers, target: Some(target), ..StockFacts::default() });
         facts.demand.unwrap().iter().map(|demand| demand.tasks.all().threads(5.0)).collect()
     }
 
@@ -59,6 +61,19 @@ mod tests {
         assert_eq!(threads(3, &[4, 4]), [12.0]);
         assert_eq!(threads(3, &[1, 4]), [8.0]);
         assert_eq!(threads(0, &[1, 4]), [0.0]);
+    }
+
+    #[test]
+    fn what_was_not_told_is_not_taken_for_nothing_to_do() {
+        assert_eq!(Facts::from(StockFacts::default()).demand, None);
+    }
+
+    #[test]
+    fn what_is_told_is_the_same_when_it_was_written_down() {
+        let demand = demand(MOST_WANTED, &[Worker { threads: 100, ..Worker::default() }]);
+        let written = serde_json::to_string(&demand).unwrap();
+        assert_eq!(serde_json::from_str::<Demand>(&written).unwrap(), demand);
+        assert!(demand.tasks.all().threads(3600.0) >= 10_000_000.0);
     }
 
     #[test]

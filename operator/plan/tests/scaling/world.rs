@@ -200,7 +200,7 @@ impl World {
             .groups
             .iter()
             .flat_map(|(name, of)| (0..of.replicas).map(move |number| worker(name, number, of)));
-        let facts = StockFacts { workers: all.collect(), target, ..StockFacts::default() };
+        let facts = StockFacts { workers: all.collect(), target: Some(target), ..StockFacts::default() };
         self.link = Some(Link::Rpc(Arc::new(facts.into())));
         self
     }

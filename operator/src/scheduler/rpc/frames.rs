@@ -8,8 +8,6 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::super::ask::AskError;
 
-/// A scheduler tells some 2 KiB of each worker.
-const MOST_BYTES: usize = 16 << 20;
 /// Whoever says more before it was asked anything is no scheduler.
 const LONGEST_GREETING: usize = 64 << 10;
 /// An answer that is plain has one part; an error has some more.
@@ -28,16 +26,22 @@ pub(super) async fn write(stream: &mut (impl AsyncWrite + Unpin), message: &[u8]
 pub(super) async fn greeted(stream: &mut (impl AsyncRead + Unpin)) -> Result<(), AskError> {
     let mut first = [0; 1];
     match stream.read(&mut first).await {
-        Ok(1..) => read_up_to(&mut first.as_slice().chain(stream), LONGEST_GREETING).await.map(drop),
+        Ok(1..) => read_greeting(&mut first.as_slice().chain(stream)).await,
         Ok(0) => Err(AskError::Tls),
         Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Err(AskError::Tls),
         Err(error) => Err(in_words(error)),
     }
 }
 
-/// Reads one message, which is the last one if it has parts of its own.
-pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, AskError> {
-    read_up_to(stream, MOST_BYTES).await
+/// Reads one message, of so many bytes at most: what it takes is taken from them.
+pub(super) async fn read(
+    stream: &mut (impl AsyncRead + Unpin),
+    left: &mut usize,
+) -> Result<Vec<u8>, AskError> {
+    let size = size(stream).await?;
+    let body = body(stream, size, *left).await?;
+    *left -= body.len();
+    message(body).ok_or_else(|| AskError::Call("its answer is not of Dask's protocol".to_owned()))
 }
 
 /// Waits for the other side to hang up.
@@ -55,21 +59,30 @@ pub(super) async fn closed(stream: &mut (impl AsyncRead + Unpin)) -> Result<(), 
     Err(AskError::TooLong(LONGEST_GREETING))
 }
 
-async fn read_up_to(stream: &mut (impl AsyncRead + Unpin), most: usize) -> Result<Vec<u8>, AskError> {
-    let mut head = [0; 8];
-    stream.read_exact(&mut head).await.map_err(in_words)?;
-    if head.starts_with(&TLS_ALERT) {
+async fn read_greeting(stream: &mut (impl AsyncRead + Unpin)) -> Result<(), AskError> {
+    let size = size(stream).await?;
+    // A size that makes sense may begin with the same bytes.
+    if size > LONGEST_GREETING as u64 && size.to_le_bytes().starts_with(&TLS_ALERT) {
         return Err(AskError::Tls);
     }
-    let size = usize::try_from(u64::from_le_bytes(head)).ok().filter(|size| *size <= most);
-    let size = size.ok_or(AskError::TooLong(most))?;
+    body(stream, size, LONGEST_GREETING).await.map(drop)
+}
+
+async fn size(stream: &mut (impl AsyncRead + Unpin)) -> Result<u64, AskError> {
+    let mut size = [0; 8];
+    stream.read_exact(&mut size).await.map_err(in_words)?;
+    Ok(u64::from_le_bytes(size))
+}
+
+async fn body(stream: &mut (impl AsyncRead + Unpin), size: u64, most: usize) -> Result<Vec<u8>, AskError> {
+    let size = usize::try_from(size).ok().filter(|size| *size <= most).ok_or(AskError::TooLong(most))?;
     let mut body = Vec::new();
     // Memory grows with what comes, not with what is announced.
     stream.take(size as u64).read_to_end(&mut body).await.map_err(in_words)?;
     if body.len() < size {
         return Err(AskError::Call("it hangs up in the middle of an answer".to_owned()));
     }
-    message(body).ok_or_else(|| AskError::Call("its answer is not of Dask's protocol".to_owned()))
+    Ok(body)
 }
 
 /// The first part that is not empty.
@@ -86,6 +99,8 @@ fn message(mut body: Vec<u8>) -> Option<Vec<u8>> {
     let end = begin.checked_add(size).filter(|end| *end <= body.len())?;
     body.truncate(end);
     body.drain(..begin);
+    // What was beside it is not kept.
+    body.shrink_to_fit();
     Some(body)
 }
 
@@ -109,7 +124,7 @@ mod tests {
     }
 
     async fn read_from(mut bytes: &[u8]) -> Result<Vec<u8>, AskError> {
-        read_up_to(&mut bytes, 1000).await
+        read(&mut bytes, &mut 1000).await
     }
 
     fn sized(body: &[u8]) -> Vec<u8> {
@@ -151,6 +166,27 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_listens_to_tls_alone_is_told_from_others() {
-        assert_eq!(read_from(&[0x15, 0x03, 0x03, 0, 2, 2, 70, 0]).await, Err(AskError::Tls));
+        let alert = [0x15, 0x03, 0x03, 0, 2, 2, 70, 0];
+        assert_eq!(greeted(&mut alert.as_slice()).await, Err(AskError::Tls));
+        assert_eq!(read_from(&alert).await, Err(AskError::TooLong(1000)));
+    }
+
+    #[tokio::test]
+    async fn no_size_that_makes_sense_is_taken_for_an_alert() {
+        let answer = sized(&framed(&[&[7; 789 - 16]]));
+        assert!(answer.starts_with(&TLS_ALERT));
+        assert_eq!(read_from(&answer).await.unwrap(), [7; 789 - 16]);
+        assert_eq!(greeted(&mut answer.as_slice()).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn what_an_answer_takes_is_not_left_for_the_next_whatever_part_of_it_is_kept() {
+        let answer = sized(&framed(&[b"short", &[0; 400]]));
+        let (mut stream, mut left) = (&*answer.repeat(3), 1000);
+        for kept in [left - 429, left - 2 * 429] {
+            assert_eq!(read(&mut stream, &mut left).await.unwrap(), b"short");
+            assert_eq!(left, kept);
+        }
+        assert_eq!(read(&mut stream, &mut left).await, Err(AskError::TooLong(142)));
     }
 }

@@ -29,8 +29,17 @@ pub(in crate::scheduler) struct Told {
     pub(in crate::scheduler) executing: Option<u64>,
 }
 
+/// What a scheduler says of itself.
+pub(in crate::scheduler) struct Identity {
+    /// Another one has another; empty if it has not said.
+    pub(in crate::scheduler) id: String,
+    pub(in crate::scheduler) workers: Vec<Told>,
+}
+
 #[derive(Deserialize)]
-struct Identity {
+struct Said {
+    #[serde(default)]
+    id: Text,
     workers: Entries<Info, MOST_ENTRIES>,
 }
 
@@ -63,10 +72,11 @@ struct Failure {
     exception_text: Text,
 }
 
-/// The workers, by the answer to `identity`.
-pub(in crate::scheduler) fn workers(answer: &[u8]) -> Result<Vec<Told>, String> {
-    let identity: Identity = read(answer)?;
-    Ok(identity.workers.0.into_iter().map(|(address, info)| told(address, info)).collect())
+/// Which scheduler it is, and its workers, by the answer to `identity`.
+pub(in crate::scheduler) fn identity(answer: &[u8]) -> Result<Identity, String> {
+    let said: Said = read(answer)?;
+    let workers = said.workers.0.into_iter().map(|(address, info)| told(address, info)).collect();
+    Ok(Identity { id: said.id.0, workers })
 }
 
 /// How many workers Dask would have, by the answer to `adaptive_target`.

@@ -38,7 +38,11 @@ fn greeted_and(says: &[u8]) -> Vec<u8> {
 
 async fn ask(address: SocketAddr, count: usize) -> Result<Vec<Vec<u8>>, AskError> {
     let messages = vec![question("identity"); count];
-    talk(Talk { address, messages, answered: true, within: Duration::from_secs(20) }).await
+    talk(Talk { address, messages, answered: true, most: 16 << 20, within: Duration::from_secs(20) }).await
+}
+
+fn workers(answer: &[u8]) -> Result<Vec<Told>, String> {
+    identity(answer).map(|identity| identity.workers)
 }
 
 fn packed(value: &Value) -> Vec<u8> {
@@ -49,7 +53,8 @@ fn packed(value: &Value) -> Vec<u8> {
 async fn what_real_schedulers_said_is_understood() {
     for recorded in RECORDED {
         let answers = ask(peer(recorded.to_vec(), 1), 4).await.unwrap();
-        let mut told = workers(&answers[0]).unwrap();
+        let Identity { id, workers: mut told } = identity(&answers[0]).unwrap();
+        assert!(id.starts_with("Scheduler-"), "{id}");
         told.sort_by(|one, other| one.worker.name.cmp(&other.worker.name));
         let names: Vec<_> =
             told.iter().map(|one| (one.worker.name.as_str(), one.worker.status.as_str())).collect();
@@ -85,6 +90,14 @@ async fn one_that_never_ends_or_says_too_much_is_not_listened_to() {
 }
 
 #[tokio::test]
+async fn many_answers_are_no_more_than_one_may_be() {
+    let says = greeted_and(&framed(&[0; 600]).repeat(2));
+    let (address, messages) = (peer(says, 1), vec![question("identity"); 2]);
+    let talk = talk(Talk { address, messages, answered: true, most: 1000, within: Duration::from_secs(20) });
+    assert_eq!(talk.await, Err(AskError::TooLong(1000)));
+}
+
+#[tokio::test]
 async fn one_that_hangs_up_is_told_in_words() {
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     assert!(matches!(ask(gone, 1).await, Err(AskError::Call(why)) if why.contains("refused")));
@@ -97,7 +110,7 @@ async fn one_that_hangs_up_is_told_in_words() {
 async fn one_that_is_silent_is_not_waited_for() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, within) = (silent.local_addr().unwrap(), Duration::from_millis(100));
-    let answer = talk(Talk { address, messages: vec![], answered: true, within }).await;
+    let answer = talk(Talk { address, messages: vec![], answered: true, most: 0, within }).await;
     assert_eq!(answer, Err(AskError::Call("no answer in time".to_owned())));
 }
 

@@ -1,5 +1,6 @@
 //! The orders of a session: each is given once, and again when nothing came of it.
 
+use std::mem;
 use std::time::Duration;
 
 use dask_operator_plan::Ask;
@@ -10,6 +11,7 @@ use super::{Edges, Session, ask};
 
 /// The same is not asked again before this time.
 const AGAIN: Duration = Duration::from_millis(1500);
+
 impl Session {
     /// Those of the orders that were not given a moment ago; none while others are under way.
     pub(in crate::scheduler) fn due(&self, asks: &[Ask]) -> Vec<Ask> {
@@ -45,13 +47,23 @@ impl Session {
     }
 
     /// Whether they are given with the next turn.
-    fn is_taken(&self, asks: &[Ask]) -> bool {
+    pub(super) fn is_taken(&self, asks: &[Ask]) -> bool {
         let mut state = self.state();
         if state.is_stock {
             state.orders.extend_from_slice(asks);
             state.ordering = false;
+            self.ordered.notify_one();
         }
         state.is_stock
+    }
+
+    /// Whether orders are given with turns from now on; if not, nothing comes of those that wait for one.
+    pub(super) fn takes_orders(&self, is_stock: bool) {
+        let mut state = self.state();
+        state.is_stock = is_stock;
+        let stranded = if is_stock { Vec::new() } else { mem::take(&mut state.orders) };
+        drop(state);
+        self.is_over(&stranded.iter().collect::<Vec<_>>());
     }
 
     async fn order_batch(&self, asks: &[&Ask], edges: &Edges) -> Result<(), String> {

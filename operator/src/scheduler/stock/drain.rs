@@ -4,34 +4,41 @@
 //! came of that is copied, too; and what they have not begun goes to others when they are removed. Nothing of this has
 //! to be remembered: whoever knows nothing of it begins anew, and loses nothing but time.
 
+mod phase;
 mod reports;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use dask_operator_plan::{Drain as Report, DrainState};
+use dask_operator_plan::Drain as Report;
 use tokio::time::Instant;
 
 use super::super::rpc::Told;
+use phase::Phase;
 use reports::Reports;
 
 /// What Dask calls a worker that takes work, and one that was told to take none.
 const RUNNING: &str = "running";
-const PAUSED: &str = "closing_gracefully";
+pub(super) const PAUSED: &str = "closing_gracefully";
 /// While tasks are executed, what came of others is copied so often.
 const COPIED_EVERY: Duration = Duration::from_secs(10);
+/// What came of a pod is of no use for longer, once none of its workers is there.
+const REMEMBERED: Duration = Duration::from_mins(1);
+/// A pod with more is not let go by steps: what is said of each of them would be too much.
+pub(super) const MOST_WORKERS: usize = 256;
 
 /// One pod that is to leave, or to go on.
 #[derive(Clone, Debug)]
 pub(super) struct Drain {
-    ip: Option<IpAddr>,
+    pub(super) ip: Option<IpAddr>,
     began: Instant,
     until: Instant,
     phase: Phase,
-    /// Since when all is copied that there was then, and whether that is being done again.
+    /// Since when all is copied that there was then.
     copied: Instant,
-    copies: bool,
+    /// Since when none of its workers is there.
+    gone: Option<Instant>,
     tasks: u64,
     /// How long it took, in seconds.
     took: f64,
@@ -39,23 +46,6 @@ pub(super) struct Drain {
     reports: BTreeMap<String, Reports>,
     /// How often in a row it was not known what came of a step.
     pub(super) tries: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Pausing,
-    Emptying,
-    /// All is copied; what was not begun is given to others.
-    Releasing,
-    Ready,
-    Refused(&'static str),
-    Interrupted,
-    Lost,
-    Forgetting,
-    Forgotten,
-    Returning,
-    /// There is nothing more to tell.
-    Over,
 }
 
 /// What is to be done next, and to which workers.
@@ -75,18 +65,23 @@ pub(super) enum Outcome {
 }
 
 impl Drain {
-    pub(super) fn new(ip: Option<IpAddr>, now: Instant) -> Self {
-        let (phase, reports) = (Phase::Pausing, BTreeMap::new());
-        let (began, until, copied) = (now, now, now);
-        Self { ip, began, until, phase, copied, copies: false, tasks: 0, took: 0.0, reports, tries: 0 }
+    /// Nothing is asked of it yet; if it is paused, something was.
+    pub(super) fn new(now: Instant) -> Self {
+        let (phase, reports) = (Phase::Interrupted, BTreeMap::new());
+        let (ip, began, until, copied, gone) = (None, now, now, now, None);
+        Self { ip, began, until, phase, copied, gone, tasks: 0, took: 0.0, reports, tries: 0 }
     }
 
-    /// It is to leave by then. One that was refused or interrupted is tried again.
-    pub(super) fn leave(&mut self, until: Instant) {
-        self.until = until;
-        if !matches!(self.phase, Phase::Emptying | Phase::Releasing | Phase::Ready | Phase::Lost) {
-            self.phase = Phase::Pausing;
+    /// It is to leave within so long. One that was refused or interrupted is tried again.
+    pub(super) fn leave(&mut self, within: Duration, now: Instant) {
+        self.until = now + within;
+        if self.phase.waits() || matches!(self.phase, Phase::Ready | Phase::Lost) {
+            return;
         }
+        if !matches!(self.phase, Phase::Refused(_)) {
+            self.began = now;
+        }
+        self.phase = Phase::Pausing;
     }
 
     /// Its workers are about to be killed.
@@ -100,16 +95,12 @@ impl Drain {
         self.phase = Phase::Returning;
     }
 
-    pub(super) fn ip(&self) -> Option<IpAddr> {
-        self.ip
-    }
-
     pub(super) fn is_over(&self) -> bool {
         self.phase == Phase::Over
     }
 
     pub(super) fn waits(&self) -> bool {
-        matches!(self.phase, Phase::Pausing | Phase::Emptying | Phase::Releasing)
+        self.phase.waits()
     }
 
     /// The next step, given the pod's workers and how many tasks each of them has, where that is known.
@@ -123,10 +114,10 @@ impl Drain {
         let addresses = || workers.iter().map(|told| told.worker.address.clone()).collect::<Vec<_>>();
         match self.phase {
             Phase::Pausing => Some(Action::Retire(addresses())),
-            Phase::Emptying => {
-                let is_quiet = self.is_quiet(workers, tasks);
-                self.copies = !is_quiet;
-                (is_quiet || now >= self.copied + COPIED_EVERY).then(|| Action::Retire(addresses()))
+            Phase::Emptying { .. } => {
+                let is_last = self.is_quiet(workers, tasks);
+                self.phase = Phase::Emptying { is_last };
+                (is_last || now >= self.copied + COPIED_EVERY).then(|| Action::Retire(addresses()))
             }
             Phase::Releasing | Phase::Forgetting => Some(Action::Remove(addresses())),
             Phase::Returning | Phase::Refused(_) => {
@@ -134,7 +125,7 @@ impl Drain {
                 let paused: Vec<_> = paused.filter_map(|told| self.at(&told.worker.address)).collect();
                 (!paused.is_empty()).then_some(Action::GoOn(paused))
             }
-            _ => None,
+            Phase::Ready | Phase::Interrupted | Phase::Lost | Phase::Forgotten | Phase::Over => None,
         }
     }
 
@@ -144,11 +135,10 @@ impl Drain {
         let refused = Phase::Refused("no other worker takes its results, or it has actors");
         let next = match (self.phase, outcome) {
             (_, Outcome::Unknown) => return false,
-            (Phase::Pausing | Phase::Emptying, Outcome::Refused) => refused,
-            (Phase::Pausing, _) => Phase::Emptying,
-            (Phase::Emptying, _) if self.copies => Phase::Emptying,
-            (Phase::Emptying, _) if self.tasks > 0 => Phase::Releasing,
-            (Phase::Emptying | Phase::Releasing, _) => Phase::Ready,
+            (Phase::Pausing | Phase::Emptying { .. }, Outcome::Refused) => refused,
+            (Phase::Pausing, _) => Phase::Emptying { is_last: false },
+            (Phase::Emptying { is_last: true }, _) if self.tasks > 0 => Phase::Releasing,
+            (Phase::Emptying { is_last: true } | Phase::Releasing, _) => Phase::Ready,
             (Phase::Forgetting, _) => Phase::Forgotten,
             (phase, _) => phase,
         };
@@ -159,15 +149,7 @@ impl Drain {
 
     /// As plans read it.
     pub(super) fn report(&self, pod: &str) -> Report {
-        let (state, reason) = match self.phase {
-            Phase::Pausing | Phase::Emptying | Phase::Releasing => (DrainState::Waiting, ""),
-            Phase::Ready => (DrainState::Ready, ""),
-            Phase::Refused(why) => (DrainState::Refused, why),
-            Phase::Interrupted => (DrainState::Interrupted, ""),
-            Phase::Lost => (DrainState::Lost, ""),
-            Phase::Forgotten => (DrainState::Forgotten, ""),
-            Phase::Forgetting | Phase::Returning | Phase::Over => (DrainState::Other, ""),
-        };
+        let (state, reason) = self.phase.state();
         let (name, reason) = (pod.to_owned(), reason.to_owned());
         Report { name, state, reason, tasks: self.tasks, seconds: self.took, ..Report::default() }
     }
@@ -175,6 +157,8 @@ impl Drain {
     /// What has changed without us.
     fn see(&mut self, workers: &[&Told], tasks: &BTreeMap<String, u64>, now: Instant) {
         let is_there = !workers.is_empty();
+        self.gone = if is_there { None } else { self.gone.or(Some(now)) };
+        let is_of_use = self.gone.is_none_or(|gone| now < gone + REMEMBERED);
         let runs = workers.iter().any(|told| told.worker.status == RUNNING);
         if is_there {
             let known =
@@ -185,13 +169,17 @@ impl Drain {
         let next = match self.phase {
             // Nobody of whom something could be lost: whoever asked knows that by the facts.
             Phase::Pausing if !is_there => Phase::Over,
-            Phase::Emptying | Phase::Releasing if !is_there => Phase::Lost,
+            Phase::Emptying { .. } | Phase::Releasing if !is_there => Phase::Lost,
             Phase::Forgetting if !is_there => Phase::Forgotten,
             Phase::Returning if returned() => Phase::Over,
-            Phase::Pausing | Phase::Emptying | Phase::Releasing if now >= self.until => Phase::Interrupted,
+            phase if phase.is_final() && !is_of_use => Phase::Over,
+            phase if phase.waits() && now >= self.until => Phase::Interrupted,
+            phase if phase.waits() && workers.len() > MOST_WORKERS => {
+                Phase::Refused("it has too many workers")
+            }
             Phase::Pausing if workers.iter().any(|told| told.worker.vetoed) => Phase::Refused("vetoed"),
             // Somebody else had it go on, or another process took its place.
-            Phase::Emptying | Phase::Releasing | Phase::Ready | Phase::Lost if runs => Phase::Pausing,
+            Phase::Emptying { .. } | Phase::Releasing | Phase::Ready | Phase::Lost if runs => Phase::Pausing,
             phase => phase,
         };
         self.enter(next, now);
@@ -209,7 +197,7 @@ impl Drain {
     }
 
     fn count(&mut self, workers: &[&Told]) {
-        let is_paused = matches!(self.phase, Phase::Emptying | Phase::Releasing);
+        let is_paused = matches!(self.phase, Phase::Emptying { .. } | Phase::Releasing);
         for told in workers {
             self.reports.entry(told.worker.address.clone()).or_default().hear(told, is_paused);
         }

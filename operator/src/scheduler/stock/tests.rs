@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use dask_operator_plan::Link;
+use dask_operator_plan::{DrainState, Link};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
@@ -17,6 +17,9 @@ struct Scheduler {
     status: Arc<Mutex<HashMap<String, &'static str>>>,
     told: Arc<Mutex<Vec<Value>>>,
     stuck: bool,
+    /// It answers no question but who it is.
+    broken: bool,
+    id: &'static str,
 }
 
 impl Scheduler {
@@ -39,8 +42,9 @@ impl Scheduler {
                 let worker = |(name, status): (&String, &&str)| {
                     (format!("tcp://{name}:1"), json!({"name": name, "nthreads": 2, "status": status}))
                 };
-                json!({"workers": status.iter().map(worker).collect::<serde_json::Map<_, _>>()})
+                json!({"id": self.id, "workers": status.iter().map(worker).collect::<serde_json::Map<_, _>>()})
             }
+            "adaptive_target" | "workers_to_close" if self.broken => json!({"status": "uncaught-error"}),
             "adaptive_target" => json!(3),
             "workers_to_close" => status.keys().map(|name| format!("tcp://{name}:1")).collect(),
             "processing" => named.iter().map(|name| (name.as_str().unwrap().to_owned(), json!([]))).collect(),
@@ -91,7 +95,7 @@ async fn it_tells_the_same_facts_as_any_other() {
 async fn a_pod_is_retired_twice_and_then_ready_and_nobody_else_is() {
     let (scheduler, mut stock) = (Scheduler::with(&["a", "b"]), Stock::default());
     stock.order(&[retire("a")]);
-    for state in [dask_operator_plan::DrainState::Waiting, dask_operator_plan::DrainState::Ready] {
+    for state in [DrainState::Waiting, DrainState::Ready] {
         stock.turn(&scheduler, &place()).await.unwrap();
         assert_eq!(stock.drains["a"].report("a").state, state);
     }
@@ -108,8 +112,8 @@ async fn whoever_is_stuck_is_tried_after_all_others() {
     stock.order(&[retire("a")]);
     stock.turn(&scheduler, &place()).await.unwrap();
     stock.order(&[retire("b")]);
-    let (workers, _) = facts(&scheduler, &place()).await.unwrap();
-    let steps = stock.steps(&workers, &BTreeMap::new(), None);
+    let (identity, _) = facts(&scheduler, &place()).await.unwrap();
+    let steps = stock.steps(&Own::of(&identity.workers), &BTreeMap::new(), None);
     assert_eq!(steps.iter().map(|(pod, _)| pod.as_str()).collect::<Vec<_>>(), ["b", "a"]);
 }
 
@@ -119,6 +123,47 @@ async fn a_pod_that_no_worker_is_of_is_none_of_its_drains() {
     stock.order(&[retire("elsewhere")]);
     stock.turn(&scheduler, &place()).await.unwrap();
     assert!(stock.drains.is_empty() && !scheduler.ops().contains(&"retire_workers".to_owned()));
+}
+
+#[tokio::test]
+async fn what_an_extension_breaks_is_not_known_and_all_else_is() {
+    let scheduler = Scheduler { broken: true, ..Scheduler::with(&["a"]) };
+    let (identity, target) = facts(&scheduler, &place()).await.unwrap();
+    assert_eq!((identity.workers.len(), identity.workers[0].worker.vetoed, target), (1, false, None));
+}
+
+#[tokio::test]
+async fn one_that_was_restarted_is_asked_anew() {
+    let (mut scheduler, mut stock) = (Scheduler { id: "one", ..Scheduler::with(&["a"]) }, Stock::default());
+    stock.order(&[retire("a")]);
+    stock.turn(&scheduler, &place()).await.unwrap();
+    assert_eq!(stock.drains.len(), 1);
+    scheduler.id = "other";
+    assert!(stock.turn(&scheduler, &place()).await.is_err() && stock.drains.is_empty());
+    assert!(stock.turn(&scheduler, &place()).await.is_ok());
+}
+
+#[test]
+fn the_address_of_a_pod_is_the_one_that_was_told_last() {
+    let mut stock = Stock::default();
+    for (told, known) in [(None, None), (Some(1), Some(1)), (None, Some(1)), (Some(2), Some(2))] {
+        let ip = |last: u8| [10, 0, 0, last].into();
+        stock.order(&[Ask { ip: told.map(ip), ..retire("a") }]);
+        assert_eq!(stock.drains["a"].ip, known.map(ip));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_was_paused_for_nobody_is_told_as_one_that_was_interrupted() {
+    let (scheduler, mut stock) = (Scheduler::with(&["a", "b"]), Stock::default());
+    scheduler.status.lock().unwrap().insert("a".to_owned(), "closing_gracefully");
+    for states in [&[][..], &[("a", DrainState::Interrupted)]] {
+        stock.turn(&scheduler, &place()).await.unwrap();
+        let told: Vec<_> =
+            stock.drains.iter().map(|(pod, drain)| (pod.as_str(), drain.report(pod).state)).collect();
+        assert_eq!(told, states);
+        tokio::time::advance(Duration::from_secs(30)).await;
+    }
 }
 
 mod real;

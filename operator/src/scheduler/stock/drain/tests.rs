@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dask_operator_plan::Worker;
+use dask_operator_plan::{DrainState, Worker};
 
 use super::*;
 
@@ -23,8 +23,9 @@ struct World {
 impl World {
     fn new() -> Self {
         let now = Instant::now();
-        let mut drain = Drain::new(Some([10, 0, 0, 1].into()), now);
-        drain.leave(now + Duration::from_mins(1));
+        let mut drain = Drain::new(now);
+        drain.ip = Some([10, 0, 0, 1].into());
+        drain.leave(Duration::from_mins(1), now);
         Self { drain, now }
     }
 
@@ -43,6 +44,10 @@ impl World {
 
     fn state(&self) -> DrainState {
         self.drain.report("pod").state
+    }
+
+    fn took(&self) -> u64 {
+        Duration::from_secs_f64(self.drain.report("pod").seconds).as_secs()
     }
 }
 
@@ -105,7 +110,7 @@ fn one_that_is_refused_goes_on_and_is_tried_again_when_asked() {
     let on = Some(Action::GoOn(vec![([10, 0, 0, 1], 4000).into()]));
     assert_eq!(world.next(&[worker(PAUSED, 1, 0)], 0), on);
     assert_eq!(world.next(&[worker(RUNNING, 2, 0)], 0), None);
-    world.drain.leave(world.now + Duration::from_secs(9));
+    world.drain.leave(Duration::from_secs(9), world.now);
     assert_eq!(world.next(&[worker(RUNNING, 2, 0)], 0), retire());
 }
 
@@ -166,4 +171,61 @@ fn one_that_is_wanted_again_is_told_so_on_its_own_pod_until_it_takes_work() {
     world.drain.done(Outcome::Done, world.now);
     assert!(!world.drain.is_over());
     assert_eq!((world.next(&[worker(RUNNING, 1, 1)], 1), world.drain.is_over()), (None, true));
+}
+
+#[test]
+fn what_came_of_a_pod_is_told_for_a_minute_after_its_workers_are_gone_and_then_forgotten() {
+    let is_over = |mut world: World| {
+        world.next(&[], 0);
+        for (seconds, is_over) in [(59, false), (1, true)] {
+            world.now += Duration::from_secs(seconds);
+            assert_eq!((world.next(&[], 0), world.drain.is_over()), (None, is_over), "{:?}", world.state());
+        }
+    };
+    is_over(World::paused());
+    let mut interrupted = World::paused();
+    interrupted.now += Duration::from_mins(1);
+    interrupted.next(&[worker(PAUSED, 1, 1)], 3);
+    is_over(interrupted);
+    let mut refused = World::paused();
+    refused.drain.done(Outcome::Refused, refused.now);
+    is_over(refused);
+    let mut forgotten = World::paused();
+    forgotten.drain.forget();
+    is_over(forgotten);
+}
+
+#[test]
+fn whoever_is_there_is_not_forgotten_however_long_that_takes() {
+    let mut world = World::paused();
+    world.drain.done(Outcome::Refused, world.now);
+    for _ in 0..5 {
+        world.next(&[], 0);
+        world.now += Duration::from_secs(59);
+        world.next(&[worker(RUNNING, 1, 0)], 0);
+        assert_eq!(world.state(), DrainState::Refused);
+    }
+}
+
+#[test]
+fn a_pod_with_more_workers_than_can_be_spoken_of_is_refused() {
+    let mut world = World::new();
+    let many = |count: usize| vec![worker(RUNNING, 0, 1); count];
+    assert!(matches!(world.next(&many(MOST_WORKERS), 1), Some(Action::Retire(_))));
+    assert_eq!((world.next(&many(MOST_WORKERS + 1), 1), world.state()), (None, DrainState::Refused));
+}
+
+#[test]
+fn what_a_pod_took_is_counted_from_when_it_is_to_leave_once_more() {
+    let mut world = World::paused();
+    world.now += Duration::from_mins(1);
+    world.next(&[worker(PAUSED, 1, 1)], 3);
+    assert_eq!(world.took(), 60);
+    world.drain.leave(Duration::from_mins(1), world.now);
+    world.now += Duration::from_secs(5);
+    for _ in 0..2 {
+        assert_eq!(world.next(&[worker(PAUSED, 1, 0)], 0), retire());
+        world.drain.done(Outcome::Done, world.now);
+    }
+    assert_eq!((world.state(), world.took()), (DrainState::Ready, 5));
 }

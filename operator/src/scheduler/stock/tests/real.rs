@@ -9,6 +9,7 @@ use dask_operator_plan::DrainState;
 use tokio::time::sleep;
 
 use super::super::super::http::Http;
+use super::super::super::rpc::Told;
 use super::*;
 
 /// Busy machines are slow; nothing here takes so long.
@@ -75,8 +76,8 @@ async fn turns(stock: &mut Stock, place: &Place, mut until: impl FnMut(&Stock, &
     loop {
         assert!(Instant::now() < end, "it does not come: {:?}", stock.drains);
         if stock.turn(&http, place).await.is_ok() {
-            let (workers, _) = facts(&http, place).await.unwrap();
-            if until(stock, &workers) {
+            let (identity, _) = facts(&http, place).await.unwrap();
+            if until(stock, &identity.workers) {
                 return;
             }
         }
