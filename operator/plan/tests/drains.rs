@@ -56,7 +56,7 @@ impl World {
         let worker = |(name, work): (&String, &Value)| {
             let mut worker = work.clone();
             worker["name"] = json!(name);
-            let cordoned = self.drains.get(name) == Some(&"ready");
+            let cordoned = matches!(self.drains.get(name), Some(&("ready" | "interrupted")));
             worker["status"] = json!(if cordoned { "closing_gracefully" } else { "running" });
             worker
         };
@@ -232,10 +232,12 @@ fn a_pod_that_is_to_leave_once_more_has_all_its_time_again() {
 
 #[test]
 fn a_pod_that_somebody_paused_without_a_mark_goes_on() {
-    let mut world = World::new(2, 2);
-    world.drains.insert("pod-0".to_owned(), "ready");
-    assert_eq!(world.step().asks[0].order, Order::Uncordon);
-    assert!(world.plan().is_empty());
+    for (by_rpc, state) in [(false, "ready"), (true, "interrupted")] {
+        let mut world = World { by_rpc, ..World::new(2, 2) };
+        world.drains.insert("pod-0".to_owned(), state);
+        assert_eq!(world.step().asks[0].order, Order::Uncordon);
+        assert!(world.plan().is_empty());
+    }
 }
 
 #[test]

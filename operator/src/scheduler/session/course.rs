@@ -13,8 +13,8 @@ const LONGEST: Duration = Duration::from_secs(8);
 const EARLY: Duration = Duration::from_secs(10);
 /// A scheduler opens our routes some milliseconds after its others: one that lacks them is asked once more.
 const UNOPENED: Duration = Duration::from_secs(1);
-/// When it speaks in its own way it has started; only if our routes are not there then does it lack them. Before, it may
-/// have waited for a preload of the user's.
+/// So often that says little: it may wait for a preload of the user's. When it speaks in its own way it has started, and
+/// lacks our routes if they are not there then.
 const UNSTARTED: u32 = 2;
 
 /// How the polls of one scheduler go.
