@@ -1,6 +1,7 @@
 //! What is promised, measured: `cargo e2e bench`.
 
 mod autoscale;
+mod drawing;
 mod figures;
 mod latency;
 mod machine;

@@ -79,7 +79,7 @@ mod tests {
     use std::sync::Arc;
 
     use dask_operator_plan::autoscaler::{self, Cluster, Group, Observed};
-    use dask_operator_plan::worker_group::{Stage, WorkerPod};
+    use dask_operator_plan::worker_group::WorkerPod;
     use dask_operator_plan::{Facts, Link, Outcome};
     use dask_operator_testkit::an_autoscaler;
     use jiff::SignedDuration;
@@ -89,18 +89,7 @@ mod tests {
     use crate::record::Record;
 
     fn pod(number: usize) -> WorkerPod {
-        WorkerPod {
-            name: format!("demo-{number}"),
-            uid: String::new(),
-            created: Timestamp::UNIX_EPOCH,
-            terminating: false,
-            stage: Stage::Ready,
-            template: None,
-            crashes: 0,
-            trouble: None,
-            ip: None,
-            mark: None,
-        }
+        WorkerPod::ready(&format!("demo-{number}"), Timestamp::UNIX_EPOCH)
     }
 
     /// Workers that register at once, and so many tasks, of which each worker has one.

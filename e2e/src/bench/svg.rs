@@ -3,20 +3,18 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use super::drawing::{frame, text};
 use super::figures::{Starter, Starts};
 use super::statistics::Spread;
 
-const WIDTH: f64 = 760.0;
 /// Where bars begin, and how much room they have.
 const LEFT: f64 = 190.0;
 const ROOM: f64 = 420.0;
 const ROW: f64 = 20.0;
 const BAR: f64 = 12.0;
 const GAP: f64 = 16.0;
-/// Readable on light and on dark ground.
-const STYLE: &str = "text{font:12px system-ui,sans-serif;fill:#57606a}.title{font-size:14px;font-weight:600}\
-     .operator{fill:#d9730d}.hand{fill:#3b82c4}.bare{fill:#8b949e}.range{stroke:#24292f;stroke-width:1.5}\
-     @media(prefers-color-scheme:dark){text{fill:#adbac7}.range{stroke:#e6edf3}}";
+const STYLE: &str = ".operator{fill:#d9730d}.hand{fill:#3b82c4}.bare{fill:#8b949e}.range{stroke:#24292f;stroke-width:1.5}\
+     @media(prefers-color-scheme:dark){.range{stroke:#e6edf3}}";
 
 /// Clusters that differ only in their nannies share a scale.
 pub(super) fn picture(all: &[Starts]) -> String {
@@ -33,11 +31,7 @@ pub(super) fn picture(all: &[Starts]) -> String {
         let same: Vec<_> = all.iter().filter(|starts| scale(starts) == shared).collect();
         top = panel(&mut body, &same, top + GAP / 2.0);
     }
-    let height = top + GAP;
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" \
-         height=\"{height}\" role=\"img\">\n<style>{STYLE}</style>\n{body}</svg>\n"
-    )
+    frame(top + GAP, STYLE, &body)
 }
 
 /// Draws the clusters of one scale below `top`; where it ends.
@@ -79,11 +73,6 @@ fn row(body: &mut String, starter: Starter, spread: Spread, scale: f64, top: f64
     );
     let figures = format!("{:.2} ({:.2} – {:.2})", spread.median, spread.least, spread.most);
     text(body, (LEFT + ROOM + 10.0, top), "", &figures);
-}
-
-/// None of our texts has a character that XML reserves.
-fn text(body: &mut String, (x, y): (f64, f64), class: &str, words: &str) {
-    let _ = writeln!(body, "<text x=\"{x}\" y=\"{y}\" class=\"{class}\">{words}</text>");
 }
 
 #[cfg(test)]

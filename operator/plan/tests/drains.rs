@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use dask_operator_api::labels;
 use dask_operator_api::parts::{Drain, OnTimeout};
-use dask_operator_plan::worker_group::{self, Cluster, Mark, Observed, Stage, WorkerPod};
+use dask_operator_plan::worker_group::{self, Cluster, Mark, Observed, WorkerPod};
 use dask_operator_plan::{Apply, Facts, Link, Order, Plan, Settings, Suffixes};
 use dask_operator_testkit::a_group;
 use jiff::{SignedDuration, Timestamp};
@@ -134,18 +134,7 @@ impl World {
 }
 
 fn pod(name: &str) -> WorkerPod {
-    WorkerPod {
-        name: name.to_owned(),
-        uid: name.to_owned(),
-        created: Timestamp::UNIX_EPOCH,
-        terminating: false,
-        stage: Stage::Ready,
-        template: None,
-        crashes: 0,
-        trouble: None,
-        ip: None,
-        mark: None,
-    }
+    WorkerPod::ready(name, Timestamp::UNIX_EPOCH)
 }
 
 fn since_the_beginning(seconds: i64) -> Timestamp {

@@ -35,16 +35,11 @@ fn pods() -> impl Strategy<Value = Vec<WorkerPod>> {
     let pod = (stages(), 0i64..2000, prop::bool::weighted(0.2), 0u32..5);
     prop::collection::vec(pod, 0..12).prop_map(|pods| {
         let pod = |(number, (stage, age, terminating, crashes)): (usize, _)| WorkerPod {
-            name: format!("pod-{number}"),
             uid: format!("uid-{number}"),
-            created: now() - SignedDuration::from_secs(age),
             terminating,
             stage,
-            template: None,
             crashes,
-            trouble: None,
-            ip: None,
-            mark: None,
+            ..WorkerPod::ready(&format!("pod-{number}"), now() - SignedDuration::from_secs(age))
         };
         pods.into_iter().enumerate().map(pod).collect()
     })
@@ -86,18 +81,7 @@ fn applied(observed: &Observed, plan: &Plan, at: Timestamp) -> Observed {
     }
     for apply in &plan.apply {
         let Apply::Create(create) = apply else { continue };
-        after.pods.push(WorkerPod {
-            name: create.name.clone(),
-            uid: create.name.clone(),
-            created: at,
-            terminating: false,
-            stage: Stage::Unscheduled,
-            template: None,
-            crashes: 0,
-            trouble: None,
-            ip: None,
-            mark: None,
-        });
+        after.pods.push(WorkerPod { stage: Stage::Unscheduled, ..WorkerPod::ready(&create.name, at) });
     }
     after
 }

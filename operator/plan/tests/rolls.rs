@@ -152,17 +152,11 @@ impl World {
     }
 
     fn new_pod(&self, name: &str, object: &Value) -> WorkerPod {
+        let hash = object["metadata"]["annotations"][labels::TEMPLATE_HASH].as_str();
         WorkerPod {
-            name: name.to_owned(),
-            uid: name.to_owned(),
-            created: self.at,
-            terminating: false,
             stage: Stage::NotReady,
-            template: object["metadata"]["annotations"][labels::TEMPLATE_HASH].as_str().map(str::to_owned),
-            crashes: 0,
-            trouble: None,
-            ip: None,
-            mark: None,
+            template: hash.map(str::to_owned),
+            ..WorkerPod::ready(name, self.at)
         }
     }
 

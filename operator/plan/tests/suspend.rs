@@ -7,7 +7,7 @@ use dask_operator_api::cluster::{DaskClusterStatus, IdleAction};
 use dask_operator_api::conditions::{self, ConditionType, Reason, Verdict};
 use dask_operator_api::labels;
 use dask_operator_plan::cluster::{self, CheckedCluster, Child, Observed, SchedulerPod};
-use dask_operator_plan::worker_group::{self, Stage, WorkerPod};
+use dask_operator_plan::worker_group::{self, WorkerPod};
 use dask_operator_plan::{Facts, Kind, Link, Outcome, Plan, Settings, Suffixes};
 use dask_operator_testkit::{ClusterBuilder, a_cluster, a_group};
 use jiff::{SignedDuration, Timestamp};
@@ -260,18 +260,7 @@ fn whoever_wants_no_suspension_by_idleness_any_more_has_the_cluster_back() {
 
 #[test]
 fn a_suspended_group_loses_its_workers_and_makes_none_until_it_resumes() {
-    let pod = |name: &str| WorkerPod {
-        name: name.to_owned(),
-        uid: name.to_owned(),
-        created: now(),
-        terminating: false,
-        stage: Stage::Ready,
-        template: None,
-        crashes: 0,
-        trouble: None,
-        ip: None,
-        mark: None,
-    };
+    let pod = |name: &str| WorkerPod::ready(name, now());
     let group = worker_group::check(&a_group().replicas(3).build()).unwrap();
     let observed = |suspended, pods| {
         let name = "demo".to_owned();

@@ -34,18 +34,7 @@ fn trouble(reason: Reason) -> Trouble {
 }
 
 fn a_pod(name: &str, stage: Stage) -> WorkerPod {
-    WorkerPod {
-        name: name.to_owned(),
-        uid: name.to_owned(),
-        created: now(),
-        terminating: false,
-        stage,
-        template: None,
-        crashes: 0,
-        trouble: None,
-        ip: None,
-        mark: None,
-    }
+    WorkerPod { stage, ..WorkerPod::ready(name, now()) }
 }
 
 fn ended(name: &str, reason: Reason) -> WorkerPod {

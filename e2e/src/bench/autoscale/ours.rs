@@ -111,16 +111,6 @@ fn name(number: usize) -> String {
 }
 
 fn pod(number: usize, worker: &Worker) -> Result<WorkerPod> {
-    Ok(WorkerPod {
-        name: name(number),
-        uid: String::new(),
-        created: time(worker.created)?,
-        terminating: false,
-        stage: if worker.registered { Stage::Ready } else { Stage::NotReady },
-        template: None,
-        crashes: 0,
-        trouble: None,
-        ip: None,
-        mark: None,
-    })
+    let stage = if worker.registered { Stage::Ready } else { Stage::NotReady };
+    Ok(WorkerPod { stage, ..WorkerPod::ready(&name(number), time(worker.created)?) })
 }

@@ -2,21 +2,18 @@
 
 use std::fmt::Write;
 
+use super::super::drawing::{frame, text};
 use super::policy::{MAXIMUM, Rule, Run};
 use super::report::Played;
 
-const WIDTH: f64 = 760.0;
 const LEFT: f64 = 30.0;
 const ROOM: f64 = 710.0;
 const HEIGHT: f64 = 110.0;
 const GAP: f64 = 46.0;
 /// The grid's lines are so many seconds apart.
 const GRID: u32 = 50;
-/// Readable on light and on dark ground.
-const STYLE: &str = "text{font:12px system-ui,sans-serif;fill:#57606a}.title{font-size:14px;font-weight:600}\
-     path{fill:none;stroke-width:2}.ours{stroke:#d9730d}.hasty{stroke:#d9730d;stroke-dasharray:3 2}\
-     .adaptive{stroke:#3b82c4}.python{stroke:#8b949e}.grid{stroke:#8b949e;stroke-width:.5;opacity:.5}\
-     @media(prefers-color-scheme:dark){text{fill:#adbac7}}";
+const STYLE: &str = "path{fill:none;stroke-width:2}.ours{stroke:#d9730d}.hasty{stroke:#d9730d;stroke-dasharray:3 2}\
+     .adaptive{stroke:#3b82c4}.python{stroke:#8b949e}.grid{stroke:#8b949e;stroke-width:.5;opacity:.5}";
 
 pub(super) fn picture(all: &[Played]) -> String {
     let mut body = String::new();
@@ -27,10 +24,7 @@ pub(super) fn picture(all: &[Played]) -> String {
         panel(&mut body, played, top);
         top += HEIGHT + GAP;
     }
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {top}\" width=\"{WIDTH}\" \
-         height=\"{top}\" role=\"img\">\n<style>{STYLE}</style>\n{body}</svg>\n"
-    )
+    frame(top, STYLE, &body)
 }
 
 fn legend(body: &mut String, top: f64) {
@@ -38,7 +32,7 @@ fn legend(body: &mut String, top: f64) {
     for rule in Rule::ALL {
         let _ = writeln!(body, "<path class=\"{}\" d=\"M{left} {top}h20\"/>", class(rule));
         text(body, (left + 26.0, top + 4.0), "", rule.words());
-        left += 190.0;
+        left += 44.0 + 6.6 * f64::from(u32::try_from(rule.words().len()).unwrap_or(0));
     }
 }
 
@@ -76,9 +70,4 @@ fn class(rule: Rule) -> &'static str {
         Rule::Adaptive => "adaptive",
         Rule::PythonOperator => "python",
     }
-}
-
-/// None of our texts has a character that XML reserves.
-fn text(body: &mut String, (x, y): (f64, f64), class: &str, words: &str) {
-    let _ = writeln!(body, "<text x=\"{x:.1}\" y=\"{y}\" class=\"{class}\">{words}</text>");
 }

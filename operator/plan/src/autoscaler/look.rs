@@ -177,18 +177,7 @@ impl GroupSeen {
     }
 
     fn group(&self) -> Group {
-        let pod = |number| WorkerPod {
-            name: self.pod(number),
-            uid: String::new(),
-            created: Timestamp::UNIX_EPOCH,
-            terminating: false,
-            stage: Stage::Ready,
-            template: None,
-            crashes: 0,
-            trouble: None,
-            ip: None,
-            mark: None,
-        };
+        let pod = |number| WorkerPod::ready(&self.pod(number), Timestamp::UNIX_EPOCH);
         let waits = |(words, since): &(String, Option<Timestamp>)| {
             let trouble = Trouble { reason: Reason::Unschedulable, words: words.clone() };
             let waiting =

@@ -90,17 +90,18 @@ pub fn check(cluster: &DaskCluster) -> Result<CheckedCluster, Vec<Problem>> {
         resume: annotations.get(labels::RESUME).cloned(),
         annotations,
         image: cluster.spec.image.clone().filter(|image| !image.is_empty()),
-        config: cluster
-            .spec
-            .config
-            .as_ref()
-            .map(dask_operator_api::RawJson::value)
-            .filter(|v| *v != json!({})),
+        config: config(cluster),
         own_config: scheduler.pod.has_own_config() || worker.has_own_config(),
         scheduler,
         worker: cluster.spec.worker.clone(),
         status: cluster.status.clone().unwrap_or_default(),
     })
+}
+
+/// An empty one is none.
+fn config(cluster: &DaskCluster) -> Option<Value> {
+    let config = cluster.spec.config.as_ref().map(dask_operator_api::RawJson::value);
+    config.filter(|config| *config != json!({}))
 }
 
 /// Any number has always been accepted: whatever is not positive means never, and so does what nobody lives to see.

@@ -133,6 +133,22 @@ impl fmt::Display for Mark {
 }
 
 impl WorkerPod {
+    /// One that is ready, and of which nothing else is known; its name is its UID, too.
+    pub fn ready(name: &str, created: Timestamp) -> Self {
+        Self {
+            name: name.to_owned(),
+            uid: name.to_owned(),
+            created,
+            terminating: false,
+            stage: Stage::Ready,
+            template: None,
+            crashes: 0,
+            trouble: None,
+            ip: None,
+            mark: None,
+        }
+    }
+
     /// Neither ended nor on its way out: it counts as a worker.
     pub fn is_live(&self) -> bool {
         !self.terminating && !matches!(self.stage, Stage::Ended(_))

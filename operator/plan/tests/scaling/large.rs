@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dask_operator_plan::autoscaler::{self, Cluster, Course, Group, Observed};
-use dask_operator_plan::worker_group::{Stage, WorkerPod};
+use dask_operator_plan::worker_group::WorkerPod;
 use dask_operator_plan::{Facts, Link, Outcome};
 use dask_operator_testkit::an_autoscaler;
 use jiff::{SignedDuration, Timestamp};
@@ -76,18 +76,7 @@ fn facts() -> String {
 }
 
 fn observed() -> Observed {
-    let pod = |number| WorkerPod {
-        name: name(number),
-        uid: String::new(),
-        created: Timestamp::UNIX_EPOCH,
-        terminating: false,
-        stage: Stage::Ready,
-        template: None,
-        crashes: 0,
-        trouble: None,
-        ip: None,
-        mark: None,
-    };
+    let pod = |number| WorkerPod::ready(&name(number), Timestamp::UNIX_EPOCH);
     let pods = (0..WORKERS).map(pod).collect();
     let group = Group { name: "demo-default".to_owned(), replicas: WORKERS, pods, ..Group::default() };
     let cluster = Cluster { name: "demo".to_owned(), scheduler_ready: true, ..Cluster::default() };

@@ -234,21 +234,16 @@ fn observed_group(name: &str, workers: &Workers) -> Group {
     let pod = |number: usize| {
         let ails = number >= workers.able;
         let trouble = Trouble { reason: Reason::Unschedulable, words: "no node has room".to_owned() };
+        let since = if ails || workers.silent { workers.troubled_since } else { Timestamp::UNIX_EPOCH };
         WorkerPod {
-            name: format!("{name}-{number}"),
-            uid: String::new(),
-            created: if ails || workers.silent { workers.troubled_since } else { Timestamp::UNIX_EPOCH },
-            terminating: false,
             stage: match () {
                 () if workers.ended => Stage::Ended(ended.clone()),
                 () if ails => Stage::Unscheduled,
                 () => Stage::Ready,
             },
-            template: None,
             crashes: workers.crashes,
             trouble: ails.then_some(trouble),
-            ip: None,
-            mark: None,
+            ..WorkerPod::ready(&format!("{name}-{number}"), since)
         }
     };
     Group {
