@@ -50,7 +50,11 @@ pub async fn until_followed(bed: &Bed, count: u32, within: Duration) -> Result<(
         found.iter().all(ready)
     };
     bed.until("", "all clusters are ready", within, ready).await?;
-    // Counts that changed last are written at most ten seconds later.
-    tokio::time::sleep(Duration::from_secs(12)).await;
+    until_told().await;
     Ok(())
+}
+
+/// Counts that changed last are written at most ten seconds later.
+pub async fn until_told() {
+    tokio::time::sleep(Duration::from_secs(12)).await;
 }

@@ -3,9 +3,10 @@
 use std::env;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use e2e::bed::KUBECONFIG_VARIABLE;
 use e2e::cluster::Cluster;
 use e2e::progress::{Progress, say};
@@ -23,15 +24,15 @@ struct Suite {
     binary: &'static str,
     /// The names of its tests begin so.
     module: &'static str,
-    /// Two at once keep two cores busy; more would time each other out.
+    /// As many at once as keep two cores busy: most of the time a test waits.
     threads: &'static str,
     embedded_only: bool,
 }
 
 const SUITES: [Suite; 4] = [
-    Suite { name: "on any cluster", binary: "shared", module: "", threads: "2", embedded_only: false },
+    Suite { name: "on any cluster", binary: "shared", module: "", threads: "4", embedded_only: false },
     Suite { name: "one by one", binary: "exclusive", module: "", threads: "1", embedded_only: false },
-    Suite { name: "audited", binary: "audited", module: "together::", threads: "2", embedded_only: true },
+    Suite { name: "audited", binary: "audited", module: "together::", threads: "3", embedded_only: true },
     Suite {
         name: "audited, one by one",
         binary: "audited",
@@ -47,12 +48,14 @@ struct Stage {
     run: fn(&mut Progress) -> Result<()>,
 }
 
-const STAGES: [Stage; 6] = [
+const STAGES: [Stage; 5] = [
     Stage { name: "sizes of rooms", run: |_| crate::sizes::check(Path::new(WORKSPACE)) },
     Stage { name: "format", run: |_| cargo(&["fmt", "--all", "--check"]) },
     Stage { name: "lints", run: |_| lints() },
-    Stage { name: "units and properties", run: |_| units() },
-    Stage { name: "histories in simulated time, and Python loaded into Dask", run: simulation_and_preloads },
+    Stage {
+        name: "units, histories in simulated time, and Python loaded into Dask",
+        run: units_and_preloads,
+    },
     Stage { name: "chart and manifest", run: chart },
 ];
 
@@ -97,19 +100,20 @@ pub(crate) fn simulate(histories: u64, seed: u64) -> Result<()> {
     timed(&format!("{histories} histories"), || succeed(&mut command)).map(|done| say(&done))
 }
 
-/// Both at once: histories need nothing but processors, and Dask's processes, which mostly wait, come first.
-fn simulation_and_preloads(progress: &mut Progress) -> Result<()> {
+/// Both at once: Dask's processes mostly wait and come first, what is compiled and computed takes the time they leave.
+fn units_and_preloads(progress: &mut Progress) -> Result<()> {
     say(&format!("{HISTORIES} histories from seed 0; `cargo e2e simulate` plays 100000"));
-    let mut command = behind(&simulation_test(""));
-    command.env("SIMULATION_HISTORIES", HISTORIES.to_string());
-    let mut simulation = command.spawn().with_context(|| format!("running {command:?}"))?;
-    let preloaded = preloads(progress);
-    let simulated = simulation.wait().context("waiting for the simulation")?;
-    ensure!(simulated.success(), "{command:?}: {simulated}");
-    preloaded
+    thread::scope(|scope| {
+        let computed = scope.spawn(|| {
+            succeed(&mut behind(cargo_command().args(["units", "--quiet"])))?;
+            succeed(behind(&simulation_test("")).env("SIMULATION_HISTORIES", HISTORIES.to_string()))
+        });
+        let preloaded = preloads(progress);
+        computed.join().map_err(|_| anyhow!("the thread of the units ended"))?.and(preloaded)
+    })
 }
 
-/// The same, with the time that others leave.
+/// The same command, with the time that others leave.
 fn behind(command: &Command) -> Command {
     let mut nice = Command::new("nice");
     nice.args(["-n", "19"]).arg(command.get_program()).args(command.get_args());
@@ -120,9 +124,13 @@ fn behind(command: &Command) -> Command {
 }
 
 fn simulation_test(filter: &str) -> Command {
+    tests(&["--test", "simulation", "--", filter])
+}
+
+/// By the alias that everybody uses, so that everything is compiled once.
+fn tests(arguments: &[&str]) -> Command {
     let mut command = cargo_command();
-    command.args(["test", "--release", "--quiet", "--package", "dask-operator", "--features", "sabotage"]);
-    command.args(["--test", "simulation", "--", filter]);
+    command.args(["tests", "--quiet"]).args(arguments);
     command
 }
 
@@ -131,15 +139,6 @@ fn timed(name: &str, stage: impl FnOnce() -> Result<()>) -> Result<String> {
     let began = Instant::now();
     stage().with_context(|| format!("{name}: failed"))?;
     Ok(format!("{name}: {:.0} s", began.elapsed().as_secs_f64()))
-}
-
-/// Everything but the simulation, which is a stage of its own.
-fn units() -> Result<()> {
-    let test = ["test", "--release", "--quiet"];
-    cargo(
-        &[&test[..], &["--package", "dask-operator", "--features", "sabotage", "--lib", "--bins"]].concat(),
-    )?;
-    cargo(&[&test[..], &["--workspace", "--exclude", "dask-operator", "--tests"]].concat())
 }
 
 fn lints() -> Result<()> {
@@ -157,19 +156,7 @@ fn preloads(progress: &mut Progress) -> Result<()> {
     let environment =
         [("DASK_VENVS", both.as_str()), ("PATIENCE", "5"), ("PYTEST_ADDOPTS", "--numprocesses=4")];
     pytest(&newest, "operator/preload", &environment)?;
-    let mut command = cargo_command();
-    command.args([
-        "test",
-        "--release",
-        "--quiet",
-        "--package",
-        "dask-operator",
-        "--features",
-        "sabotage",
-        "--lib",
-    ]);
-    command.args(["--", "--ignored", "real_dask"]).env("DASK_VENVS", &both);
-    succeed(&mut command)
+    succeed(tests(&["--lib", "--", "--ignored", "real_dask"]).env("DASK_VENVS", &both))
 }
 
 fn chart(progress: &mut Progress) -> Result<()> {
@@ -199,10 +186,7 @@ impl Suite {
     }
 
     fn command(&self) -> Command {
-        let mut command = cargo_command();
-        command.args(["test", "--release", "--quiet", "--package", "e2e", "--features", "cluster"]);
-        command.args(["--test", self.binary]);
-        command
+        tests(&["--test", self.binary])
     }
 }
 

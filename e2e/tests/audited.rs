@@ -3,6 +3,8 @@
 
 #[path = "audited/at_work.rs"]
 mod at_work;
+#[path = "audited/settled.rs"]
+mod settled;
 
 /// Tests that need all of it, one after the other.
 #[path = "audited"]
@@ -34,6 +36,8 @@ mod together {
     mod latency;
     #[path = "together/limits.rs"]
     mod limits;
+    #[path = "together/rest.rs"]
+    mod rest;
     #[path = "together/writes.rs"]
     mod writes;
 }

@@ -30,10 +30,7 @@ pub fn yaml() -> Result<BTreeMap<String, String>, SerializeError> {
 }
 
 fn render(crd: &CustomResourceDefinition) -> Result<String, SerializeError> {
-    Ok(format!(
-        "# Made from operator/api by UPDATE_CRDS=1 cargo test --release -p dask-operator-api\n{}",
-        serde_saphyr::to_string(crd)?
-    ))
+    Ok(format!("# Made from operator/api by UPDATE_CRDS=1 cargo units\n{}", serde_saphyr::to_string(crd)?))
 }
 
 fn finished(mut crd: CustomResourceDefinition, finish: fn(&mut JSONSchemaProps)) -> CustomResourceDefinition {

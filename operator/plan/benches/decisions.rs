@@ -1,7 +1,7 @@
 //! How long it takes to read the facts of a large cluster, and to decide about it: `cargo bench -p dask-operator-plan`.
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "it is for people")]
 
-#[path = "../tests/scaling/large.rs"]
+#[path = "../tests/plan/scaling/large.rs"]
 mod large;
 
 fn main() {

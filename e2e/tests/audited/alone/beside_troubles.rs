@@ -7,6 +7,7 @@ use anyhow::Result;
 use dask_operator_api::{DaskCluster, DaskWorkerGroup};
 use e2e::bed::Bed;
 use e2e::{latency, manifests};
+use futures::future::try_join_all;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::{Value, json};
@@ -141,10 +142,8 @@ async fn a_healthy_cluster_beside_all_troubles_keeps_its_reaction_times() -> Res
     let alone = replacement(&bed).await?;
 
     let start = Timestamp::now();
-    let mut beds = Vec::new();
-    for trouble in troubles() {
-        beds.push(a_troubled_bed(&trouble).await?);
-    }
+    let troubles = troubles();
+    let beds = try_join_all(troubles.iter().map(a_troubled_bed)).await?;
     let beside = replacement(&bed).await?;
     let elapsed = Timestamp::now().duration_since(start).as_secs();
     println!("worker deleted -> next worker created: {alone:?} alone, {beside:?} beside all troubles");

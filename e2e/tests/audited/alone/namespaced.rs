@@ -71,18 +71,26 @@ async fn live_within(values: &[&str], home: &Bed, watched: &[&Bed]) -> Result<()
     release.uninstall()
 }
 
-#[tokio::test]
-async fn with_a_role_only_everything_works_in_its_namespace_and_nothing_outside_is_asked_for() -> Result<()> {
-    let home = Bed::new("own").await?;
+/// Both at once: Helm and kubectl are waited for, each on a thread of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_roles_only_everything_works_in_their_namespaces_and_nothing_outside_is_asked_for() -> Result<()>
+{
+    let (own, home) = (Bed::new("own").await?, Bed::new("home").await?);
     // The one that every test uses would act here, too.
-    let _none = Replicas::new(&home.cluster, 0)?;
+    let cluster = own.cluster.clone();
+    let _none = Replicas::new(&cluster, 0)?;
+    let (one, other) = (tokio::spawn(in_its_own_namespace(own)), tokio::spawn(in_two_namespaces(home)));
+    let (one, other) = tokio::join!(one, other);
+    one?.and(other?)
+}
+
+async fn in_its_own_namespace(home: Bed) -> Result<()> {
     live_within(&[], &home, &[&home]).await
 }
 
-#[tokio::test]
-async fn with_roles_in_two_namespaces_it_works_in_both_and_has_only_its_lease_at_home() -> Result<()> {
-    let (home, one, two) = (Bed::new("home").await?, Bed::new("one").await?, Bed::new("two").await?);
-    let _none = Replicas::new(&home.cluster, 0)?;
+/// At home it has only its lease.
+async fn in_two_namespaces(home: Bed) -> Result<()> {
+    let (one, two) = (Bed::new("one").await?, Bed::new("two").await?);
     home.apply(&manifests::cluster("demo", 1))?;
     let watched = format!("watchNamespaces={{{},{}}}", one.namespace, two.namespace);
     live_within(&[&watched], &home, &[&one, &two]).await?;

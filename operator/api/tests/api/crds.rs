@@ -18,10 +18,7 @@ fn the_committed_crds_are_current() {
             fs::write(&path, &text).unwrap();
         }
         let committed = fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            committed == text,
-            "crds/{name} is stale; refresh it with: UPDATE_CRDS=1 cargo test --release -p dask-operator-api"
-        );
+        assert!(committed == text, "crds/{name} is stale; refresh it with: UPDATE_CRDS=1 cargo units");
     }
 }
 

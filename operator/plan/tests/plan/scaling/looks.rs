@@ -3,7 +3,7 @@
 use dask_operator_plan::autoscaler::{Course, Look};
 use dask_operator_testkit::an_autoscaler;
 
-use crate::world::{World, needing, tasks};
+use super::world::{World, needing, tasks};
 
 /// Every look read again from its text, decided again by its own settings.
 fn assert_decided_alike(world: &World) {

@@ -9,7 +9,7 @@ use dask_operator_api::conditions::{ConditionType, Reason};
 
 const HEAD: &str = "# When something goes wrong
 
-<!-- Made from operator/api/src/reasons.rs: UPDATE_DOCS=1 cargo test --release -p dask-operator-api -->
+<!-- Made from operator/api/src/reasons.rs: UPDATE_DOCS=1 cargo units -->
 
 `kubectl get dsk,daskworkergroups --output wide` shows a reason beside everything that is not ready, and
 
@@ -50,7 +50,7 @@ fn every_trouble_is_on_the_page_with_its_cause_and_its_cure() {
     }
     assert!(
         fs::read_to_string(&path).unwrap_or_default() == page,
-        "docs/troubleshooting.md is stale; refresh it with: UPDATE_DOCS=1 cargo test --release -p dask-operator-api"
+        "docs/troubleshooting.md is stale; refresh it with: UPDATE_DOCS=1 cargo units"
     );
 }
 

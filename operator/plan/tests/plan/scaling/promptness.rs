@@ -1,6 +1,6 @@
 //! A decision takes no longer in a large cluster than anybody would notice.
 
-use crate::large::{DECIDED_WITHIN, READ_WITHIN, took};
+use super::large::{DECIDED_WITHIN, READ_WITHIN, took};
 
 /// On a machine that others use, too.
 const SLACK: u32 = 10;

@@ -1,0 +1,8 @@
+//! The types as the API server and its users see them. One binary: each more would be linked and optimised for itself.
+
+mod crds;
+mod narrowing;
+mod rules;
+mod schemas;
+mod stored;
+mod troubleshooting;
