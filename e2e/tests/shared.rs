@@ -19,6 +19,8 @@ mod late_scheduler;
 mod leaving;
 #[path = "shared/losses.rs"]
 mod losses;
+#[path = "shared/offers.rs"]
+mod offers;
 #[path = "shared/old_commands.rs"]
 mod old_commands;
 #[path = "shared/protection.rs"]
@@ -33,6 +35,8 @@ mod rolling;
 mod scaling;
 #[path = "shared/seen.rs"]
 mod seen;
+#[path = "shared/skew.rs"]
+mod skew;
 #[path = "shared/suspend.rs"]
 mod suspend;
 #[path = "shared/troubles.rs"]

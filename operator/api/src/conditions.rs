@@ -56,6 +56,10 @@ pub enum ConditionType {
     ScalingLimited,
     /// The scheduler or its Service is not what the spec says by now; it goes on until a restart is asked for.
     SchedulerOutdated,
+    /// Workers or clients have other versions of dask, distributed or Python than the scheduler.
+    VersionSkew,
+    /// A group without workers, of which nobody can know what they will offer.
+    OffersUnknown,
 }
 
 impl fmt::Display for ConditionType {

@@ -1,5 +1,7 @@
 //! The kind `DaskWorkerGroup`: workers of one shape.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -67,6 +69,9 @@ pub struct DaskWorkerGroupStatus {
     /// Worker pods that are ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_replicas: Option<i32>,
+    /// What each of its workers offers, so that it is known, too, while there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offers: Option<Offers>,
     /// Selects the worker pods, as autoscalers want it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<String>,
@@ -77,4 +82,25 @@ pub struct DaskWorkerGroupStatus {
     /// The generation of the spec that this status tells of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+}
+
+/// What each worker of a group offers, as far as it is known: as one has told that registered, else by the flags and fields
+/// that it is made from.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+pub struct Offers {
+    /// Worker processes in its pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processes: Option<u32>,
+    /// Threads of each process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<u32>,
+    /// Bytes that each process may use; 0 if nothing limits it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<i64>,
+    /// Dask's abstract resources of each process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<BTreeMap<String, f64>>,
+    /// The hash of the template of the worker that told it; absent if none has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
 }

@@ -6,6 +6,7 @@ mod desired;
 mod events;
 mod idle;
 mod observed;
+mod skew;
 mod status;
 mod suspend;
 
@@ -50,11 +51,14 @@ pub fn plan(cluster: &CheckedCluster, observed: &Observed, settings: &Settings, 
         decide::budget(cluster, observed),
     ];
     let delete = decide::budget_no_more(cluster, observed);
+    let skew = skew::next(cluster, observed, now);
+    let needs_facts = idle.is_some() || skew.is_some();
+    let idle = idle.map(|idle| idle.wake.map_or(now + FOLLOWED, |wake| wake.min(now + FOLLOWED)));
     Plan {
         apply: apply.into_iter().flatten().collect(),
         delete: delete.into_iter().collect(),
-        needs_facts: idle.is_some(),
-        wake: idle.map(|idle| idle.wake.map_or(now + FOLLOWED, |wake| wake.min(now + FOLLOWED))),
+        needs_facts,
+        wake: [idle, skew].into_iter().flatten().min(),
         ..Plan::default()
     }
 }

@@ -3,6 +3,7 @@
 mod demand;
 mod index;
 mod stock;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Deserializer};
 pub use demand::{Count, Demand, Tasks};
 pub(crate) use index::{Hold, Index, Load};
 pub use stock::StockFacts;
+pub use versions::Versions;
 
 /// The schemas that are understood.
 const SCHEMAS: [u32; 1] = [1];
@@ -80,6 +82,9 @@ pub struct Facts {
     /// Unfinished tasks; None when the scheduler could not count them.
     #[serde(default, deserialize_with = "demand::told")]
     pub(crate) demand: Option<Vec<Demand>>,
+    /// The versions of all who work together, the scheduler's among them; None when it could not say.
+    #[serde(default, deserialize_with = "versions::told")]
+    pub(crate) versions: Option<Vec<Versions>>,
 }
 
 /// One worker process.

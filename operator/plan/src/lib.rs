@@ -12,6 +12,7 @@ mod hash;
 mod link;
 mod merge;
 pub mod metadata;
+pub mod offers;
 mod plan;
 pub mod pod_spec;
 mod pod_status;
@@ -23,7 +24,7 @@ mod suffix;
 mod troubles;
 pub mod worker_group;
 
-pub use facts::{Count, Demand, Drain, DrainState, Facts, Link, StockFacts, Tasks, Worker};
+pub use facts::{Count, Demand, Drain, DrainState, Facts, Link, StockFacts, Tasks, Versions, Worker};
 pub use hash::hash;
 pub use link::token;
 pub use plan::{

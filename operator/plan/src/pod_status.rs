@@ -98,6 +98,12 @@ impl PodStatus {
             .or_else(|| self.containers().find_map(|container| container.crash(self.crashed_before())))
     }
 
+    /// Since when it is ready, if it is.
+    pub fn ready_since(&self) -> Option<Timestamp> {
+        let ready = self.condition("Ready").filter(|condition| condition.status == "True")?;
+        ready.last_transition_time.as_ref().map(|time| time.0)
+    }
+
     /// The pod's address, once it has one.
     pub fn ip(&self) -> Option<IpAddr> {
         self.pod_ip.parse().ok()

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use crate::plan::{Event, EventKind, Failure, FailureKind, Outcome};
 
 /// The conditions that are told when they appear, when their reason changes, and when they are over.
-const TOLD: [ConditionType; 17] = [
+const TOLD: [ConditionType; 18] = [
     ConditionType::ClusterNotFound,
     ConditionType::ClusterMismatch,
     ConditionType::NameTaken,
@@ -24,6 +24,7 @@ const TOLD: [ConditionType; 17] = [
     ConditionType::WorkUnrunnable,
     ConditionType::ScalingLimited,
     ConditionType::SchedulerOutdated,
+    ConditionType::VersionSkew,
 ];
 
 /// The condition that is present for this reason.

@@ -8,6 +8,7 @@ mod desired;
 mod events;
 mod leave;
 mod observed;
+mod offers;
 mod pods;
 mod roll;
 mod status;

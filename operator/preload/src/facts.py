@@ -89,28 +89,36 @@ def users(scheduler):
 def told_versions(scheduler):
     """Return each combination of versions, and who has it."""
     versions = {}
-    own = ".".join(map(str, sys.version_info[:3])), dask.__version__, distributed.__version__
+    own = ".".join(map(str, sys.version_info)), dask.__version__, distributed.__version__
     tell_version(versions, own, "scheduler", "scheduler")
     for state in scheduler.workers.values():
-        tell_version(versions, version_of(state), "workers", str(state.name)[:253])
+        tell_version(versions, version_of(state), "workers", state.name)
     for client in users(scheduler):
-        tell_version(versions, version_of(scheduler.clients[client]), "clients", client[:253])
+        tell_version(versions, version_of(scheduler.clients[client]), "clients", client)
     return list(versions.values())[:MOST_NAMES]
 
 
 def version_of(state):
-    """Return the versions of a worker or client, as it told when it came."""
-    version = state.versions.get("host", {}).get("python", "?").split(".")[:3]
+    """Return the versions of a worker or client, as it told when it came, as far as it did."""
     packages = state.versions.get("packages", {})
-    return ".".join(version), packages.get("dask", "?"), packages.get("distributed", "?")
+    return state.versions.get("host", {}).get("python"), packages.get("dask"), packages.get("distributed")
 
 
 def tell_version(versions, version, who, name):
-    names = dict(zip(("python", "dask", "distributed"), version, strict=True))
-    told = versions.setdefault(version, {**names, "scheduler": 0, "workers": 0, "clients": 0, "names": []})
+    if version not in versions:
+        python, *packages = (str(one or "?")[:99] for one in version)
+        names = ("python", "dask", "distributed"), (".".join(python.split(".")[:3]), *packages)
+        versions[version] = {
+            **dict(zip(*names, strict=True)),
+            "scheduler": 0,
+            "workers": 0,
+            "clients": 0,
+            "names": [],
+        }
+    told = versions[version]
     told[who] += 1
     if len(told["names"]) < 3:
-        told["names"].append(name)
+        told["names"].append(str(name)[:253])
 
 
 PARTS = {

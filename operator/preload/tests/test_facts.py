@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 from conftest import PATIENCE, wait_until
 from demand import MOST_AHEAD, next_tasks
-from linked import Cluster, Later, with_times
+from facts import told_versions
+from linked import CLIENT, Cluster, Later, Remote, with_times
 
 HERE = Path(__file__).parent
 FIXTURES = HERE / "fixtures"
@@ -181,6 +182,58 @@ after = client.map(hold, range(20), roots, pure=False)
     told = standing(lab, 20, work)["{}"]
     assert told["queued"] > 0
     assert (told["next"], told["waiting"]) == (told["processing"], 20)
+
+
+def with_another_version(folder):
+    """Return variables of a process whose Python finds another version of dask first."""
+    metadata = folder / "versions" / "dask-2000.1.0.dist-info" / "METADATA"
+    metadata.parent.mkdir(parents=True)
+    metadata.write_text("Metadata-Version: 2.1\nName: dask\nVersion: 2000.1.0\n")
+    return {"PYTHONPATH": folder / "versions"}
+
+
+def test_whoever_has_another_version_is_told_apart_with_its_name(lab):
+    cluster = Cluster(lab, "--no-dashboard").open()
+    alike = cluster.pod("--no-nanny")
+    other = with_another_version(lab.folder)
+    lab.start("-m", "dask", "worker", lab.address, "--no-dashboard", "--no-nanny", "--name", "other", **other)
+    lab.worker("--name", "nanny", **other)
+    cluster.scheduler.sees("Register worker", 3, within=40)
+    client = cluster.client()
+    client.run("None")
+    own, different = cluster.get("facts")[1]["versions"]
+    assert (own["scheduler"], own["workers"], own["clients"]) == (1, 1, 1)
+    assert own["names"][:2] == ["scheduler", alike]
+    assert (different["scheduler"], different["workers"], different["clients"]) == (0, 2, 0)
+    assert sorted(different["names"]) == ["nanny", "other"]
+    assert (own["python"], own["distributed"]) == (different["python"], different["distributed"])
+    assert (own["dask"] != "?", different["dask"]) == (True, "2000.1.0")
+
+
+def test_a_client_of_another_version_is_told_while_it_is_connected(lab):
+    cluster = Cluster(lab, "--no-dashboard").open()
+    script = lab.folder / "client.py"
+    script.write_text(CLIENT)
+    other = Remote(lab.start(script, lab.address, **with_another_version(lab.folder)))
+    other.run("None")
+    own, different = cluster.get("facts")[1]["versions"]
+    assert (own["scheduler"], own["clients"]) == (1, 0)
+    assert (different["dask"], different["workers"], different["clients"]) == ("2000.1.0", 0, 1)
+    assert different["distributed"] == own["distributed"]
+    other.process.end()
+    wait_until(lambda: len(cluster.get("facts")[1]["versions"]) == 1, 10)
+
+
+def test_what_has_no_version_is_told_as_unknown_and_no_more_is_told_than_is_promised():
+    def one(number):
+        packages = {"dask": f"2026.{number}.0" * 99, "distributed": None}
+        return SimpleNamespace(name="w" * 999, versions={"packages": packages} if number else {})
+
+    workers = {str(number): one(number) for number in range(99)}
+    told = told_versions(SimpleNamespace(workers=workers, client_comms={}))
+    assert len(told) == 20
+    assert [told[1][what] for what in ("python", "dask", "distributed")] == ["?", "?", "?"]
+    assert (len(told[2]["dask"]), len(told[2]["names"][0]), told[2]["distributed"]) == (99, 253, "?")
 
 
 class Task(SimpleNamespace):

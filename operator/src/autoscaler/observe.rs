@@ -4,6 +4,7 @@ use dask_operator_api::conditions::ConditionType;
 use dask_operator_api::worker_group::DaskWorkerGroupStatus;
 use dask_operator_api::{DaskAutoscaler, DaskWorkerGroup};
 use dask_operator_plan::autoscaler::{Cluster, Group, Observed, Offer};
+use dask_operator_plan::offers;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
@@ -61,7 +62,8 @@ fn age(metadata: &ObjectMeta) -> (Option<Timestamp>, String) {
 /// One that is not about to go, nor another cluster's.
 fn find_group(cache: &Cache, meta: &Meta, cluster: &str) -> Option<Group> {
     let object = cache.groups.get(&meta.key)?;
-    let Guarded::Good(DaskWorkerGroup { metadata, spec, status }) = &*object else { return None };
+    let Guarded::Good(group) = &*object else { return None };
+    let DaskWorkerGroup { metadata, spec, status } = group;
     let is_anothers = meta.owner.as_ref().is_some_and(|owner| owner.uid != cluster);
     if metadata.deletion_timestamp.is_some() || is_anothers {
         return None;
@@ -73,7 +75,7 @@ fn find_group(cache: &Cache, meta: &Meta, cluster: &str) -> Option<Group> {
         uid: meta.uid.clone(),
         resource_version: metadata.resource_version.clone().unwrap_or_default(),
         replicas: usize::try_from(spec.worker.replicas).unwrap_or_default(),
-        declared: Offer::declared(&spec.worker),
+        declared: Offer::from(&offers::known(group)),
         pods: ours.map(|pod| pod.worker()).collect(),
         refused: status.as_ref().and_then(refused),
     })

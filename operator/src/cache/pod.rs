@@ -66,6 +66,7 @@ pub(crate) struct PodRecord<Role = Worker> {
     parent: String,
     created: Timestamp,
     stage: Stage,
+    ready_since: Option<Timestamp>,
     template: Option<String>,
     crashes: u32,
     trouble: Option<Trouble>,
@@ -140,6 +141,7 @@ impl<Role> PodRecord<Role> {
             parent: text(metadata.labels.as_ref(), parent),
             created,
             stage: pod.status.stage(created),
+            ready_since: pod.status.ready_since(),
             template: note(labels::TEMPLATE_HASH).cloned(),
             crashes: crashes.unwrap_or(0),
             trouble: pod.status.trouble(),
@@ -150,6 +152,11 @@ impl<Role> PodRecord<Role> {
             comm_port: pod.spec.port("tcp-comm").unwrap_or(COMM_PORT),
             role: PhantomData,
         }
+    }
+
+    /// Since when it is ready, if it is.
+    pub(crate) fn ready_since(&self) -> Option<Timestamp> {
+        self.ready_since
     }
 
     /// The pod as a cluster's plan sees its scheduler.

@@ -4,7 +4,7 @@ use dask_operator_api::conditions::Reason;
 use dask_operator_api::worker_group::DaskWorkerGroupStatus;
 use dask_operator_api::{DaskCluster, labels, names};
 use dask_operator_plan::cluster::{DefaultGroup, Observed, Ownership, SchedulerPod, Service};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use kube::{Resource, ResourceExt};
 
 use crate::cache::{Cache, Guarded, Key, Meta, OfCluster};
@@ -33,6 +33,7 @@ pub(super) fn observe(context: &Context, cluster: &DaskCluster, key: &Key) -> Ob
         budget: cache.budgets.get(&scheduler).map(|record| record.child(&key.name, &uid)),
         has_workers: cache.groups_of_cluster.of_parent(key).iter().any(|group| has_workers(cache, group)),
         scheduler_pods: scheduler_pods(cache, key),
+        youngest: youngest(cache, key),
         link_age: SignedDuration::try_from(known.age).unwrap_or(SignedDuration::MAX),
         link: known.link,
     }
@@ -68,6 +69,15 @@ pub(crate) fn is_suspended(cache: &Cache, key: &Key, cluster: &DaskCluster) -> b
 pub(crate) fn told_by_scheduler(context: &Context, cluster: &Key, uid: &str) -> Known {
     let place = scheduler_place(&context.cache, cluster, uid);
     place.map(|place| context.links.look(cluster, &place)).unwrap_or_default()
+}
+
+/// When a pod of the cluster became ready last.
+fn youngest(cache: &Cache, cluster: &Key) -> Option<Timestamp> {
+    let groups = cache.groups_of_cluster.of_parent(cluster);
+    let workers = groups.iter().flat_map(|group| cache.workers.of_parent(&group.meta.key));
+    let workers = workers.filter_map(|pod| pod.ready_since());
+    let schedulers = cache.schedulers.of_parent(cluster);
+    workers.chain(schedulers.iter().filter_map(|pod| pod.ready_since())).max()
 }
 
 /// Whether a group wants workers or, by its status, still has some.

@@ -196,6 +196,24 @@ macro_rules! troubles {
                 cure: "Run the command of the message when the work may be lost, or change the spec back.",
                 look: "kubectl describe dsk NAME"
             }
+            /// Workers have another version of dask, of distributed, or another minor version of Python than the scheduler, so that
+            /// one may not understand what the other sends. The work goes on as far as it does.
+            WorkersDiffer in VersionSkew {
+                cure: "Give the scheduler and all groups the same image. If only workers were made anew since it changed, restart the scheduler with `dask.org/restart-scheduler` when the work may be lost.",
+                look: "kubectl get pods --output custom-columns=NAME:.metadata.name,IMAGE:.spec.containers[*].image"
+            }
+            /// A client that is connected, or was within the last minutes, has other versions than the scheduler; the workers do
+            /// not. Clients are looked at while the scheduler is asked for some other reason, and for a minute after pods came.
+            ClientsDiffer in VersionSkew {
+                cure: "Install the versions of the message where the client runs, or give the cluster an image that has the client's.",
+                look: "kubectl describe dsk NAME"
+            }
+            /// A group has no workers, its container starts something else than `dask worker`, and none has told yet what it offers.
+            /// An autoscaler makes no workers there for tasks that need a resource.
+            CommandTellsNothing in OffersUnknown {
+                cure: "Say what they offer in `worker.daskResources`, or have a first worker start by `kubectl scale`.",
+                look: "kubectl get daskworkergroup NAME --output yaml"
+            }
         }
     };
 }

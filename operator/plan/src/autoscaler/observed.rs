@@ -48,7 +48,7 @@ pub struct Group {
     pub resource_version: String,
     /// How many workers it is to have.
     pub replicas: usize,
-    /// What each of its workers offers, by what it was made from.
+    /// What each of its workers offers, as far as it is known while none has registered.
     pub declared: Offer,
     /// Its pods, in any order.
     pub pods: Vec<WorkerPod>,

@@ -1,7 +1,7 @@
 //! What may be known of the world when planning for a cluster.
 
 use dask_operator_api::conditions::Reason;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::facts::Link;
@@ -26,6 +26,8 @@ pub struct Observed {
     pub has_workers: bool,
     /// The scheduler's pods, terminating ones too.
     pub scheduler_pods: Vec<SchedulerPod>,
+    /// When one of its pods, the scheduler's or a worker's, became ready last.
+    pub youngest: Option<Timestamp>,
     /// What is known of the scheduler by asking it.
     pub link: Link,
     /// How long ago it said so.

@@ -11,6 +11,7 @@ use super::decide;
 use super::desired;
 use super::idle;
 use super::observed::{Child, Observed, Ownership};
+use super::skew;
 use super::suspend::{self, Suspension};
 use crate::plan::{Kind, Outcome};
 use crate::problem::{self, Problem};
@@ -166,6 +167,7 @@ fn troubles(
         None => troubles.extend(idle::idle(cluster, observed, now).and_then(|idle| idle.told)),
     }
     troubles.extend(outdated(cluster, observed));
+    troubles.extend(skew::skew(cluster, observed, now));
     troubles.sort_by_key(|trouble| trouble.type_);
     troubles
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::check::CheckedGroup;
 use super::desired;
 use super::observed::Observed;
+use super::offers;
 use super::pods;
 use super::roll;
 use crate::plan::{Failure, Kind, Outcome, WORKER_POD};
@@ -25,16 +26,24 @@ pub fn status(
     let previous = &group.status;
     let existing = existing(observed, outcome);
     let ready = observed.pods.iter().filter(|pod| pod.is_ready()).count();
-    let troubles = troubles(group, observed, outcome, now);
+    let offers = offers::offers(group, observed);
+    let mut troubles = troubles(group, observed, outcome, now);
+    troubles.extend(offers::unknown(group, observed, offers.as_ref()));
     let verdict = verdict(group, observed, (ready, existing), &troubles);
     let verdicts: Vec<_> = std::iter::once(verdict).chain(troubles).collect();
-    DaskWorkerGroupStatus {
+    let status = DaskWorkerGroupStatus {
         replicas: Some(count(existing)),
         ready_replicas: Some(count(ready)),
+        offers: previous.offers.clone(),
         selector: Some(format!("{}={}", labels::WORKER_GROUP_NAME, group.name.as_str())),
         conditions: conditions::set(&previous.conditions, &verdicts, group.generation, now),
         observed_generation: group.generation.map(|seen| seen - i64::from(sabotage::is(Bug::OldGeneration))),
+    };
+    if status == *previous && group.wanted > 0 {
+        // While there are workers, what they offer is worth no write of its own: it goes with the next.
+        return status;
     }
+    DaskWorkerGroupStatus { offers, ..status }
 }
 
 /// The status of a group whose spec cannot be followed.

@@ -1,0 +1,106 @@
+//! Whether the scheduler, its workers and its clients have the same versions of what they exchange objects by.
+
+use std::collections::BTreeMap;
+
+use dask_operator_api::conditions::{ConditionType, Reason, Verdict};
+use jiff::{SignedDuration, Timestamp};
+
+use super::check::CheckedCluster;
+use super::desired;
+use super::observed::Observed;
+use crate::facts::{FOLLOWED, Link, STALE, Versions};
+use crate::troubles::{find, still, trouble};
+
+/// Clients come and go: what was said of one stands for at least so long, so that it does not come and go with each.
+const STANDS: SignedDuration = SignedDuration::from_mins(10);
+/// A worker whose pod has become ready registers within this time, and a client of a new scheduler comes.
+const JOINS_WITHIN: SignedDuration = SignedDuration::from_mins(1);
+/// So many combinations are told, and so many names of each.
+const MOST_TOLD: usize = 3;
+
+/// That some differ from the scheduler. Workers are told at once, and first: theirs is everybody's trouble.
+pub(super) fn skew(cluster: &CheckedCluster, observed: &Observed, now: Timestamp) -> Option<Verdict> {
+    observed.live_scheduler()?;
+    let told = || still(&cluster.status.conditions, ConditionType::VersionSkew);
+    let versions = match &observed.link {
+        Link::Stock | Link::Rpc(_) => return None,
+        Link::Preload(facts) if observed.link_age < STALE => facts.versions.as_deref(),
+        // Nobody knows, as after a start of the operator: what was said stays said.
+        Link::Preload(_) | Link::Unasked | Link::Unreachable(_) => None,
+    };
+    let own = versions.and_then(|all| all.iter().find(|one| one.scheduler > 0));
+    let (Some(versions), Some(own)) = (versions, own) else { return told() };
+    workers(versions, own)
+        .or_else(|| told().filter(|_| stands_until(cluster).is_some_and(|until| until > now)))
+        .or_else(|| clients(versions, own))
+}
+
+/// When to look again at what the scheduler tells; None if it need not be asked. It is asked while there may be news:
+/// when pods have become ready, and for as long as somebody is said to differ.
+pub(super) fn next(cluster: &CheckedCluster, observed: &Observed, now: Timestamp) -> Option<Timestamp> {
+    observed.live_scheduler().filter(|_| desired::stock_because(cluster).is_none())?;
+    let (again, until) = (now + FOLLOWED, stands_until(cluster).filter(|until| *until > now));
+    if find(&cluster.status.conditions, ConditionType::VersionSkew).is_some() {
+        return Some(until.map_or(again, |until| until.min(again)));
+    }
+    let joined = observed.youngest?.checked_add(JOINS_WITHIN).ok()?;
+    (joined > now).then(|| joined.min(again))
+}
+
+/// Until when what is said of clients stands.
+fn stands_until(cluster: &CheckedCluster) -> Option<Timestamp> {
+    let told = find(&cluster.status.conditions, ConditionType::VersionSkew)?;
+    let is_of_clients = told.reason == Reason::ClientsDiffer.to_string();
+    told.last_transition_time.0.checked_add(STANDS).ok().filter(|_| is_of_clients)
+}
+
+fn workers(versions: &[Versions], own: &Versions) -> Option<Verdict> {
+    let mut different: BTreeMap<String, (Vec<&str>, u64)> = BTreeMap::new();
+    for one in versions.iter().filter(|one| one.workers > 0) {
+        let differences = one.differences(own);
+        if !differences.is_empty() {
+            let (names, count) = different.entry(list(&differences)).or_default();
+            names.extend(one.workers_named().iter().map(String::as_str));
+            *count = count.saturating_add(one.workers);
+        }
+    }
+    let told = different.iter().map(|(what, (names, count))| told_workers(names, *count, what));
+    verdict(Reason::WorkersDiffer, &told.collect::<Vec<_>>(), own)
+}
+
+/// Their names say nothing to people, and their number changes with each that comes or goes.
+fn clients(versions: &[Versions], own: &Versions) -> Option<Verdict> {
+    let clients = versions.iter().filter(|one| one.clients > 0).map(|one| list(&one.differences(own)));
+    let mut told: Vec<_> = clients.filter(|what| !what.is_empty()).collect();
+    told.sort();
+    told.dedup();
+    let told: Vec<_> = told.into_iter().map(|what| format!("a client has {what}")).collect();
+    verdict(Reason::ClientsDiffer, &told, own)
+}
+
+fn told_workers(names: &[&str], count: u64, what: &str) -> String {
+    let first: Vec<_> = names.iter().take(MOST_TOLD).copied().collect();
+    match (count, count.saturating_sub(first.len() as u64)) {
+        (1, 0) => format!("worker {} has {what}", first.join("")),
+        (_, 0) => format!("workers {} have {what}", first.join(", ")),
+        (_, more) => format!("workers {} and {more} more have {what}", first.join(", ")),
+    }
+}
+
+fn verdict(reason: Reason, told: &[String], own: &Versions) -> Option<Verdict> {
+    let more = match told.len().saturating_sub(MOST_TOLD) {
+        0 => "",
+        _ => "; others differ, too",
+    };
+    let first = told.iter().take(MOST_TOLD).map(String::as_str).collect::<Vec<_>>().join("; ");
+    let own: Vec<_> = own.all().iter().map(|(what, version)| format!("{what} {version}")).collect();
+    (!told.is_empty()).then(|| trouble(reason, format!("{first}{more}; the scheduler has {}", list(&own))))
+}
+
+/// As in `a, b and c`.
+fn list(words: &[String]) -> String {
+    match words {
+        [some @ .., last] if !some.is_empty() => format!("{} and {last}", some.join(", ")),
+        few => few.concat(),
+    }
+}
