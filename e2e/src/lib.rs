@@ -8,7 +8,8 @@
 //!   programs of the host; what they make is kept in the [`cache`].
 //! - [`operator`] installs what is tested, [`helm`] a second one by the chart; [`bed`] is where a test lies,
 //!   [`manifests`] what it applies, [`audit`] what it can count, [`latency`] what is promised, [`python`] what a
-//!   client on the host runs in, [`workload`] what it runs meanwhile, [`route`] how it reaches a scheduler; [`drains`] has workers leave by [`chance`].
+//!   client on the host runs in, [`dask`] which release it and its cluster have, [`workload`] what it runs meanwhile,
+//!   [`route`] how it reaches a scheduler; [`drains`] has workers leave by [`chance`].
 //! - [`histories`] has people at random under autoscalers, of which [`autoscalers`] asks; [`mixed`] is work that comes
 //!   and goes, [`bodies`] logs each task, [`liars`] are schedulers that schedule nothing, and [`quiet`] counts calls.
 //! - [`progress`] says what is going on, [`commands`] runs other programs, and [`mounts`] undoes mounts.
@@ -23,6 +24,7 @@ pub mod chance;
 pub mod cluster;
 pub mod commands;
 pub mod control_plane;
+pub mod dask;
 pub mod down;
 pub mod drains;
 pub mod helm;
