@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use e2e::dask::Dask;
 use e2e::images::Kind;
 
 /// A Kubernetes of this machine's own, and what runs on it.
@@ -73,7 +74,7 @@ pub(crate) struct TestOptions {
 
 #[derive(Debug, Args)]
 pub(crate) struct DrainOptions {
-    /// How many, shared among all shapes of a worker's processes
+    /// How many, shared among all shapes of a worker's processes and both releases of Dask
     #[arg(default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) count: u32,
     /// The first run's seed
@@ -82,6 +83,21 @@ pub(crate) struct DrainOptions {
     /// Whether workers leave without asking, which shows what is lost otherwise
     #[arg(long)]
     pub(crate) unasked: bool,
+    /// Of one release of Dask alone
+    #[arg(long)]
+    pub(crate) dask: Option<Dask>,
+    /// Under which operator
+    #[arg(long, default_value = "ours")]
+    pub(crate) operator: Operator,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Operator {
+    Ours,
+    /// That of dask-kubernetes, with the newest Dask unless another is named
+    Python,
+    /// One after the other, with the same manifests
+    Both,
 }
 
 #[derive(Debug, Args)]

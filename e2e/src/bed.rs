@@ -62,12 +62,7 @@ impl Bed {
 
     /// Waits until the namespaces of other tests are gone: the operator still writes in those that are on their way.
     pub fn until_alone(&self) -> Result<()> {
-        let others = ["get", "namespace", "--selector", OURS, "--output", "name"];
-        let own = format!("namespace/{}", self.namespace);
-        for other in self.cluster.kubectl(&others)?.lines().filter(|name| **name != own) {
-            self.cluster.kubectl(&["wait", other, "--for=delete", "--timeout=120s"])?;
-        }
-        Ok(())
+        until_none_but(&self.cluster, &self.namespace)
     }
 
     /// kubectl in this namespace.
@@ -207,6 +202,16 @@ impl Drop for Bed {
     fn drop(&mut self) {
         let _ = self.cluster.kubectl(&["delete", "namespace", &self.namespace, "--wait=false"]);
     }
+}
+
+/// Waits until the namespaces of tests are gone, all but this one.
+pub fn until_none_but(cluster: &Cluster, own: &str) -> Result<()> {
+    let all = ["get", "namespace", "--selector", OURS, "--output", "name"];
+    let own = format!("namespace/{own}");
+    for other in cluster.kubectl(&all)?.lines().filter(|name| **name != own) {
+        cluster.kubectl(&["wait", other, "--for=delete", "--timeout=120s"])?;
+    }
+    Ok(())
 }
 
 fn running_cluster() -> Result<Cluster> {

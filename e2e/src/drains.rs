@@ -1,174 +1,133 @@
 //! Workers leave at random while a workload counts whatever is lost or done twice.
 
+mod shape;
+mod way;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use k8s_openapi::api::core::v1::{Node, Pod};
-use kube::api::{EvictParams, ListParams};
-use kube::{Api, ResourceExt};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use crate::bed::Bed;
 use crate::bodies::Bodies;
 use crate::chance::Chance;
+use crate::dask::Dask;
 use crate::manifests;
+use crate::workload::Workload;
+
+pub use shape::Shape;
+pub use way::Way;
 
 const WORKERS: u32 = 3;
 /// So many leave at once, at most.
 const MOST_AT_ONCE: u32 = 2;
-/// Those that do are told so many milliseconds one after the other, at most.
-const APART: u32 = 300;
 const PODS: &str = "dask.org/component=worker";
 const SOON: Duration = Duration::from_mins(2);
 /// What is counted, and is to be zero.
 pub const LOSSES: [&str; 6] = ["begun_twice", "recomputed", "unreadable", "suspicious", "killed", "wrong"];
-
-/// How the processes of a worker's pod are made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    Nanny,
-    WithoutNanny,
-    TwoProcesses,
-    ShellAsProcessOne,
-    PreloadOfTheUsers,
-}
-
-/// How a worker leaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    ScaleDown,
-    Evict,
-    Delete,
-    DrainNode,
-}
 
 /// One run: a cluster, a workload, and so many times that one or two of its workers leave.
 #[derive(Clone, Debug)]
 pub struct Drains {
     /// The beginning of its namespace's name.
     pub name: String,
+    /// Of the scheduler, the workers and the client.
+    pub dask: Dask,
     pub shape: Shape,
     pub ways: &'static [Way],
     pub count: u32,
     pub seed: u64,
     /// Whether workers ask before they leave; without it a loss is to be seen.
     pub protected: bool,
+    /// Whether its manifest leaves nothing to the operator, as those that were written for dask-kubernetes.
+    pub written_out: bool,
 }
 
-impl Shape {
-    pub const ALL: [Self; 5] = [
-        Self::Nanny,
-        Self::WithoutNanny,
-        Self::TwoProcesses,
-        Self::ShellAsProcessOne,
-        Self::PreloadOfTheUsers,
-    ];
-
-    fn processes(self) -> u32 {
-        if self == Self::TwoProcesses { 2 } else { 1 }
-    }
-
-    fn container(self) -> Value {
-        let worker = ["dask", "worker", "--name", "$(DASK_WORKER_NAME)"];
-        let with = |more: &[&str]| json!({"args": ([&worker[..], more].concat())});
-        match self {
-            Self::Nanny | Self::TwoProcesses => json!({}),
-            Self::WithoutNanny => with(&["--no-nanny"]),
-            Self::ShellAsProcessOne => {
-                let script = "dask worker --name $DASK_WORKER_NAME --nthreads 1; echo it has ended";
-                json!({"command": ["sh", "-c", script]})
-            }
-            Self::PreloadOfTheUsers => {
-                with(&["--preload", "def dask_setup(worker):\n    worker.of_the_users = True"])
-            }
-        }
-    }
-}
-
-impl Way {
-    pub const ALL: [Self; 4] = [Self::ScaleDown, Self::Evict, Self::Delete, Self::DrainNode];
-
-    /// Has them leave, almost at once, and returns when they are gone.
-    async fn go(self, bed: &Bed, victims: &[&String], chance: &mut Chance) -> Result<()> {
-        match self {
-            Self::ScaleDown => {
-                let stay = WORKERS as usize - victims.len();
-                bed.kubectl(&["scale", "dsk/demo", &format!("--replicas={stay}")])?;
-                bed.until(PODS, "fewer workers", SOON, |pods: &[Arc<Pod>]| pods.len() == stay).await?;
-                bed.kubectl(&["scale", "dsk/demo", &format!("--replicas={WORKERS}")])?;
-                return Ok(());
-            }
-            Self::DrainNode => drain_node(bed, victims).await?,
-            Self::Evict | Self::Delete => {
-                for victim in victims {
-                    self.remove(bed, victim).await?;
-                    tokio::time::sleep(Duration::from_millis(chance.below(APART).into())).await;
-                }
-            }
-        }
-        let gone = |pods: &[Arc<Pod>]| pods.iter().all(|pod| !victims.contains(&&pod.name_any()));
-        bed.until(PODS, &format!("{victims:?} are gone"), SOON, gone).await.map(drop)
-    }
-
-    async fn remove(self, bed: &Bed, victim: &str) -> Result<()> {
-        match self {
-            Self::Evict => bed.api::<Pod>().evict(victim, &EvictParams::default()).await.map(drop)?,
-            _ => bed.kubectl(&["delete", "pod", victim, "--wait=false"]).map(drop)?,
-        }
-        Ok(())
-    }
-}
-
-/// As somebody does who takes a node out of service; yet only these pods are to go.
-async fn drain_node(bed: &Bed, victims: &[&String]) -> Result<()> {
-    let nodes = Api::<Node>::all(bed.client.clone()).list(&ListParams::default()).await?;
-    let node = nodes.items.first().context("no node")?.name_any();
-    for victim in victims {
-        bed.kubectl(&["label", "pod", victim, "victim=yes"])?;
-    }
-    let drain = ["drain", &node, "--pod-selector=victim=yes", "--force", "--delete-emptydir-data"];
-    let drained = bed.cluster.kubectl(&[&drain[..], &["--ignore-daemonsets", "--timeout=120s"]].concat());
-    bed.cluster.kubectl(&["uncordon", &node])?;
-    drained.map(drop)
+/// One that has begun.
+struct UnderWay {
+    bed: Bed,
+    workload: Workload,
+    /// The folder goes with it.
+    _bodies: Bodies,
 }
 
 impl fmt::Display for Drains {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} drains, {:?}, E2E_SEED={}", self.count, self.shape, self.seed)
+        let Self { count, shape, dask, seed, .. } = self;
+        write!(f, "{count} drains, {shape:?}, {dask:?} Dask, E2E_SEED={seed}")
     }
 }
 
 impl Drains {
-    /// What was counted.
+    /// What follows from a seed beside who leaves, when and how.
+    pub fn at_random(name: &str, seed: u64) -> Self {
+        let mut chance = Chance::from_seed(seed);
+        let shape = *chance.one_of(&Shape::ALL).unwrap_or(&Shape::Nanny);
+        let dask = chance.one_of(&Dask::ALL).copied().unwrap_or_default();
+        let name = name.to_owned();
+        Self { name, dask, shape, ways: &Way::ALL, count: 3, seed, protected: true, written_out: false }
+    }
+
+    /// What was counted; it fails when workers do not leave, or others do not take their places.
     pub async fn run(&self) -> Result<Value> {
         self.run_here().await.with_context(|| self.to_string())
     }
 
+    /// The same, and when they do not, what was counted until then: `drains` says how many left, `stuck` why no more.
+    pub async fn run_as_far_as_it_goes(&self) -> Result<Value> {
+        self.run_until_stuck().await.with_context(|| self.to_string())
+    }
+
     async fn run_here(&self) -> Result<Value> {
-        let bodies = Bodies::new()?;
-        let bed = Bed::new(&self.name).await?;
-        bed.apply(&self.cluster(&bodies))?;
-        let all = u64::from(WORKERS * self.shape.processes());
-        bed.until_registered("demo", all, SOON).await?;
-        let scheduler = bed.address("demo")?;
-        let workload = bodies.workload("draining", &scheduler, self.seed);
-        let mut workload = workload.with("WORKERS", &all.to_string()).start()?;
-        workload.until("ready")?;
-        let mut chance = Chance::from_seed(self.seed);
-        for number in 0..self.count {
-            let done = self.leave(&bed, &mut chance, all).await;
-            done.with_context(|| format!("drain {number}"))?;
-        }
-        workload.say("enough")?;
-        let (counted, succeeded) = workload.finish()?;
-        ensure!(succeeded, "{counted}");
+        let under_way = self.begin().await?;
+        self.leave_all(&under_way.bed).await.1?;
+        under_way.end()
+    }
+
+    async fn run_until_stuck(&self) -> Result<Value> {
+        let under_way = self.begin().await?;
+        let (left, stuck) = self.leave_all(&under_way.bed).await;
+        let mut counted = under_way.end()?;
+        counted["drains"] = json!(left);
+        // The other lines are all that was seen.
+        let why = stuck.err().map(|error| format!("{error:#}"));
+        counted["stuck"] = json!(why.as_deref().and_then(|why| why.lines().next()));
         Ok(counted)
     }
 
+    fn all(&self) -> u64 {
+        u64::from(WORKERS * self.shape.processes())
+    }
+
+    async fn begin(&self) -> Result<UnderWay> {
+        let bodies = Bodies::new()?;
+        let bed = Bed::new(&self.name).await?;
+        bed.apply(&self.cluster(&bodies))?;
+        bed.until_registered("demo", self.all(), SOON).await?;
+        let workload = bodies.workload("draining", &bed.address("demo")?, self.seed).by(self.dask);
+        let mut workload = workload.with("WORKERS", &self.all().to_string()).start()?;
+        workload.until("ready")?;
+        Ok(UnderWay { bed, workload, _bodies: bodies })
+    }
+
+    /// How often workers left, and why not more often.
+    async fn leave_all(&self, bed: &Bed) -> (u32, Result<()>) {
+        let mut chance = Chance::from_seed(self.seed);
+        for number in 0..self.count {
+            let left = self.leave(bed, &mut chance).await.with_context(|| format!("drain {number}"));
+            if left.is_err() {
+                return (number, left);
+            }
+        }
+        (self.count, Ok(()))
+    }
+
     /// One worker leaves, or two do shortly one after the other, and others take their places.
-    async fn leave(&self, bed: &Bed, chance: &mut Chance, all: u64) -> Result<()> {
+    async fn leave(&self, bed: &Bed, chance: &mut Chance) -> Result<()> {
         tokio::time::sleep(Duration::from_millis(chance.below(2000).into())).await;
         let pods = bed.until(PODS, "workers", SOON, |pods: &[Arc<Pod>]| !pods.is_empty()).await?;
         let mut names: Vec<_> = pods.iter().map(|pod| pod.name_any()).collect();
@@ -178,22 +137,47 @@ impl Drains {
         let victims: Vec<_> = names.iter().cycle().skip(first).take(count.min(names.len())).collect();
         let way = chance.one_of(self.ways).context("no way to leave")?;
         way.go(bed, &victims, chance).await.with_context(|| format!("{way:?} {victims:?}"))?;
-        bed.until_registered("demo", all, SOON).await
+        bed.until_registered("demo", self.all(), SOON).await
     }
 
     fn cluster(&self, bodies: &Bodies) -> String {
-        let mut container = self.shape.container();
+        let image = self.dask.image();
+        let resources = json!({"requests": {"cpu": "20m", "memory": "200Mi"}});
+        let spec = if self.written_out {
+            let mut container = self.hooked(self.shape.written_out());
+            container["image"] = json!(image);
+            container["resources"] = resources;
+            let worker = json!({"replicas": WORKERS, "spec": bodies.pod(container)});
+            json!({"scheduler": manifests::scheduler_of("demo", image), "worker": worker})
+        } else {
+            let worker = json!({
+                "replicas": WORKERS,
+                "threads": 1,
+                "processes": self.shape.processes(),
+                "resources": resources,
+                "spec": bodies.pod(self.hooked(self.shape.container())),
+            });
+            json!({"image": image, "worker": worker})
+        };
+        manifests::cluster_of("demo", &spec)
+    }
+
+    fn hooked(&self, mut container: Value) -> Value {
         if !self.protected {
             container["lifecycle"] = json!({"preStop": {"exec": {"command": ["true"]}}});
         }
-        let worker = json!({
-            "replicas": WORKERS,
-            "threads": 1,
-            "processes": self.shape.processes(),
-            "resources": {"requests": {"cpu": "20m", "memory": "200Mi"}},
-            "spec": bodies.pod(container),
-        });
-        manifests::cluster_of("demo", &json!({"worker": worker}))
+        container
+    }
+}
+
+impl UnderWay {
+    /// What was counted.
+    fn end(self) -> Result<Value> {
+        let mut workload = self.workload;
+        workload.say("enough")?;
+        let (counted, succeeded) = workload.finish()?;
+        ensure!(succeeded, "{counted}");
+        Ok(counted)
     }
 }
 

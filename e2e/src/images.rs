@@ -27,16 +27,21 @@ pub struct Image {
 pub enum Kind {
     /// Scheduler, workers and job runners
     Dask,
+    /// The same with the oldest release of Dask that is supported, for tests
+    OldestDask,
     Operator,
 }
 
 impl Kind {
-    pub const ALL: [Self; 2] = [Self::Dask, Self::Operator];
+    pub const ALL: [Self; 3] = [Self::Dask, Self::OldestDask, Self::Operator];
+    /// What users are given.
+    pub const PUBLISHED: [Self; 2] = [Self::Dask, Self::Operator];
 
     pub fn build(self, progress: &mut Progress) -> Result<Image> {
         packages::install(packages::FOR_IMAGES, progress)?;
         match self {
             Self::Dask => worker::build(progress),
+            Self::OldestDask => worker::build_oldest(progress),
             Self::Operator => operator::build(progress),
         }
     }

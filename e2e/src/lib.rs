@@ -6,9 +6,11 @@
 //!   [`pki`], as [`processes`] that outlive the command; [`layout`] names their files.
 //! - [`binaries`] compiles Kubernetes, [`images`] makes and imports container images, [`packages`] finds the
 //!   programs of the host; what they make is kept in the [`cache`].
-//! - [`operator`] installs what is tested, [`helm`] a second one by the chart; [`bed`] is where a test lies,
-//!   [`manifests`] what it applies, [`audit`] what it can count, [`latency`] what is promised, [`python`] what a
-//!   client on the host runs in, [`workload`] what it runs meanwhile, [`route`] how it reaches a scheduler; [`drains`] has workers leave by [`chance`].
+//! - [`operator`] installs what is tested, [`helm`] a second one by the chart, [`python_operator`] that of
+//!   dask-kubernetes in its place; [`bed`] is where a test lies, [`manifests`] what it applies, [`audit`] what it can
+//!   count, [`latency`] what is promised, [`python`] what a client on the host runs in, [`dask`] which release it and
+//!   its cluster have, [`workload`] what it runs meanwhile, [`route`] how it reaches a scheduler; [`drains`] has workers
+//!   leave by [`chance`].
 //! - [`histories`] has people at random under autoscalers, of which [`autoscalers`] asks; [`mixed`] is work that comes
 //!   and goes, [`bodies`] logs each task, [`liars`] are schedulers that schedule nothing, and [`quiet`] counts calls.
 //! - [`progress`] says what is going on, [`commands`] runs other programs, and [`mounts`] undoes mounts.
@@ -23,6 +25,7 @@ pub mod chance;
 pub mod cluster;
 pub mod commands;
 pub mod control_plane;
+pub mod dask;
 pub mod down;
 pub mod drains;
 pub mod helm;
@@ -42,6 +45,7 @@ pub mod pki;
 pub mod processes;
 pub mod progress;
 pub mod python;
+pub mod python_operator;
 pub mod quiet;
 pub mod route;
 pub mod up;

@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 /// The image of the project, by its full name.
 pub const DASK_IMAGE: &str = concat!("ghcr.io/dask-operator/dask:", env!("CARGO_PKG_VERSION"));
+/// The same with the oldest release of Dask that is supported; it is for tests alone.
+pub const OLDEST_DASK_IMAGE: &str = concat!("ghcr.io/dask-operator/dask-oldest:", env!("CARGO_PKG_VERSION"));
 
 /// A small cluster that fits a small machine many times.
 pub fn cluster(name: &str, workers: u32) -> String {
@@ -73,6 +75,17 @@ pub fn stock_cluster_of(name: &str, spec: &Value) -> String {
     let mut kind = json!({"apiVersion": "kubernetes.dask.org/v1", "kind": "DaskCluster"});
     kind["metadata"]["annotations"] = json!({"dask.org/stock-scheduler": "true"});
     with(kind, name, spec)
+}
+
+/// A cluster's scheduler with nothing left out.
+pub fn scheduler_of(cluster: &str, image: &str) -> Value {
+    let ports = [("tcp-comm", 8786), ("http-dashboard", 8787)];
+    let container_ports = ports.map(|(name, port)| json!({"name": name, "containerPort": port}));
+    let service_ports = ports.map(|(name, port)| json!({"name": name, "port": port, "targetPort": name}));
+    let selector = json!({"dask.org/cluster-name": cluster, "dask.org/component": "scheduler"});
+    let args = json!(["dask", "scheduler"]);
+    let container = json!({"name": "scheduler", "image": image, "args": args, "ports": container_ports});
+    json!({"spec": {"containers": [container]}, "service": {"selector": selector, "ports": service_ports}})
 }
 
 /// A group with just this spec.

@@ -1,44 +1,105 @@
-//! Many workers leave at random, over all shapes of their processes: what was lost, as a table.
+//! Many workers leave at random, over all shapes of their processes and releases of Dask: what was lost, as a table.
 
 use anyhow::{Result, ensure};
+use e2e::cluster::Cluster;
+use e2e::dask::Dask;
 use e2e::drains::{Drains, LOSSES, Shape, Way, losses};
+use e2e::images::{self, Kind};
 use e2e::progress::{Progress, say};
-use e2e::{operator, python, up};
-use serde_json::Value;
+use e2e::python_operator::PythonOperator;
+use e2e::{operator, up};
+use serde_json::{Value, json};
+use tokio::runtime::{Builder, Runtime};
 
-use crate::args::DrainOptions;
+use crate::args::{DrainOptions, Operator};
 
 /// A run's workload ends by itself after ten minutes.
 const AT_ONCE: u32 = 10;
-/// What stands beside the losses.
-const BESIDE: [&str; 4] = ["tasks", "bodies", "shuffles", "shuffle_restarts"];
+/// What is counted, the losses behind all else.
+const COLUMNS: [&str; 5] = ["drains", "tasks", "bodies", "shuffles", "shuffle_restarts"];
 
 /// Plays them, and fails after a loss unless nobody was asked.
 pub(crate) fn run(options: &DrainOptions, progress: &mut Progress) -> Result<()> {
     let cluster = up::up(progress)?;
     operator::install(&cluster, progress)?;
-    python::client(progress)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let columns: Vec<_> = BESIDE.into_iter().chain(LOSSES).collect();
-    say(&format!("| workers | seed | drains | {} |", columns.join(" | ").replace('_', " ")));
-    say(&format!("| --- |{}", " --: |".repeat(columns.len() + 2)));
-    let mut lost = 0;
-    for run in runs(options) {
-        let counted = runtime.block_on(run.run())?;
-        lost += losses(&counted);
-        say(&row(&run, &columns, &counted));
+    let releases = releases(options);
+    for dask in &releases {
+        dask.client(progress)?;
+    }
+    if releases.contains(&Dask::Oldest) {
+        images::import(&cluster, &[Kind::OldestDask], progress)?;
+    }
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let columns: Vec<_> = COLUMNS.into_iter().chain(LOSSES).collect();
+    say(&format!("| operator | workers | Dask | seed | {} |", columns.join(" | ").replace('_', " ")));
+    say(&format!("| --- | --- | --- |{}", " --: |".repeat(columns.len() + 1)));
+    let (mut rows, mut lost) = (Vec::new(), 0);
+    if options.operator != Operator::Python {
+        let ours = ours(options, &runtime, &columns)?;
+        rows.push(total("ours", &columns, &ours));
+        lost = ours.iter().map(losses).sum();
+    }
+    if options.operator != Operator::Ours {
+        let theirs = theirs(options, &runtime, &columns, &cluster, progress)?;
+        rows.push(total("Python", &columns, &theirs));
+    }
+    for row in rows {
+        say(&row);
     }
     ensure!(options.unasked || lost == 0, "{lost} losses");
     Ok(())
 }
 
-/// As many for each shape as for any other, or one more.
+fn ours(options: &DrainOptions, runtime: &Runtime, columns: &[&str]) -> Result<Vec<Value>> {
+    let play = |run: Drains| {
+        let mut counted = runtime.block_on(run.run())?;
+        counted["drains"] = json!(run.count);
+        say(&row("ours", &run, columns, &counted));
+        Ok(counted)
+    };
+    runs(options).into_iter().map(play).collect()
+}
+
+/// Of an operator that we cannot mend, a run that gets stuck is told as well, and the others are played all the same.
+fn theirs(
+    options: &DrainOptions,
+    runtime: &Runtime,
+    columns: &[&str],
+    cluster: &Cluster,
+    progress: &mut Progress,
+) -> Result<Vec<Value>> {
+    let _operator = PythonOperator::new(cluster, progress)?;
+    let mut all = Vec::new();
+    for run in runs(options) {
+        match runtime.block_on(run.run_as_far_as_it_goes()) {
+            Ok(counted) => {
+                let stuck = counted["stuck"].as_str().unwrap_or_default();
+                say(&format!("{} {stuck}", row("Python", &run, columns, &counted)));
+                all.push(counted);
+            }
+            Err(error) => say(&format!("{run}: not counted: {error:#}")),
+        }
+    }
+    Ok(all)
+}
+
+/// The Python operator speaks to schedulers as Dask's own parts do, which are all of one release.
+fn releases(options: &DrainOptions) -> Vec<Dask> {
+    match options.dask {
+        Some(dask) => vec![dask],
+        None if options.operator == Operator::Ours => Dask::ALL.to_vec(),
+        None => vec![Dask::Newest],
+    }
+}
+
+/// As many for each shape and release as for any other, or one more.
 fn runs(options: &DrainOptions) -> Vec<Drains> {
+    let releases = releases(options).into_iter();
+    let kinds: Vec<_> = releases.flat_map(|dask| Shape::ALL.map(|shape| (dask, shape))).collect();
+    let each = options.count.div_ceil(u32::try_from(kinds.len()).unwrap_or(1)).min(AT_ONCE);
     let mut left = options.count;
     let mut runs = Vec::new();
-    let shapes = u32::try_from(Shape::ALL.len()).unwrap_or(1);
-    let each = options.count.div_ceil(shapes).min(AT_ONCE);
-    for shape in Shape::ALL.into_iter().cycle() {
+    for (dask, shape) in kinds.into_iter().cycle() {
         let count = left.min(each);
         if count == 0 {
             break;
@@ -47,30 +108,55 @@ fn runs(options: &DrainOptions) -> Vec<Drains> {
         let ways: &[Way] = if options.unasked { &[Way::Evict, Way::Delete] } else { &Way::ALL };
         let seed = options.seed + runs.len() as u64;
         let name = format!("drained-{seed}");
-        runs.push(Drains { name, shape, ways, count, seed, protected: !options.unasked });
+        let (protected, written_out) = (!options.unasked, options.operator != Operator::Ours);
+        runs.push(Drains { name, dask, shape, ways, count, seed, protected, written_out });
     }
     runs
 }
 
-fn row(run: &Drains, columns: &[&str], counted: &Value) -> String {
+fn row(operator: &str, run: &Drains, columns: &[&str], counted: &Value) -> String {
     let figures: Vec<_> = columns.iter().map(|name| counted[name].to_string()).collect();
-    format!("| {:?} | {} | {} | {} |", run.shape, run.seed, run.count, figures.join(" | "))
+    format!("| {operator} | {:?} | {:?} | {} | {} |", run.shape, run.dask, run.seed, figures.join(" | "))
+}
+
+/// All runs of an operator together.
+fn total(operator: &str, columns: &[&str], counted: &[Value]) -> String {
+    let sum = |name: &&str| counted.iter().filter_map(|one| one[*name].as_u64()).sum::<u64>();
+    let figures: Vec<_> = columns.iter().map(|name| sum(name).to_string()).collect();
+    format!("| {operator} | all | | | {} |", figures.join(" | "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn options(count: u32, operator: Operator) -> DrainOptions {
+        DrainOptions { count, seed: 7, unasked: false, dask: None, operator }
+    }
+
     #[test]
-    fn a_hundred_are_shared_among_all_shapes() {
-        let of = |count| runs(&DrainOptions { count, seed: 7, unasked: false });
-        let hundred = of(100);
+    fn a_hundred_are_shared_among_all_shapes_and_releases() {
+        let hundred = runs(&options(100, Operator::Ours));
         assert_eq!(hundred.iter().map(|run| run.count).sum::<u32>(), 100);
-        let share = |shape| hundred.iter().filter(|run| run.shape == shape).map(|run| run.count).sum::<u32>();
-        assert!(Shape::ALL.into_iter().all(|shape| share(shape) == 20));
-        assert_eq!(
-            of(3).iter().map(|run| (run.seed, run.count)).collect::<Vec<_>>(),
-            [(7, 1), (8, 1), (9, 1)]
-        );
+        let share =
+            |is: &dyn Fn(&&Drains) -> bool| hundred.iter().filter(is).map(|run| run.count).sum::<u32>();
+        assert!(Shape::ALL.into_iter().all(|shape| share(&|run| run.shape == shape) == 20));
+        assert!(Dask::ALL.into_iter().all(|dask| share(&|run| run.dask == dask) == 50));
+        let three: Vec<_> =
+            runs(&options(3, Operator::Ours)).iter().map(|run| (run.seed, run.count)).collect();
+        assert_eq!(three, [(7, 1), (8, 1), (9, 1)]);
+    }
+
+    #[test]
+    fn beside_the_python_operator_all_have_its_release_and_manifests_that_it_understands() {
+        let ten = runs(&options(10, Operator::Both));
+        assert_eq!(ten.iter().map(|run| run.count).sum::<u32>(), 10);
+        assert!(ten.iter().all(|run| run.dask == Dask::Newest && run.written_out));
+    }
+
+    #[test]
+    fn a_total_adds_what_all_runs_counted() {
+        let counted = [json!({"drains": 2, "killed": 1}), json!({"drains": 1, "killed": 4})];
+        assert_eq!(total("ours", &["drains", "killed"], &counted), "| ours | all | | | 3 | 5 |");
     }
 }

@@ -23,7 +23,7 @@ const LEASE: &str = "lease/dask-operator";
 
 /// Builds and imports the images where that is possible, applies the manifests, waits until the operator leads.
 pub fn install(cluster: &Cluster, progress: &mut Progress) -> Result<()> {
-    let renewed = cluster.is_embedded() && images::import(cluster, &[], progress)?;
+    let renewed = cluster.is_embedded() && images::import(cluster, &images::Kind::PUBLISHED, progress)?;
     let mut task = progress.task("Installing the operator", 2);
     task.step("manifests");
     let existed = kubectl(cluster, &["get", DEPLOYMENT]).is_ok();

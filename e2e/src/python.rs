@@ -14,7 +14,7 @@ const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// The distribution's own, whose minor version is that of the image.
 const SYSTEM: &str = "/usr/bin/python3";
 
-/// The interpreter of an environment that has these requirements files installed.
+/// The interpreter of an environment that has these requirements files installed, a later one in spite of those before.
 pub fn environment(what: &str, requirements: &[&str], progress: &mut Progress) -> Result<PathBuf> {
     if commands::run(Command::new(SYSTEM).args(["-c", "import ensurepip"])).is_err() {
         packages::install(&[("python3-venv", "no program tells")], progress)?;
@@ -32,12 +32,10 @@ pub fn environment(what: &str, requirements: &[&str], progress: &mut Progress) -
         task.step("venv");
         commands::run(Command::new(SYSTEM).args(["-m", "venv"]).arg(folder))?;
         task.step("packages");
-        let mut pip = Command::new(folder.join("bin/python"));
-        pip.args(["-m", "pip", "install", "--quiet"]);
         for file in &files {
-            pip.arg("--requirement").arg(file);
+            let pip = ["-m", "pip", "install", "--quiet", "--requirement"];
+            commands::run(Command::new(folder.join("bin/python")).args(pip).arg(file))?;
         }
-        commands::run(&mut pip)?;
         task.done();
         Ok(())
     })?;
@@ -52,4 +50,10 @@ pub fn kube_cluster(progress: &mut Progress) -> Result<PathBuf> {
 /// The one for clients of Dask.
 pub fn client(progress: &mut Progress) -> Result<PathBuf> {
     environment("client-python", &["e2e/workloads/requirements.txt"], progress)
+}
+
+/// The one for clients of the oldest release of Dask that is supported.
+pub fn oldest_client(progress: &mut Progress) -> Result<PathBuf> {
+    let requirements = ["worker-image/requirements.txt", "operator/preload/tests/oldest.txt"];
+    environment("oldest-client-python", &requirements, progress)
 }

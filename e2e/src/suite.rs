@@ -9,8 +9,10 @@ use std::time::Instant;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use e2e::bed::KUBECONFIG_VARIABLE;
 use e2e::cluster::Cluster;
+use e2e::dask::Dask;
+use e2e::images::Kind;
 use e2e::progress::{Progress, say};
-use e2e::{binaries, commands, operator, python};
+use e2e::{binaries, commands, images, operator, python};
 
 use crate::args::TestOptions;
 
@@ -69,7 +71,12 @@ pub(crate) fn run(options: &TestOptions, progress: &mut Progress) -> Result<()> 
     }
     let cluster = crate::chosen(options.kubeconfig.as_deref(), progress)?;
     operator::install(&cluster, progress)?;
-    python::client(progress)?;
+    if cluster.is_embedded() {
+        images::import(&cluster, &[Kind::OldestDask], progress)?;
+    }
+    for dask in Dask::ALL {
+        dask.client(progress)?;
+    }
     python::kube_cluster(progress)?;
     let filter = options.filter.as_deref().unwrap_or_default();
     let suites = SUITES.map(|suite| suite.tests(filter).map(|tests| (suite, tests)));

@@ -6,14 +6,15 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::dask::Dask;
 use crate::progress::Progress;
-use crate::python;
 
 const WORKLOADS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/workloads");
 
 /// One that is to be started.
 pub struct Start {
     name: String,
+    dask: Dask,
     environment: Vec<(&'static str, String)>,
 }
 
@@ -26,7 +27,15 @@ pub struct Workload {
 impl Start {
     /// Against a scheduler.
     pub fn new(name: &str, scheduler: &str) -> Self {
-        Self { name: name.to_owned(), environment: Vec::new() }.with("DASK_SCHEDULER_ADDRESS", scheduler)
+        let start = Self { name: name.to_owned(), dask: Dask::default(), environment: Vec::new() };
+        start.with("DASK_SCHEDULER_ADDRESS", scheduler)
+    }
+
+    /// By a client of this release.
+    #[must_use]
+    pub fn by(mut self, dask: Dask) -> Self {
+        self.dask = dask;
+        self
     }
 
     /// With this variable.
@@ -38,7 +47,7 @@ impl Start {
 
     /// Starts it.
     pub fn start(self) -> Result<Workload> {
-        let mut command = Command::new(python::client(&mut Progress::new())?);
+        let mut command = Command::new(self.dask.client(&mut Progress::new())?);
         command.arg(format!("{WORKLOADS}/{}.py", self.name)).envs(self.environment);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("starting {}", self.name))?;

@@ -1,4 +1,5 @@
-//! Tests for which only the embedded cluster will do: they read its audit log, or a folder that its pods share with us.
+//! Tests for which only the embedded cluster will do: they read its audit log, a folder that its pods share with us, or an
+//! image that only it has.
 #![cfg(feature = "cluster")]
 
 #[path = "audited/at_work.rs"]
@@ -36,6 +37,8 @@ mod together {
     mod latency;
     #[path = "together/limits.rs"]
     mod limits;
+    #[path = "together/oldest.rs"]
+    mod oldest;
     #[path = "together/rest.rs"]
     mod rest;
     #[path = "together/writes.rs"]

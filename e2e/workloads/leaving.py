@@ -6,6 +6,7 @@ It prints `ready` when a worker may leave, and goes on when one has.
 import time
 from collections import Counter
 
+import distributed
 import numpy as np
 from dask.distributed import get_worker, wait
 
@@ -60,7 +61,9 @@ def main():
             time.sleep(0.05)
         gone = set(workers) - set(client.nthreads())
         problem = check(client, first, values, scattered, running) if gone else "no worker left"
-        report("leaving", problem, why=problem, gone=sorted(gone), bodies=sum(bodies(client).values()))
+        begun = sum(bodies(client).values())
+        version = client.run_on_scheduler(lambda: distributed.__version__)
+        report("leaving", problem, why=problem, gone=sorted(gone), bodies=begun, version=version)
 
 
 def check(client, first, values, scattered, running):

@@ -1,19 +1,14 @@
-//! Workers that leave at random under load lose nothing, and what would be lost otherwise is seen.
-//! `E2E_SEED` repeats a run, and `cargo e2e drains` plays a hundred.
+//! Workers that leave at random under load lose nothing, and what would be lost otherwise is seen, with the newest Dask
+//! and with the oldest. `E2E_SEED` repeats a run, and `cargo e2e drains` plays a hundred.
 
 use anyhow::Result;
-use e2e::chance::{self, Chance};
+use e2e::chance;
 use e2e::drains::{self, Drains, Shape, Way};
 use e2e::progress::tell;
 
-/// As many as an ordinary run can wait for.
-const FEW: u32 = 3;
-
 #[tokio::test]
 async fn workers_that_leave_at_random_lose_nothing_and_begin_nothing_twice() -> Result<()> {
-    let seed = chance::seed();
-    let shape = *Chance::from_seed(seed).one_of(&Shape::ALL).unwrap_or(&Shape::Nanny);
-    let run = Drains { name: "drains".to_owned(), shape, ways: &Way::ALL, count: FEW, seed, protected: true };
+    let run = Drains::at_random("drains", chance::seed());
     tell(&format!("{run}"));
     let counted = run.run().await?;
     tell(&counted.to_string());
@@ -24,15 +19,8 @@ async fn workers_that_leave_at_random_lose_nothing_and_begin_nothing_twice() -> 
 
 #[tokio::test]
 async fn workers_that_are_scaled_away_restart_no_shuffle() -> Result<()> {
-    let seed = chance::seed();
-    let run = Drains {
-        name: "shuffles".to_owned(),
-        shape: Shape::Nanny,
-        ways: &[Way::ScaleDown],
-        count: FEW,
-        seed,
-        protected: true,
-    };
+    let random = Drains::at_random("shuffles", chance::seed());
+    let run = Drains { shape: Shape::Nanny, ways: &[Way::ScaleDown], ..random };
     let counted = run.run().await?;
     tell(&format!("{run}: {counted}"));
     assert_eq!(
@@ -47,15 +35,9 @@ async fn workers_that_are_scaled_away_restart_no_shuffle() -> Result<()> {
 /// Which shows that each loss would be seen.
 #[tokio::test]
 async fn workers_that_do_not_ask_before_they_leave_lose_and_begin_twice() -> Result<()> {
+    let random = Drains::at_random("unasked-drains", chance::seed());
     let ways = &[Way::Evict, Way::Delete];
-    let run = Drains {
-        name: "unasked-drains".to_owned(),
-        shape: Shape::Nanny,
-        ways,
-        count: FEW,
-        seed: chance::seed(),
-        protected: false,
-    };
+    let run = Drains { shape: Shape::Nanny, ways, protected: false, ..random };
     let counted = run.run().await?;
     tell(&format!("{run}: {counted}"));
     for kind in ["begun_twice", "recomputed", "unreadable", "suspicious"] {

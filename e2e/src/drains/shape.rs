@@ -1,0 +1,59 @@
+//! How the processes of a worker's pod are made.
+
+use serde_json::{Value, json};
+
+/// What a worker is started by.
+const WORKER: [&str; 4] = ["dask", "worker", "--name", "$(DASK_WORKER_NAME)"];
+const SHELL: &str = "dask worker --name $DASK_WORKER_NAME --nthreads 1; echo it has ended";
+const PRELOAD: &str = "def dask_setup(worker):\n    worker.of_the_users = True";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    Nanny,
+    WithoutNanny,
+    TwoProcesses,
+    ShellAsProcessOne,
+    PreloadOfTheUsers,
+}
+
+impl Shape {
+    pub const ALL: [Self; 5] = [
+        Self::Nanny,
+        Self::WithoutNanny,
+        Self::TwoProcesses,
+        Self::ShellAsProcessOne,
+        Self::PreloadOfTheUsers,
+    ];
+
+    pub(super) fn processes(self) -> u32 {
+        if self == Self::TwoProcesses { 2 } else { 1 }
+    }
+
+    /// A container that is completed by the operator, and by `threads` and `processes` beside it.
+    pub(super) fn container(self) -> Value {
+        match self {
+            Self::Nanny | Self::TwoProcesses => json!({}),
+            Self::WithoutNanny | Self::PreloadOfTheUsers => json!({"args": self.arguments()}),
+            Self::ShellAsProcessOne => json!({"command": ["sh", "-c", SHELL]}),
+        }
+    }
+
+    /// The same with nothing left to complete but the image.
+    pub(super) fn written_out(self) -> Value {
+        if self == Self::ShellAsProcessOne {
+            return self.container();
+        }
+        let args = [&self.arguments()[..], &["--nthreads", "1"]].concat();
+        json!({"args": args})
+    }
+
+    fn arguments(self) -> Vec<&'static str> {
+        let more: &[&str] = match self {
+            Self::Nanny | Self::ShellAsProcessOne => &[],
+            Self::WithoutNanny => &["--no-nanny"],
+            Self::TwoProcesses => &["--nworkers", "2"],
+            Self::PreloadOfTheUsers => &["--preload", PRELOAD],
+        };
+        [&WORKER[..], more].concat()
+    }
+}
