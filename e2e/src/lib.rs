@@ -10,7 +10,7 @@
 //!   [`manifests`] what it applies, [`audit`] what it can count, [`latency`] what is promised, [`python`] what a
 //!   client on the host runs in, [`workload`] what it runs meanwhile, [`route`] how it reaches a scheduler; [`drains`] has workers leave by [`chance`].
 //! - [`histories`] has people at random under autoscalers, of which [`autoscalers`] asks; [`mixed`] is work that comes
-//!   and goes, [`bodies`] logs each task, [`liars`] are schedulers that schedule nothing, and [`quiet`] counts calls.
+//!   and goes, [`bodies`] logs each task, [`liars`] are schedulers that schedule nothing, [`turncoats`] such that turn, and [`quiet`] counts calls.
 //! - [`progress`] says what is going on, [`commands`] runs other programs, and [`mounts`] undoes mounts.
 
 pub mod audit;
@@ -44,5 +44,6 @@ pub mod progress;
 pub mod python;
 pub mod quiet;
 pub mod route;
+pub mod turncoats;
 pub mod up;
 pub mod workload;
