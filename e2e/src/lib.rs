@@ -12,7 +12,7 @@
 //!   its cluster have, [`workload`] what it runs meanwhile, [`route`] how it reaches a scheduler; [`drains`] has workers
 //!   leave by [`chance`].
 //! - [`histories`] has people at random under autoscalers, of which [`autoscalers`] asks; [`mixed`] is work that comes
-//!   and goes, [`bodies`] logs each task, [`liars`] are schedulers that schedule nothing, and [`quiet`] counts calls.
+//!   and goes, [`bodies`] logs each task, [`liars`] are schedulers that schedule nothing, [`turncoats`] such that turn, and [`quiet`] counts calls.
 //! - [`progress`] says what is going on, [`commands`] runs other programs, and [`mounts`] undoes mounts.
 
 pub mod audit;
@@ -48,5 +48,6 @@ pub mod python;
 pub mod python_operator;
 pub mod quiet;
 pub mod route;
+pub mod turncoats;
 pub mod up;
 pub mod workload;

@@ -3,6 +3,8 @@
 
 #[path = "troubles/ending.rs"]
 mod ending;
+#[path = "troubles/hostile.rs"]
+mod hostile;
 #[path = "troubles/refused.rs"]
 mod refused;
 #[path = "troubles/starting.rs"]

@@ -15,7 +15,7 @@ mod status;
 
 use jiff::Timestamp;
 
-use crate::plan::{Apply, Create, Delete, Kind, Plan};
+use crate::plan::{Apply, Create, Kind, Plan};
 use crate::sabotage::{self, Bug};
 use crate::{Settings, Suffixes};
 
@@ -48,14 +48,10 @@ pub fn plan(
     Plan {
         apply: decide::adopt(group, cluster).into_iter().chain(workers).chain(leaving.marks).collect(),
         events: scaled.into_iter().chain(leaving.events).collect(),
-        delete: decision.delete.into_iter().map(delete).chain(leaving.delete).collect(),
+        delete: leave::ended(observed, decision.delete).into_iter().chain(leaving.delete).collect(),
         asks: leaving.asks,
         needs_facts: leaving.needs_facts,
         wake: wakes.into_iter().flatten().filter(|_| !sabotage::is(Bug::NoWake)).min(),
         scaling: None,
     }
-}
-
-fn delete(pod: &WorkerPod) -> Delete {
-    Delete { replaced: true, ..Delete::of(Kind::Pod, &pod.name, &pod.uid) }
 }

@@ -7,7 +7,7 @@ use super::decide::Decision;
 use super::leave::Leaving;
 use super::observed::{Observed, WorkerPod};
 use super::roll::is_outdated;
-use crate::facts::{Drain, DrainState};
+use crate::facts::{Drain, DrainState, Load};
 use crate::plan::{Event, EventKind};
 use crate::troubles;
 
@@ -55,13 +55,17 @@ pub fn losses(drain: &Drain) -> Option<Event> {
     })
 }
 
-/// Told when a pod stays that was to leave.
-pub(super) fn stays(pod: &WorkerPod) -> Event {
+/// Told when a pod stays that was to leave, with what it has.
+pub(super) fn stays(pod: &WorkerPod, load: Load) -> Event {
+    let Load { tasks, unique_bytes, .. } = load;
     Event {
         kind: EventKind::Warning,
         reason: "WorkerStays".to_owned(),
         action: "Drain",
-        note: format!("pod {} stays: it could not leave in time without a loss", pod.name),
+        note: format!(
+            "pod {} stays: it could not leave in time, with {tasks} tasks and {unique_bytes} bytes that nobody else has",
+            pod.name
+        ),
     }
 }
 

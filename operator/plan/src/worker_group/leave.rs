@@ -15,7 +15,7 @@ use super::decide::is_ours_to_decide;
 use super::observed::{Mark, Observed, WorkerPod};
 use super::roll::Roll;
 use super::{desired, events};
-use crate::facts::{Drain, Index, Link, Load};
+use crate::facts::{Drain, DrainState, Index, Link, Load};
 use crate::plan::{Apply, Ask, Delete, Event, Kind, Order, Patch};
 use crate::sabotage::{self, Bug};
 use next::{Next, Step};
@@ -78,6 +78,18 @@ fn end(group: &CheckedGroup, observed: &Observed) -> Leaving {
     Leaving { delete: live.map(|pod| delete(pod, grace)).collect(), ..Leaving::default() }
 }
 
+/// Those that have ended go. Of one that was killed while it was leaving it is told what was lost.
+pub(super) fn ended(observed: &Observed, pods: Vec<&WorkerPod>) -> Vec<Delete> {
+    let index = observed.link.facts().filter(|_| !pods.is_empty()).map(Index::of);
+    let lost = |pod: &WorkerPod| {
+        let drain = index.as_ref()?.drain(&pod.name)?;
+        (drain.state == DrainState::Lost).then(|| drain.clone())
+    };
+    let deletes =
+        pods.into_iter().map(|pod| Delete { replaced: true, drained: lost(pod), ..delete(pod, None) });
+    deletes.collect()
+}
+
 struct Look<'a> {
     group: &'a CheckedGroup,
     observed: &'a Observed,
@@ -125,7 +137,7 @@ impl<'a> Look<'a> {
             Next::Stay if self.is_unsettled(pod) => leaving.wake_at(self.now + SOON),
             Next::Stay => {
                 leaving.marks.push(mark(pod, Some(self.stays())));
-                leaving.events.push(events::stays(pod));
+                leaving.events.push(events::stays(pod, self.load(pod).unwrap_or_default()));
             }
         }
     }

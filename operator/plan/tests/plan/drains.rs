@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use dask_operator_api::conditions::Reason;
 use dask_operator_api::labels;
 use dask_operator_api::parts::{Drain, OnTimeout};
-use dask_operator_plan::worker_group::{self, Cluster, Mark, Observed, WorkerPod};
-use dask_operator_plan::{Apply, Facts, Link, Order, Plan, Settings, Suffixes};
+use dask_operator_plan::worker_group::{self, Cluster, Ended, Mark, Observed, Stage, WorkerPod};
+use dask_operator_plan::{Apply, Facts, Link, Order, Plan, Settings, Suffixes, Trouble};
 use dask_operator_testkit::a_group;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -248,16 +249,36 @@ fn a_pod_that_cannot_leave_is_forgotten_and_deleted_when_its_time_is_over() {
 }
 
 #[test]
+fn what_was_lost_with_a_pod_that_was_killed_while_it_was_leaving_is_told() {
+    for (state, told) in [("lost", Some(true)), ("ready", None)] {
+        let mut world = World::new(2, 1);
+        world.step();
+        let name = world.marked()[0].to_owned();
+        let killed = world.pods.iter_mut().find(|pod| pod.name == name).unwrap();
+        let trouble = Trouble { reason: Reason::ContainerFailed, words: String::new() };
+        killed.stage = Stage::Ended(Ended { at: world.at, failed: true, trouble });
+        world.work.remove(&name);
+        world.drains.insert(name, state);
+        let plan = world.plan();
+        let [delete] = plan.delete.as_slice() else { panic!("{plan:?}") };
+        let event = delete.drained.as_ref().and_then(worker_group::losses);
+        assert_eq!(event.map(|event| event.note.contains("1 tasks interrupted")), told, "{state}");
+    }
+}
+
+#[test]
 fn a_pod_that_is_to_be_kept_goes_on_and_stays_until_the_group_changes() {
     let drain = Drain { timeout_seconds: Some(1), on_timeout: Some(OnTimeout::Keep) };
-    let mut world = World { scheduler: Scheduler::Unwilling, drain, ..World::new(2, 1) };
+    let has = json!({"processing": 2, "unique_bytes": 30});
+    let world = World { scheduler: Scheduler::Unwilling, drain, ..World::new(2, 1) };
+    let mut world = world.with_work(0, has.clone()).with_work(1, has);
     let mut told = Vec::new();
     for _ in 0..10 {
-        let plan = world.step();
-        told.extend(plan.events.into_iter().map(|event| event.reason));
+        told.extend(world.step().events.into_iter().filter(|event| event.reason == "WorkerStays"));
     }
     assert_eq!((world.pods.len(), world.drains.len()), (2, 0));
-    assert_eq!(told.iter().filter(|reason| *reason == "WorkerStays").count(), 1);
+    let [event] = told.as_slice() else { panic!("{told:?}") };
+    assert!(event.note.contains("with 2 tasks and 30 bytes that nobody else has"), "{event:?}");
     assert_eq!(world.pods.iter().filter(|pod| pod.mark == Some(Mark::Stays(1))).count(), 1);
 }
 

@@ -1,0 +1,111 @@
+//! Workers that are to leave while their scheduler lies, hangs or restarts, or while nobody can take what they have:
+//! each trouble is told, no worker goes before its time, and a neighbour's drain takes no longer.
+//!
+//! All at once, since most of the time is spent on starting and on waiting.
+
+#[path = "hostile/anew.rs"]
+mod anew;
+#[path = "hostile/neighbour.rs"]
+mod neighbour;
+#[path = "hostile/turned.rs"]
+mod turned;
+#[path = "hostile/uneasy.rs"]
+mod uneasy;
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use dask_operator_api::labels;
+use e2e::bed::Bed;
+use e2e::progress::say;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::events::v1::Event;
+
+use super::SOON;
+use neighbour::Neighbour;
+
+/// Kubernetes writes down whole seconds only.
+const A_SECOND: SignedDuration = SignedDuration::from_secs(1);
+
+/// What is known of a worker that is gone.
+#[derive(Clone, Copy, Debug)]
+struct Gone {
+    /// When it was told to leave.
+    marked: Timestamp,
+    /// When its deletion was asked for.
+    deleted: Timestamp,
+}
+
+impl Gone {
+    fn of(pod: &Pod) -> Option<Self> {
+        let metadata = &pod.metadata;
+        let grace = SignedDuration::from_secs(metadata.deletion_grace_period_seconds?);
+        let marked = metadata.annotations.as_ref()?.get(labels::DRAINING)?.parse().ok()?;
+        Some(Self { marked, deleted: metadata.deletion_timestamp.as_ref()?.0 - grace })
+    }
+
+    /// Returns when a group's one worker is gone.
+    async fn wait(bed: &Bed, group: &str) -> Result<Self> {
+        let seen = RefCell::new(None);
+        let gone = |pods: &[Arc<Pod>]| {
+            let found = pods.iter().find_map(|pod| Self::of(pod));
+            // When it has ended, its node brings the deletion forward.
+            seen.replace_with(|before| before.or(found));
+            pods.is_empty()
+        };
+        let selector = format!("{}={group}", labels::WORKER_GROUP_NAME);
+        bed.until(&selector, &format!("the worker of {group} is gone"), SOON, gone).await?;
+        seen.into_inner().with_context(|| format!("nobody told the worker of {group} to leave"))
+    }
+
+    fn took(&self) -> SignedDuration {
+        self.deleted.duration_since(self.marked)
+    }
+
+    /// Fails if it went before its time was over, or long after.
+    fn assert_in_time(&self, group: &str, timeout: u32, late: u32) {
+        let (took, timeout) = (self.took(), SignedDuration::from_secs(timeout.into()));
+        let late = SignedDuration::from_secs(late.into());
+        assert!(took > timeout - A_SECOND && took < timeout + late, "{group}: {took:?} of {timeout:?}");
+    }
+}
+
+/// Returns when there is such an Event of an object whose name begins like this.
+async fn until_event(bed: &Bed, reason: &str, about: &str, words: &[&str]) -> Result<()> {
+    let is = |event: &Event| {
+        let name = event.regarding.as_ref().and_then(|about| about.name.as_deref()).unwrap_or_default();
+        let note = event.note.as_deref().unwrap_or_default();
+        event.reason.as_deref() == Some(reason)
+            && name.starts_with(about)
+            && words.iter().all(|words| note.contains(words))
+    };
+    let what = format!("an Event {reason} of {about} with {words:?}");
+    let told = |events: &[Arc<Event>]| events.iter().any(|event| is(event));
+    bed.until("", &what, SOON, told).await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_troubles_a_drain_is_told_and_a_neighbours_drain_takes_no_longer() -> Result<()> {
+    let mut neighbour = Neighbour::new().await?;
+    let bed = Bed::new("hostile").await?;
+    turned::begin(&bed)?;
+    anew::begin(&bed)?;
+    uneasy::begin(&bed)?;
+    neighbour.hold().await?;
+    turned::until_ready(&bed).await?;
+    anew::until_ready(&bed).await?;
+    let workload = uneasy::until_ready(&bed).await?;
+    let (alone, _) = neighbour.drain().await?;
+
+    let beside = tokio::spawn(async move { neighbour.drain_whole().await });
+    let (turned, (), ()) =
+        tokio::try_join!(turned::leave(&bed), anew::leave(&bed), uneasy::leave(&bed, workload))?;
+    let (beside, done) = beside.await??;
+    say(&format!("a neighbour's drain took {alone:.1?} alone and {beside:.1?} beside them"));
+    assert!(beside <= alone * 3 + Duration::from_secs(2), "{beside:?}, alone {alone:?}");
+    assert!(turned.iter().all(|gone| done < gone.deleted + A_SECOND), "{done} is not before {turned:?}");
+    Ok(())
+}
