@@ -20,10 +20,9 @@ const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// As many as fit beside the preloads.
 const HISTORIES: u32 = 500;
 
-/// Tests on a cluster, some of a binary.
+/// Some of the tests on a cluster.
 struct Suite {
     name: &'static str,
-    binary: &'static str,
     /// The names of its tests begin so.
     module: &'static str,
     /// As many at once as keep two cores busy: most of the time a test waits.
@@ -32,16 +31,10 @@ struct Suite {
 }
 
 const SUITES: [Suite; 4] = [
-    Suite { name: "on any cluster", binary: "shared", module: "", threads: "4", embedded_only: false },
-    Suite { name: "one by one", binary: "exclusive", module: "", threads: "1", embedded_only: false },
-    Suite { name: "audited", binary: "audited", module: "together::", threads: "3", embedded_only: true },
-    Suite {
-        name: "audited, one by one",
-        binary: "audited",
-        module: "alone::",
-        threads: "1",
-        embedded_only: true,
-    },
+    Suite { name: "on any cluster", module: "shared::", threads: "3", embedded_only: false },
+    Suite { name: "one by one", module: "exclusive::", threads: "1", embedded_only: false },
+    Suite { name: "audited", module: "audited::together::", threads: "3", embedded_only: true },
+    Suite { name: "audited, one by one", module: "audited::alone::", threads: "1", embedded_only: true },
 ];
 
 /// One kind of test.
@@ -175,25 +168,21 @@ fn chart(progress: &mut Progress) -> Result<()> {
 impl Suite {
     /// The names of its tests that have this in them.
     fn tests(&self, filter: &str) -> Result<Vec<String>> {
-        let listed = commands::output(self.command().args(["--", "--list"]))?;
+        let listed = commands::output(tests(&["--test", "cluster", "--", "--list"]))?;
         let names = listed.lines().filter_map(|line| line.strip_suffix(": test"));
         let ours = names.filter(|name| name.starts_with(self.module) && name.contains(filter));
         Ok(ours.map(str::to_owned).collect())
     }
 
-    fn run(&self, cluster: &Cluster, tests: &[String]) -> Result<()> {
-        let mut command = self.command();
-        command.args(["--", "--test-threads", self.threads, "--exact"]).args(tests);
+    fn run(&self, cluster: &Cluster, names: &[String]) -> Result<()> {
+        let mut command = tests(&["--test", "cluster", "--", "--test-threads", self.threads, "--exact"]);
+        command.args(names);
         // An error of a test says what was awaited; where in a library it arose helps nobody.
         command.env("RUST_BACKTRACE", "0");
         if !cluster.is_embedded() {
             command.env(KUBECONFIG_VARIABLE, &cluster.kubeconfig);
         }
         succeed(&mut command)
-    }
-
-    fn command(&self) -> Command {
-        tests(&["--test", self.binary])
     }
 }
 

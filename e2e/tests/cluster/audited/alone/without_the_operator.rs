@@ -7,7 +7,7 @@ use e2e::bed::Bed;
 use e2e::operator::Replicas;
 use e2e::{latency, manifests};
 
-use crate::at_work;
+use crate::audited::at_work;
 
 const SOON: Duration = Duration::from_mins(1);
 

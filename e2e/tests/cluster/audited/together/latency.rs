@@ -8,7 +8,7 @@ use e2e::bed::Bed;
 use e2e::{latency, manifests};
 use serde_json::json;
 
-use crate::at_work;
+use crate::audited::at_work;
 
 const SOON: Duration = Duration::from_mins(1);
 #[tokio::test]

@@ -7,7 +7,7 @@ use e2e::bed::Bed;
 use e2e::quiet;
 use jiff::Timestamp;
 
-use crate::settled::settled;
+use crate::audited::settled::settled;
 
 const SOON: Duration = Duration::from_mins(2);
 /// `cargo e2e bench rest` has fifty, and nobody beside them.

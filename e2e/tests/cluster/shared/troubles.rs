@@ -1,17 +1,11 @@
 //! Every trouble is told where people look: a condition with its reason and Kubernetes' own words, an Event, and an end
 //! when it is over. A test asserts ten times what is promised, and prints how long it took.
 
-#[path = "troubles/ending.rs"]
 mod ending;
-#[path = "troubles/hostile.rs"]
 mod hostile;
-#[path = "troubles/refused.rs"]
 mod refused;
-#[path = "troubles/starting.rs"]
 mod starting;
-#[path = "troubles/staying.rs"]
 mod staying;
-#[path = "troubles/taken.rs"]
 mod taken;
 
 use std::fmt::Debug;

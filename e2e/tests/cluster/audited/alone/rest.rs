@@ -8,7 +8,7 @@ use e2e::bed::Bed;
 use e2e::{operator, quiet};
 use jiff::Timestamp;
 
-use crate::settled::settled;
+use crate::audited::settled::settled;
 
 const SOON: Duration = Duration::from_mins(1);
 

@@ -3,13 +3,9 @@
 //!
 //! All at once, since most of the time is spent on starting and on waiting.
 
-#[path = "hostile/anew.rs"]
 mod anew;
-#[path = "hostile/neighbour.rs"]
 mod neighbour;
-#[path = "hostile/turned.rs"]
 mod turned;
-#[path = "hostile/uneasy.rs"]
 mod uneasy;
 
 use std::cell::RefCell;

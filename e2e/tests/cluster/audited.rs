@@ -1,0 +1,7 @@
+//! Tests for which only the embedded cluster will do: they read its audit log, a folder that its pods share with us, or an
+//! image that only it has.
+
+mod alone;
+mod at_work;
+mod settled;
+mod together;

@@ -1,0 +1,10 @@
+//! Tests that look at their own namespaces alone, so that several run at once.
+
+mod drains;
+mod going;
+mod histories;
+mod latency;
+mod limits;
+mod oldest;
+mod rest;
+mod writes;

@@ -1,0 +1,23 @@
+//! Tests on a cluster that leave the operator alone, so that several run at once.
+
+mod autoscaling;
+mod bad_input;
+mod configuration;
+mod dashboard;
+mod examples;
+mod idle;
+mod late_scheduler;
+mod leaving;
+mod losses;
+mod offers;
+mod old_commands;
+mod protection;
+mod python_client;
+mod restarting;
+mod rolling;
+mod scaling;
+mod seen;
+mod skew;
+mod suspend;
+mod troubles;
+mod workloads;
