@@ -27,7 +27,7 @@ pub fn apply(bed: &Bed, all: &[Turncoat]) -> Result<()> {
     let script =
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"dask": SCRIPT}});
     bed.apply(&script.to_string())?;
-    let clusters: Vec<_> = all.iter().map(|one| one.cluster()).collect();
+    let clusters: Vec<_> = all.iter().map(Turncoat::cluster).collect();
     bed.apply(&clusters.join("\n---\n"))
 }
 
