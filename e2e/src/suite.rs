@@ -168,7 +168,7 @@ fn chart(progress: &mut Progress) -> Result<()> {
 impl Suite {
     /// The names of its tests that have this in them.
     fn tests(&self, filter: &str) -> Result<Vec<String>> {
-        let listed = commands::output(tests(&["--test", "cluster", "--", "--list"]))?;
+        let listed = commands::output(&mut tests(&["--test", "cluster", "--", "--list"]))?;
         let names = listed.lines().filter_map(|line| line.strip_suffix(": test"));
         let ours = names.filter(|name| name.starts_with(self.module) && name.contains(filter));
         Ok(ours.map(str::to_owned).collect())

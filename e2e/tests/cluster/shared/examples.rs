@@ -11,8 +11,8 @@ use e2e::{commands, python};
 
 const SOON: Duration = Duration::from_mins(1);
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
-const CLUSTER: &str = include_str!("../../../examples/cluster.yaml");
-const GROUP: &str = include_str!("../../../examples/group.yaml");
+const CLUSTER: &str = include_str!("../../../../examples/cluster.yaml");
+const GROUP: &str = include_str!("../../../../examples/group.yaml");
 
 #[tokio::test]
 async fn the_cluster_of_the_examples_runs_their_job_from_a_laptop() -> Result<()> {

@@ -10,7 +10,7 @@ use e2e::workload::Start;
 use serde_json::json;
 
 /// What the preloads are tested with, too.
-const OLDEST: &str = include_str!("../../../../operator/preload/tests/oldest.txt");
+const OLDEST: &str = include_str!("../../../../../operator/preload/tests/oldest.txt");
 const SOON: Duration = Duration::from_mins(1);
 
 #[tokio::test]
