@@ -23,6 +23,8 @@ use k8s_openapi::api::events::v1::Event;
 use super::SOON;
 use neighbour::Neighbour;
 
+/// Ten times what is promised of a worker that has nothing to do.
+const A_NEIGHBOURS: Duration = Duration::from_secs(15);
 /// Kubernetes writes down whole seconds only.
 const A_SECOND: SignedDuration = SignedDuration::from_secs(1);
 
@@ -101,7 +103,7 @@ async fn whatever_troubles_a_drain_is_told_and_a_neighbours_drain_takes_no_longe
         tokio::try_join!(turned::leave(&bed), anew::leave(&bed), uneasy::leave(&bed, workload))?;
     let (beside, done) = beside.await??;
     say(&format!("a neighbour's drain took {alone:.1?} alone and {beside:.1?} beside them"));
-    assert!(beside <= alone * 3 + Duration::from_secs(2), "{beside:?}, alone {alone:?}");
+    assert!(beside < A_NEIGHBOURS, "{beside:?}, alone {alone:?}");
     assert!(turned.iter().all(|gone| done < gone.deleted + A_SECOND), "{done} is not before {turned:?}");
     Ok(())
 }

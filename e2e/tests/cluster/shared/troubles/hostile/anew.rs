@@ -25,7 +25,7 @@ while not all(client.run(lambda dask_worker: dask_worker.state.executing_count).
     time.sleep(0.05)
 ";
 const STATES: &str = "
-print(*client.run_on_scheduler(
+print(client.run_on_scheduler(
     lambda dask_scheduler: [worker.status.name for worker in dask_scheduler.workers.values()]))
 ";
 

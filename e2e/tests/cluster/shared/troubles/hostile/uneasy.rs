@@ -114,7 +114,7 @@ async fn killed(bed: &Bed, group: &str) -> Result<()> {
     let gone = bed.until(&workers, "the killed worker is gone", SOON, |pods: &[Arc<Pod>]| pods.is_empty());
     let told = |event: &Event| {
         let note = event.note.as_deref().unwrap_or_default();
-        let lost = event.reason.as_deref() == Some("WorkInterrupted") && note.contains("1 results (500000");
+        let lost = event.reason.as_deref() == Some("WorkInterrupted") && note.contains(" results (5000000");
         let about = event.regarding.as_ref().and_then(|about| about.name.as_deref());
         about == Some(group) && (lost || note.contains("exit code 137"))
     };
