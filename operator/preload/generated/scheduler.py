@@ -196,7 +196,7 @@ def cc(b):
  return(b.transition_counter,b.idle_since,len(c_),cZ)
 ac='closing_gracefully'
 cE=2
-cF=('vetoed','peers paused','actors')
+cF=('vetoed','last worker','peers paused','actors')
 def cd(b,j,u,K,G,x):
  c=t.get(j)
  if not c or(c.g and(not ce(b,c))):c=av(j,u);c.N=asyncio.ensure_future(cf(b,c))

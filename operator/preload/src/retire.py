@@ -21,9 +21,9 @@ CORDONED = "closing_gracefully"
 # A copy that has not come after this many seconds is asked for again, as Dask's own policies do.
 ASKED_AGAIN = 2
 
-# A pod that goes anyway waits for a shuffle to end and for peers to have memory again; and while its actors
-# are lost, what else it has need not be.
-MAY_PASS = "vetoed", "peers paused", "actors"
+# A pod that goes anyway waits for a shuffle to end, for peers to have memory again, and for those to come that
+# take the places of all; and while its actors are lost, what else it has need not be.
+MAY_PASS = "vetoed", "last worker", "peers paused", "actors"
 
 
 def retire(scheduler, pod, ip, deadline, reserve, leaving):
