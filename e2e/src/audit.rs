@@ -1,8 +1,9 @@
 //! What the apiserver was asked, by whom and when: the cheapest way to count and to time the operator.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
@@ -14,10 +15,12 @@ const POD_NAME: &str = "authentication.kubernetes.io/pod-name";
 /// What authorization came to.
 const DECISION: &str = "authorization.k8s.io/decision";
 
-/// The audit log of the embedded cluster.
+/// The audit log of the embedded cluster, or the end of it: in a run of all tests it becomes long.
 #[derive(Debug, Clone)]
 pub struct Audit {
     log: PathBuf,
+    /// The byte where it begins.
+    from: u64,
 }
 
 /// One answered request.
@@ -63,23 +66,35 @@ pub struct Status {
     pub code: u16,
 }
 
+/// How many bytes there are by now.
+pub(crate) fn length(log: &Path) -> u64 {
+    fs::metadata(log).map_or(0, |file| file.len())
+}
+
 impl Audit {
-    /// Reads this file.
-    pub fn new(log: PathBuf) -> Self {
-        Self { log }
+    /// Reads this file from this byte on.
+    pub fn new(log: PathBuf, from: u64) -> Self {
+        Self { log, from }
     }
 
     /// Every request answered so far, a watch from its beginning, that `wanted` accepts, in the order in which they were
     /// received.
     pub fn requests(&self, wanted: impl Fn(&Request) -> bool) -> Result<Vec<Request>> {
-        let text =
-            fs::read_to_string(&self.log).with_context(|| format!("cannot read {}", self.log.display()))?;
-        // The last line may be half written.
+        let text = self.text().with_context(|| format!("cannot read {}", self.log.display()))?;
+        // The first and the last line may be half there.
         let parsed = text.lines().filter_map(|line| serde_json::from_str::<Request>(line).ok());
         let mut requests: Vec<_> =
             parsed.filter(|request| request.is_answered() && wanted(request)).collect();
         requests.sort_by_key(|request| request.request_received_timestamp);
         Ok(requests)
+    }
+
+    fn text(&self) -> io::Result<String> {
+        let mut log = File::open(&self.log)?;
+        log.seek(SeekFrom::Start(self.from))?;
+        let mut text = Vec::new();
+        log.read_to_end(&mut text)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
     /// What the operator wrote in one namespace.

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use kube::{Api, Client, Config, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::audit::Audit;
+use crate::audit::{self, Audit};
 use crate::cluster::Cluster;
 use crate::manifests::DASK_IMAGE;
 use crate::progress::Progress;
@@ -28,6 +29,8 @@ use crate::{commands, python};
 pub const KUBECONFIG_VARIABLE: &str = "E2E_KUBECONFIG";
 /// On the namespaces of tests.
 const OURS: &str = "app.kubernetes.io/created-by=dask-operator-e2e";
+/// How many there were before in this process, some of the same name.
+static MADE: AtomicU32 = AtomicU32::new(0);
 const WORKLOADS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/workloads");
 
 /// A namespace, removed when the test ends.
@@ -35,6 +38,8 @@ pub struct Bed {
     pub cluster: Cluster,
     pub client: Client,
     pub namespace: String,
+    /// So long was the audit log before: nothing in there is about this namespace.
+    audited_from: u64,
     /// Kept open until the test ends.
     routes: Mutex<Vec<Route>>,
 }
@@ -43,12 +48,15 @@ impl Bed {
     /// A fresh namespace whose name begins with `name`.
     pub async fn new(name: &str) -> Result<Self> {
         let cluster = running_cluster()?;
-        let namespace = format!("{name}-{:x}", std::process::id());
+        let audited_from = cluster.audit_log.as_ref().map_or(0, |log| audit::length(log));
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let namespace = format!("{name}-{:x}-{number}", std::process::id());
         cluster.kubectl(&["create", "namespace", &namespace])?;
         cluster.kubectl(&["label", "namespace", &namespace, OURS])?;
         let kubeconfig = Kubeconfig::read_from(&cluster.kubeconfig)?;
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-        let bed = Self { cluster, client: Client::try_from(config)?, namespace, routes: Mutex::default() };
+        let client = Client::try_from(config)?;
+        let bed = Self { cluster, client, namespace, audited_from, routes: Mutex::default() };
         // Pods are refused before their account exists.
         bed.until(
             "",
@@ -134,29 +142,30 @@ impl Bed {
     }
 
     /// What the scheduler itself counts; `workers` is how many are registered.
-    pub fn counts(&self, cluster: &str) -> Result<Value> {
+    async fn counts(&self, cluster: &str) -> Result<Value> {
         let path = format!(
             "/api/v1/namespaces/{}/services/http:{cluster}-scheduler:8787/proxy/json/counts.json",
             self.namespace
         );
-        Ok(serde_json::from_str(&self.cluster.kubectl(&["get", "--raw", &path])?)?)
+        Ok(self.client.request(http::Request::get(path).body(Vec::new())?).await?)
     }
 
     /// Asks the scheduler until it counts so many registered workers: it has no watch to wait on.
     pub async fn until_registered(&self, cluster: &str, workers: u64, within: Duration) -> Result<()> {
+        let mut last = None;
         let ask = async {
-            while self.counts(cluster).ok().and_then(|counts| counts["workers"].as_u64()) != Some(workers) {
+            loop {
+                let counts = self.counts(cluster).await;
+                if counts.as_ref().is_ok_and(|counts| counts["workers"].as_u64() == Some(workers)) {
+                    return;
+                }
+                last = Some(counts);
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         };
-        let late = || {
-            format!(
-                "not within {} s: {workers} registered workers; {:?}",
-                within.as_secs(),
-                self.counts(cluster)
-            )
-        };
-        tokio::time::timeout(within, ask).await.with_context(late)
+        let registered = tokio::time::timeout(within, ask).await;
+        let late = || format!("not within {} s: {workers} registered workers; {last:?}", within.as_secs());
+        registered.with_context(late)
     }
 
     /// Where a client on this host finds the scheduler.
@@ -191,10 +200,10 @@ impl Bed {
         commands::output(&mut command)
     }
 
-    /// The audit log; only the embedded cluster has one to read.
+    /// The audit log since the bed was made; only the embedded cluster has one to read.
     pub fn audit(&self) -> Result<Audit> {
         let log = self.cluster.audit_log.clone().context("this cluster's audit log cannot be read")?;
-        Ok(Audit::new(log))
+        Ok(Audit::new(log, self.audited_from))
     }
 }
 

@@ -41,6 +41,7 @@ pub(crate) fn run(options: &DrainOptions, progress: &mut Progress) -> Result<()>
     }
     if options.operator != Operator::Ours {
         let theirs = theirs(options, &runtime, &columns, &cluster, progress)?;
+        ensure!(!theirs.is_empty(), "nothing was counted under the Python operator");
         rows.push(total("Python", &columns, &theirs));
     }
     for row in rows {

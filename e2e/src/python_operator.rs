@@ -38,8 +38,9 @@ impl<'a> PythonOperator<'a> {
     }
 
     fn remove(&self) -> Result<()> {
-        for object in [["namespace", NAME], ["clusterrolebinding", NAME]] {
-            self.cluster.kubectl(&[&["delete"], &object[..], &["--ignore-not-found", SOON]].concat())?;
+        for object in [["clusterrolebinding", NAME], ["namespace", NAME]] {
+            // What comes after it is to be done all the same.
+            let _ = self.cluster.kubectl(&[&["delete"], &object[..], &["--ignore-not-found", SOON]].concat());
         }
         let kinds = "daskclusters,daskautoscalers";
         let listed = self.cluster.kubectl(&["get", kinds, "--all-namespaces", "--output=json"])?;

@@ -77,7 +77,9 @@ class Handler(BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
         with news:
             if self.path == "/register":
-                workers.append(asked)
+                # One that had no answer in time asks again.
+                if asked not in workers:
+                    workers.append(asked)
             elif self.path == ROUTE + "retire":
                 leaving.update(pod["name"] for pod in asked["pods"])
             changed()

@@ -120,6 +120,8 @@ class Held:
 
 
 def main():
+    # Whatever it waits for in vain.
+    signal.alarm(300)
     with session(workers=len(GROUPS)) as client:
         held = Held(client)
         print("ready", flush=True)

@@ -17,11 +17,11 @@ use crate::worker_group::WorkerPod;
 const MOST_RESOURCES: usize = 20;
 const LONGEST_NAME: usize = 253;
 
-/// What is known while none of them has registered: what its status says, if that is about its present spec.
+/// What is known while none of them has registered: what one has told, else what they are made from. What was told of an
+/// earlier template counts until the group has looked at the change, so that a change of `replicas` forgets nothing.
 pub fn known(group: &DaskWorkerGroup) -> Offers {
-    let status = group.status.as_ref();
-    let current = status.filter(|status| status.observed_generation == group.metadata.generation);
-    current.and_then(|status| status.offers.clone()).unwrap_or_else(|| declared(&group.spec.worker))
+    let said = group.status.as_ref().and_then(|status| status.offers.clone());
+    said.filter(|offers| offers.template.is_some()).unwrap_or_else(|| declared(&group.spec.worker))
 }
 
 /// By what the group's pods are made from: flags win over fields, as they do there. Dask itself takes as many threads
@@ -47,7 +47,11 @@ pub(crate) fn declared(worker: &WorkerSpec) -> Offers {
         processes,
         threads: number("--nthreads").or(worker.threads).or_else(cpus),
         memory: memory.map(share),
-        resources: flag("--resources").map(amounts).or_else(|| worker.dask_resources.clone()).or_else(none),
+        resources: flag("--resources")
+            .map(amounts)
+            .or_else(|| worker.dask_resources.clone())
+            .map(few)
+            .or_else(none),
         template: None,
     }
 }
@@ -61,16 +65,19 @@ pub(crate) fn seen<'a>(mut pods: impl Iterator<Item = &'a WorkerPod>, index: &In
 }
 
 fn registered(worker: &Worker, processes: u32) -> Offers {
-    let resources = worker.resources.iter().filter(|(name, _)| name.len() <= LONGEST_NAME);
     Offers {
         processes: Some(processes.max(1)),
         threads: Some(u32::try_from(worker.threads).unwrap_or(u32::MAX).max(1)),
         memory: Some(i64::try_from(worker.memory_limit).unwrap_or(i64::MAX)),
-        resources: Some(
-            resources.take(MOST_RESOURCES).map(|(name, amount)| (name.clone(), *amount)).collect(),
-        ),
+        resources: Some(few(worker.resources.clone())),
         template: None,
     }
+}
+
+/// Those that can be written down; no number of JSON is infinite.
+fn few(resources: BTreeMap<String, f64>) -> BTreeMap<String, f64> {
+    let can_be = |(name, amount): &(String, f64)| name.len() <= LONGEST_NAME && amount.is_finite();
+    resources.into_iter().filter(can_be).take(MOST_RESOURCES).collect()
 }
 
 /// Whether the pod runs `dask worker` or its like, so that its flags are all that there is to know; of a script or an
@@ -174,6 +181,15 @@ mod tests {
         assert_eq!(declared.resources, Some(gpu()));
         assert_eq!(of(json!({"spec": 7})).threads, None);
         assert_eq!(of(json!({})).resources, Some(BTreeMap::new()));
+    }
+
+    #[test]
+    fn of_what_is_declared_only_so_much_is_taken_and_no_number_that_is_none() {
+        let odd = with_args(&["dask", "worker", "--resources", "A=inf B=nan C=2"]);
+        assert_eq!(odd.resources, Some(BTreeMap::from([("C".to_owned(), 2.0)])));
+        let many: Vec<_> = (0..1000).map(|n| format!("R{n}=1")).collect();
+        let many = with_args(&["dask", "worker", "--resources", &many.join(" ")]);
+        assert_eq!(many.resources.unwrap().len(), MOST_RESOURCES);
     }
 
     #[test]

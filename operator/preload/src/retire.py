@@ -21,8 +21,8 @@ CORDONED = "closing_gracefully"
 # A copy that has not come after this many seconds is asked for again, as Dask's own policies do.
 ASKED_AGAIN = 2
 
-# A pod that goes anyway waits for a shuffle to end, for peers to have memory again, and for those to come that
-# take the places of all; and while its actors are lost, what else it has need not be.
+# A pod that goes anyway waits for a shuffle to end, for peers to have memory again, and for those to come
+# that take the places of all; and while its actors are lost, what else it has need not be.
 MAY_PASS = "vetoed", "last worker", "peers paused", "actors"
 
 
@@ -85,7 +85,7 @@ async def until_over(scheduler, drain):
             break
         # Long lists of keys are not looked at so often.
         pause = max(min(pause * 1.5, 0.2), 20 * (time.monotonic() - began))
-        await asyncio.sleep(pause)
+        await asyncio.sleep(max(0.01, min(pause, drain.until - time.monotonic())))
     if drain.leaving and verdict != "ready" and drain.why != "closing":
         # The pod goes, whatever is on it: its tasks are not to be blamed for that.
         await dismiss(scheduler, drain)
@@ -131,7 +131,9 @@ def objection(scheduler, drain, states):
     # Those that leave are not running any more.
     alone = drain.addresses.issuperset(state.address for state in scheduler.running)
     waiting = {address for address, peer in scheduler.workers.items() if peer.status.name == "paused"}
-    if alone and (drain.unfinished or drain.left) and not waiting - drain.addresses:
+    alone = alone and (drain.unfinished or drain.left)
+    last = alone and not waiting - drain.addresses
+    if last and not drain.leaving:
         return "last worker"
     if any(state.actors for state in states):
         return "actors"
@@ -139,7 +141,7 @@ def objection(scheduler, drain, states):
     waits = not drain.cordoned and time.monotonic() < drain.until - drain.reserve
     if (waits or not drain.leaving) and len(free_to_go(scheduler, states)) < len(states):
         return "vetoed"
-    return "peers paused" if alone and (drain.unfinished or drain.left) else ""
+    return "last worker" if last else "peers paused" if alone else ""
 
 
 def cordon(scheduler, drain, states):

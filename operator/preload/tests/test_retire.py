@@ -290,6 +290,18 @@ def test_a_pod_is_refused_while_a_plugin_forbids_it(lab):
     assert leaving.result()["state"] == "ready"
 
 
+def test_the_last_pod_that_leaves_works_on_while_a_plugin_forbids_it(lab):
+    cluster, [name], client = held(lab, pods=1)
+    client.run(f"kept = keep({name!r}, 1); pod = {name!r}" + VETO)
+    leaving = Later(lambda: cluster.retire(name, leaving=True))
+    wait_until(lambda: cluster.draining()["reason"] == "vetoed", 10)
+    assert client.run("", "client.submit(sum, [1, 2]).result()") == 3
+    client.run("client.unregister_scheduler_plugin('veto')")
+    wait_until(lambda: cluster.draining()["reason"] == "last worker", 10)
+    cluster.with_pods(1, "--no-nanny")
+    assert leaving.result()["state"] == "ready"
+
+
 def test_a_retirement_is_joined_and_repeated_without_harm(lab):
     cluster, [first, second], client = held(lab)
     client.run(f"a = on({first!r}, 'a'); begun('a'); kept = keep({second!r}, 1)")

@@ -97,12 +97,12 @@ impl Reporter {
     }
 }
 
-/// What a status no longer says is taken away: a merge patch leaves alone what it does not name.
+/// What a status no longer says is taken away, at every depth: a merge patch leaves alone what it does not name.
 fn without_the_gone(previous: &Value, mut next: Value) -> Value {
-    let gone = previous.as_object().into_iter().flat_map(|previous| previous.keys());
-    if let Some(next) = next.as_object_mut() {
-        for field in gone {
-            next.entry(field.clone()).or_insert(Value::Null);
+    if let (Some(previous), Some(next)) = (previous.as_object(), next.as_object_mut()) {
+        for (field, before) in previous {
+            let after = next.remove(field).unwrap_or(Value::Null);
+            next.insert(field.clone(), without_the_gone(before, after));
         }
     }
     next
@@ -194,6 +194,10 @@ mod tests {
     fn what_is_no_longer_said_is_taken_away() {
         let body = without_the_gone(&json!({"since": 1, "replicas": 2}), json!({"replicas": 3}));
         assert_eq!(body, json!({"since": null, "replicas": 3}));
+        let before = json!({"offers": {"resources": {"GPU": 2}, "template": "old"}});
+        let body = without_the_gone(&before, json!({"offers": {"resources": {"TPU": 1}}}));
+        assert_eq!(body, json!({"offers": {"resources": {"GPU": null, "TPU": 1}, "template": null}}));
+        assert_eq!(without_the_gone(&before, json!({})), json!({"offers": null}));
     }
 
     #[test]

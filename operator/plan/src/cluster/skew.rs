@@ -20,7 +20,7 @@ const MOST_TOLD: usize = 3;
 
 /// That some differ from the scheduler. Workers are told at once, and first: theirs is everybody's trouble.
 pub(super) fn skew(cluster: &CheckedCluster, observed: &Observed, now: Timestamp) -> Option<Verdict> {
-    observed.live_scheduler()?;
+    observed.live_scheduler().filter(|_| desired::stock_because(cluster).is_none())?;
     let told = || still(&cluster.status.conditions, ConditionType::VersionSkew);
     let versions = match &observed.link {
         Link::Stock | Link::Rpc(_) => return None,
@@ -32,7 +32,13 @@ pub(super) fn skew(cluster: &CheckedCluster, observed: &Observed, now: Timestamp
     let (Some(versions), Some(own)) = (versions, own) else { return told() };
     workers(versions, own)
         .or_else(|| told().filter(|_| stands_until(cluster).is_some_and(|until| until > now)))
-        .or_else(|| clients(versions, own))
+        // What is said of clients stands from its own beginning: first, what was said of workers ends.
+        .or_else(|| clients(versions, own).filter(|_| !is_told(cluster, Reason::WorkersDiffer)))
+}
+
+fn is_told(cluster: &CheckedCluster, reason: Reason) -> bool {
+    let told = find(&cluster.status.conditions, ConditionType::VersionSkew);
+    told.is_some_and(|told| told.reason == reason.to_string())
 }
 
 /// When to look again at what the scheduler tells; None if it need not be asked. It is asked while there may be news:
@@ -50,8 +56,8 @@ pub(super) fn next(cluster: &CheckedCluster, observed: &Observed, now: Timestamp
 /// Until when what is said of clients stands.
 fn stands_until(cluster: &CheckedCluster) -> Option<Timestamp> {
     let told = find(&cluster.status.conditions, ConditionType::VersionSkew)?;
-    let is_of_clients = told.reason == Reason::ClientsDiffer.to_string();
-    told.last_transition_time.0.checked_add(STANDS).ok().filter(|_| is_of_clients)
+    let until = told.last_transition_time.0.checked_add(STANDS).ok();
+    until.filter(|_| is_told(cluster, Reason::ClientsDiffer))
 }
 
 fn workers(versions: &[Versions], own: &Versions) -> Option<Verdict> {

@@ -22,14 +22,9 @@ pub(super) fn offers(group: &CheckedGroup, observed: &Observed) -> Option<Offers
     let declared = declared(&group.worker);
     let alike = observed.pods.iter().filter(|pod| pod.template.as_ref() == Some(&template));
     let told = observed.link.facts().and_then(|facts| seen(alike, &Index::of(facts)));
-    Some(match told {
-        // Not all of its processes may have registered yet.
-        Some(told) => {
-            let processes = declared.processes.or(told.processes);
-            Offers { processes, template: Some(template), ..told }
-        }
-        None => declared,
-    })
+    // Not all of its processes may have registered yet; how many there will be, its flags say, or nobody.
+    let told = told.map(|told| Offers { processes: declared.processes, template: Some(template), ..told });
+    Some(told.unwrap_or(declared))
 }
 
 /// That there are no workers, and that nobody can know which resources they will offer. Threads that are not known are

@@ -117,20 +117,21 @@ fn of_a_group_from_zero_that_starts_a_script_it_is_said_that_nobody_knows() {
 }
 
 #[test]
-fn an_autoscaler_goes_by_what_the_status_says_as_long_as_it_is_about_the_spec() {
-    let group = || a_group().replicas(0).generation(2).worker(|worker| worker.threads = Some(4));
-    let status = |seen| DaskWorkerGroupStatus {
+fn an_autoscaler_goes_by_what_a_worker_told_also_when_it_has_just_changed_how_many_there_are_to_be() {
+    let group = || a_group().replicas(5).generation(2).worker(|worker| worker.threads = Some(4));
+    let status = |template: Option<&str>| DaskWorkerGroupStatus {
         offers: Some(Offers {
             threads: Some(3),
             processes: Some(2),
             memory: Some(1000),
+            template: template.map(str::to_owned),
             ..Offers::default()
         }),
-        observed_generation: Some(seen),
+        observed_generation: Some(1),
         ..DaskWorkerGroupStatus::default()
     };
-    let offer = |seen| Offer::from(&offers::known(&group().status(status(seen)).build()));
+    let offer = |template| Offer::from(&offers::known(&group().status(status(template)).build()));
     let told = Offer { processes: 2.0, threads: 3.0, memory: 1000.0, ..Offer::default() };
-    assert_eq!(offer(2), told);
-    assert_eq!(offer(1), Offer { threads: 4.0, ..Offer::default() });
+    assert_eq!(offer(Some("t")), told);
+    assert_eq!(offer(None), Offer { threads: 4.0, ..Offer::default() }, "the spec may have changed");
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 use e2e::audit::Request;
 use e2e::bed::Bed;
-use e2e::{operator, quiet};
+use e2e::operator::{self, Replicas};
+use e2e::quiet;
 use jiff::Timestamp;
 
 use crate::audited::settled::settled;
@@ -24,8 +25,7 @@ async fn a_restart_of_the_operator_sees_no_write() -> Result<()> {
     bed.until_alone()?;
     quiet::until_told().await;
     let start = Timestamp::now();
-    operator::scale(&bed.cluster, 0)?;
-    operator::scale(&bed.cluster, 1)?;
+    drop(Replicas::new(&bed.cluster, 0)?);
     operator::wait_until_leading(&bed.cluster)?;
     // It looks at everything at once.
     tokio::time::sleep(Duration::from_secs(5)).await;

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use dask_operator_api::DaskCluster;
 use e2e::audit::{Object, Request};
 use e2e::bed::Bed;
+use e2e::operator::Replicas;
 use e2e::{manifests, operator};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -76,9 +77,9 @@ fn used(request: &Request) -> String {
 
 /// Its start, beginning without a lease.
 fn start(bed: &Bed) -> Result<()> {
-    operator::scale(&bed.cluster, 0)?;
+    let none = Replicas::new(&bed.cluster, 0)?;
     operator::kubectl(&bed.cluster, &["delete", "lease", "dask-operator"])?;
-    operator::scale(&bed.cluster, 1)?;
+    drop(none);
     operator::wait_until_leading(&bed.cluster).map(drop)
 }
 

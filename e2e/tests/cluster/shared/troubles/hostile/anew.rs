@@ -62,7 +62,7 @@ async fn deaf(bed: &Bed) -> Result<()> {
     let trouble = Trouble { object: group, reason: Reason::SchedulerUnreachable, words: &words };
     let told = trouble.until_told::<DaskWorkerGroup>(bed, scaled);
     let ((), gone) = tokio::try_join!(told, Gone::wait(bed, group))?;
-    gone.assert_in_time(group, SECONDS, 5);
+    gone.assert_in_time(group, SECONDS, 15);
     Ok(())
 }
 
@@ -75,7 +75,8 @@ async fn restarted(bed: &Bed) -> Result<()> {
     let before = bed.until(&workers, "one is to leave", SOON, marked).await?;
     let restart = "import os, signal; os.kill(1, signal.SIGTERM)";
     let scheduler = ["exec", "--namespace", &bed.namespace, "deployment/restarted-scheduler", "--"];
-    bed.cluster.kubectl(&[&scheduler[..], &["python3", "-c", restart]].concat())?;
+    // Whoever says so may end with it; what comes of it is awaited.
+    let _ = bed.cluster.kubectl(&[&scheduler[..], &["python3", "-c", restart]].concat());
     let anew = |pods: &[Arc<Pod>]| {
         let [pod] = pods else { return false };
         let is_new = before.iter().all(|old| old.metadata.uid != pod.metadata.uid);

@@ -15,9 +15,10 @@ use kube::ResourceExt;
 use super::super::{SOON, Told, Trouble};
 use super::Gone;
 
-const SECONDS: u32 = 8;
+/// Longer than a neighbour may take.
+const SECONDS: u32 = 16;
 /// A scheduler that stands still is known to after two questions: a long one and a short one.
-const LATE: u32 = 25;
+const LATE: u32 = 30;
 /// Of those that do not say so: a scheduler that lets nobody go is waited for no longer after time is over.
 const PATIENCE: u32 = 20;
 
@@ -89,7 +90,7 @@ impl Turn {
             return told.await.map(|()| None);
         }
         let ((), gone) = tokio::try_join!(told, Gone::wait(bed, &group))?;
-        gone.assert_in_time(&group, self.scheduler.seconds, 5);
+        gone.assert_in_time(&group, self.scheduler.seconds, 15);
         Ok(Some(gone))
     }
 
@@ -99,7 +100,7 @@ impl Turn {
             ensure!(gone.took().as_secs() < i64::from(LATE) - 5, "{group}: {:?}", gone.took());
             return Ok(None);
         }
-        gone.assert_in_time(group, self.scheduler.seconds + PATIENCE, 5);
+        gone.assert_in_time(group, self.scheduler.seconds + PATIENCE, 15);
         Ok(Some(gone))
     }
 
