@@ -141,33 +141,6 @@ impl Bed {
         self.until("", &format!("{cluster} is ready"), within, is_ready).await.map(drop)
     }
 
-    /// What the scheduler itself counts; `workers` is how many are registered.
-    async fn counts(&self, cluster: &str) -> Result<Value> {
-        let path = format!(
-            "/api/v1/namespaces/{}/services/http:{cluster}-scheduler:8787/proxy/json/counts.json",
-            self.namespace
-        );
-        Ok(self.client.request(http::Request::get(path).body(Vec::new())?).await?)
-    }
-
-    /// Asks the scheduler until it counts so many registered workers: it has no watch to wait on.
-    pub async fn until_registered(&self, cluster: &str, workers: u64, within: Duration) -> Result<()> {
-        let mut last = None;
-        let ask = async {
-            loop {
-                let counts = self.counts(cluster).await;
-                if counts.as_ref().is_ok_and(|counts| counts["workers"].as_u64() == Some(workers)) {
-                    return;
-                }
-                last = Some(counts);
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        };
-        let registered = tokio::time::timeout(within, ask).await;
-        let late = || format!("not within {} s: {workers} registered workers; {last:?}", within.as_secs());
-        registered.with_context(late)
-    }
-
     /// Where a client on this host finds the scheduler.
     pub fn address(&self, cluster: &str) -> Result<String> {
         let route = Route::to(&self.cluster, &self.namespace, cluster)?;

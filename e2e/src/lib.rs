@@ -47,6 +47,7 @@ pub mod progress;
 pub mod python;
 pub mod python_operator;
 pub mod quiet;
+pub mod registered;
 pub mod route;
 pub mod turncoats;
 pub mod up;

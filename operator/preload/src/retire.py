@@ -21,9 +21,9 @@ CORDONED = "closing_gracefully"
 # A copy that has not come after this many seconds is asked for again, as Dask's own policies do.
 ASKED_AGAIN = 2
 
-# A pod that goes anyway waits for a shuffle to end, for peers to have memory again, and for those to come
-# that take the places of all; and while its actors are lost, what else it has need not be.
-MAY_PASS = "vetoed", "last worker", "peers paused", "actors"
+# A pod that goes anyway waits for a shuffle to end and for peers to have memory again; and while its actors
+# are lost, what else it has need not be.
+MAY_PASS = "vetoed", "peers paused", "actors"
 
 
 def retire(scheduler, pod, ip, deadline, reserve, leaving):
@@ -131,9 +131,7 @@ def objection(scheduler, drain, states):
     # Those that leave are not running any more.
     alone = drain.addresses.issuperset(state.address for state in scheduler.running)
     waiting = {address for address, peer in scheduler.workers.items() if peer.status.name == "paused"}
-    alone = alone and (drain.unfinished or drain.left)
-    last = alone and not waiting - drain.addresses
-    if last and not drain.leaving:
+    if alone and (drain.unfinished or drain.left) and not waiting - drain.addresses:
         return "last worker"
     if any(state.actors for state in states):
         return "actors"
@@ -141,7 +139,7 @@ def objection(scheduler, drain, states):
     waits = not drain.cordoned and time.monotonic() < drain.until - drain.reserve
     if (waits or not drain.leaving) and len(free_to_go(scheduler, states)) < len(states):
         return "vetoed"
-    return "last worker" if last else "peers paused" if alone else ""
+    return "peers paused" if alone and (drain.unfinished or drain.left) else ""
 
 
 def cordon(scheduler, drain, states):

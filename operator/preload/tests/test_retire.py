@@ -225,26 +225,6 @@ def test_the_last_pod_is_refused_if_anything_is_on_it(lab):
     assert cluster.retire(name)["state"] == "ready"
 
 
-def test_pods_that_all_leave_wait_for_those_that_take_their_places(lab):
-    cluster, [first, second], client = held(lab)
-    client.run(f"kept = keep({first!r}, 3) + keep({second!r}, 2); a = on({first!r}, 'a'); begun('a')")
-    both = [Later(lambda name=name: cluster.retire(name, leaving=True)) for name in (first, second)]
-    client.run(f"cordoned({first!r}, {second!r})")
-    assert not any(leaving.done for leaving in both)
-    cluster.with_pods(1, "--no-nanny")
-    client.run("Event('a').set()")
-    answers = [leaving.result() for leaving in both]
-    assert [(answer["state"], answer["lost_keys"]) for answer in answers] == [("ready", 0)] * 2
-    for name in (first, second):
-        cluster.pods[name][1].end()
-    assert client.run("", "[a.result(), len(client.gather(kept)), client.run_on_scheduler(suspicious)]") == [
-        "a",
-        5,
-        0,
-    ]
-    client.run("begun('a')")
-
-
 def test_a_pod_is_refused_while_all_its_peers_lack_memory(lab):
     cluster, [first, second], client = held(lab, "--memory-limit", "0")
     client.run(
@@ -287,18 +267,6 @@ def test_a_pod_is_refused_while_a_plugin_forbids_it(lab):
     wait_until(lambda: cluster.draining()["reason"] == "vetoed", 10)
     assert client.run("", f"client.submit(sum, [1, 2], workers=[{first!r}]).result()") == 3
     client.run("client.unregister_scheduler_plugin('veto')")
-    assert leaving.result()["state"] == "ready"
-
-
-def test_the_last_pod_that_leaves_works_on_while_a_plugin_forbids_it(lab):
-    cluster, [name], client = held(lab, pods=1)
-    client.run(f"kept = keep({name!r}, 1); pod = {name!r}" + VETO)
-    leaving = Later(lambda: cluster.retire(name, leaving=True))
-    wait_until(lambda: cluster.draining()["reason"] == "vetoed", 10)
-    assert client.run("", "client.submit(sum, [1, 2]).result()") == 3
-    client.run("client.unregister_scheduler_plugin('veto')")
-    wait_until(lambda: cluster.draining()["reason"] == "last worker", 10)
-    cluster.with_pods(1, "--no-nanny")
     assert leaving.result()["state"] == "ready"
 
 
