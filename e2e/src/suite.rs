@@ -25,15 +25,15 @@ struct Suite {
     name: &'static str,
     /// The names of its tests begin so.
     module: &'static str,
-    /// As many at once as keep two cores busy: most of the time a test waits.
+    /// Two at once keep two cores busy; more would time each other out.
     threads: &'static str,
     embedded_only: bool,
 }
 
 const SUITES: [Suite; 4] = [
-    Suite { name: "on any cluster", module: "shared::", threads: "3", embedded_only: false },
+    Suite { name: "on any cluster", module: "shared::", threads: "2", embedded_only: false },
     Suite { name: "one by one", module: "exclusive::", threads: "1", embedded_only: false },
-    Suite { name: "audited", module: "audited::together::", threads: "3", embedded_only: true },
+    Suite { name: "audited", module: "audited::together::", threads: "2", embedded_only: true },
     Suite { name: "audited, one by one", module: "audited::alone::", threads: "1", embedded_only: true },
 ];
 

@@ -8,8 +8,7 @@ mod neighbour;
 mod turned;
 mod uneasy;
 
-use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -47,16 +46,18 @@ impl Gone {
 
     /// Returns when a group's one worker is gone.
     async fn wait(bed: &Bed, group: &str) -> Result<Self> {
-        let seen = RefCell::new(None);
+        let seen = Mutex::new(None);
         let gone = |pods: &[Arc<Pod>]| {
             let found = pods.iter().find_map(|pod| Self::of(pod));
             // When it has ended, its node brings the deletion forward.
-            seen.replace_with(|before| before.or(found));
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            *seen = seen.or(found);
             pods.is_empty()
         };
         let selector = format!("{}={group}", labels::WORKER_GROUP_NAME);
         bed.until(&selector, &format!("the worker of {group} is gone"), SOON, gone).await?;
-        seen.into_inner().with_context(|| format!("nobody told the worker of {group} to leave"))
+        let seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+        seen.with_context(|| format!("nobody told the worker of {group} to leave"))
     }
 
     fn took(&self) -> SignedDuration {
@@ -85,10 +86,11 @@ async fn until_event(bed: &Bed, reason: &str, about: &str, words: &[&str]) -> Re
     bed.until("", &what, SOON, told).await.map(drop)
 }
 
-#[tokio::test(flavor = "multi_thread")]
+/// Each on a thread of its own: while one waits for a command, what is told of another for a moment is seen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whatever_troubles_a_drain_is_told_and_a_neighbours_drain_takes_no_longer() -> Result<()> {
     let mut neighbour = Neighbour::new().await?;
-    let bed = Bed::new("hostile").await?;
+    let bed = Arc::new(Bed::new("hostile").await?);
     turned::begin(&bed)?;
     anew::begin(&bed)?;
     uneasy::begin(&bed)?;
@@ -99,9 +101,13 @@ async fn whatever_troubles_a_drain_is_told_and_a_neighbours_drain_takes_no_longe
     let (alone, _) = neighbour.drain().await?;
 
     let beside = tokio::spawn(async move { neighbour.drain_whole().await });
-    let (turned, (), ()) =
-        tokio::try_join!(turned::leave(&bed), anew::leave(&bed), uneasy::leave(&bed, workload))?;
-    let (beside, done) = beside.await??;
+    let [first, second, third] = std::array::from_fn(|_| bed.clone());
+    let turned = tokio::spawn(async move { turned::leave(&first).await });
+    let anew = tokio::spawn(async move { anew::leave(&second).await });
+    let uneasy = tokio::spawn(async move { uneasy::leave(&third, workload).await });
+    let (turned, anew, uneasy, beside) = tokio::try_join!(turned, anew, uneasy, beside)?;
+    let (turned, (beside, done)) = (turned?, beside?);
+    anew.and(uneasy)?;
     say(&format!("a neighbour's drain took {alone:.1?} alone and {beside:.1?} beside them"));
     assert!(beside < A_NEIGHBOURS, "{beside:?}, alone {alone:?}");
     assert!(turned.iter().all(|gone| done < gone.deleted + A_SECOND), "{done} is not before {turned:?}");

@@ -17,7 +17,7 @@ use super::super::{SOON, Trouble};
 use super::{Gone, until_event};
 
 /// For those who cannot leave at all.
-const SECONDS: u32 = 3;
+const SECONDS: u32 = 6;
 /// Of every group there is one worker.
 const WORKERS: u64 = 7;
 
