@@ -137,20 +137,7 @@ impl Drains {
         let victims: Vec<_> = names.iter().cycle().skip(first).take(count.min(names.len())).collect();
         let way = chance.one_of(self.ways).context("no way to leave")?;
         way.go(bed, &victims, chance).await.with_context(|| format!("{way:?} {victims:?}"))?;
-        self.until_all_are_back(bed).await
-    }
-
-    /// Those that took the places have registered: if all who have leave at once, nobody can take what they hold. Some
-    /// that are gone may count for a moment.
-    async fn until_all_are_back(&self, bed: &Bed) -> Result<()> {
-        let all = |pods: &[Arc<Pod>]| {
-            let stay = pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).count();
-            stay == WORKERS as usize && pods.len() == stay
-        };
-        let pods = bed.until(PODS, "all pods of workers", SOON, all).await?;
-        let pods: Vec<_> = pods.iter().map(|pod| pod.name_any()).collect();
-        bed.until_registered("demo", self.all(), SOON).await?;
-        bed.until_named("demo", &pods, SOON).await
+        bed.until_registered("demo", self.all(), SOON).await
     }
 
     fn cluster(&self, bodies: &Bodies) -> String {
