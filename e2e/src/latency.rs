@@ -26,11 +26,11 @@ pub async fn of_phase_running(bed: &Bed, cluster: &str) -> Result<Duration> {
         let object = &request.object_ref;
         object.namespace == bed.namespace && object.resource == "daskclusters" && object.name == cluster
     };
-    let requests = bed.audit()?.requests(of_cluster)?;
+    let tells =
+        |request: &Request| request.is_operators_write() && request.object_ref.subresource == "status";
+    let requests = until_logged(bed, of_cluster, tells).await?;
     let created = requests.iter().find(|request| !request.is_operators_write() && request.is_write());
-    let told = requests
-        .iter()
-        .find(|request| request.is_operators_write() && request.object_ref.subresource == "status");
+    let told = requests.iter().find(|request| tells(request));
     between(created, told)
 }
 
