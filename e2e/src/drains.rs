@@ -69,7 +69,8 @@ impl Drains {
         let shape = *chance.one_of(&Shape::ALL).unwrap_or(&Shape::Nanny);
         let dask = chance.one_of(&Dask::ALL).copied().unwrap_or_default();
         let name = name.to_owned();
-        Self { name, dask, shape, ways: &Way::ALL, count: 3, seed, protected: true, written_out: false }
+        let ways = shape.asked(&Way::ALL);
+        Self { name, dask, shape, ways, count: 3, seed, protected: true, written_out: false }
     }
 
     /// What was counted; it fails when workers do not leave, or others do not take their places.
@@ -103,11 +104,16 @@ impl Drains {
         u64::from(WORKERS * self.shape.processes())
     }
 
+    async fn until_all_registered(&self, bed: &Bed) -> Result<()> {
+        let all = (WORKERS as usize, self.shape.processes() as usize);
+        bed.until_all_registered("demo", all, SOON).await
+    }
+
     async fn begin(&self) -> Result<UnderWay> {
         let bodies = Bodies::new()?;
         let bed = Bed::new(&self.name).await?;
         bed.apply(&self.cluster(&bodies))?;
-        bed.until_registered("demo", self.all(), SOON).await?;
+        self.until_all_registered(&bed).await?;
         let workload = bodies.workload("draining", &bed.address("demo")?, self.seed).by(self.dask);
         let mut workload = workload.with("WORKERS", &self.all().to_string()).start()?;
         workload.until("ready")?;
@@ -137,7 +143,7 @@ impl Drains {
         let victims: Vec<_> = names.iter().cycle().skip(first).take(count.min(names.len())).collect();
         let way = chance.one_of(self.ways).context("no way to leave")?;
         way.go(bed, &victims, chance).await.with_context(|| format!("{way:?} {victims:?}"))?;
-        bed.until_registered("demo", self.all(), SOON).await
+        self.until_all_registered(bed).await
     }
 
     fn cluster(&self, bodies: &Bodies) -> String {
@@ -159,6 +165,9 @@ impl Drains {
             });
             json!({"image": image, "worker": worker})
         };
+        if self.shape == Shape::StockScheduler {
+            return manifests::stock_cluster_of("demo", &spec);
+        }
         manifests::cluster_of("demo", &spec)
     }
 

@@ -96,23 +96,22 @@ fn releases(options: &DrainOptions) -> Vec<Dask> {
 /// As many for each shape and release as for any other, or one more.
 fn runs(options: &DrainOptions) -> Vec<Drains> {
     let releases = releases(options).into_iter();
-    let kinds: Vec<_> = releases.flat_map(|dask| Shape::ALL.map(|shape| (dask, shape))).collect();
-    let each = options.count.div_ceil(u32::try_from(kinds.len()).unwrap_or(1)).min(AT_ONCE);
-    let mut left = options.count;
-    let mut runs = Vec::new();
-    for (dask, shape) in kinds.into_iter().cycle() {
-        let count = left.min(each);
-        if count == 0 {
-            break;
-        }
-        left -= count;
-        let ways: &[Way] = if options.unasked { &[Way::Evict, Way::Delete] } else { &Way::ALL };
-        let seed = options.seed + runs.len() as u64;
-        let name = format!("drained-{seed}");
-        let (protected, written_out) = (!options.unasked, options.operator != Operator::Ours);
-        runs.push(Drains { name, dask, shape, ways, count, seed, protected, written_out });
-    }
-    runs
+    let shapes =
+        Shape::ALL.into_iter().filter(|shape| shape.is_for_any() || options.operator == Operator::Ours);
+    let kinds: Vec<_> = releases.flat_map(|dask| shapes.clone().map(move |shape| (dask, shape))).collect();
+    let all = u32::try_from(kinds.len()).unwrap_or(1);
+    let share = |at: u32| options.count / all + u32::from(at < options.count % all);
+    let counted = kinds.into_iter().zip(0..).flat_map(|(kind, at)| {
+        let whole = std::iter::repeat_n(AT_ONCE, (share(at) / AT_ONCE) as usize);
+        whole.chain([share(at) % AT_ONCE]).filter(|count| *count > 0).map(move |count| (kind, count))
+    });
+    counted.zip(options.seed..).map(|((kind, count), seed)| one_of_many(options, kind, count, seed)).collect()
+}
+
+fn one_of_many(options: &DrainOptions, (dask, shape): (Dask, Shape), count: u32, seed: u64) -> Drains {
+    let ways = if options.unasked { &[Way::Evict, Way::Delete] } else { shape.asked(&Way::ALL) };
+    let (protected, written_out) = (!options.unasked, options.operator != Operator::Ours);
+    Drains { name: format!("drained-{seed}"), dask, shape, ways, count, seed, protected, written_out }
 }
 
 fn row(operator: &str, run: &Drains, columns: &[&str], counted: &Value) -> String {
@@ -141,7 +140,7 @@ mod tests {
         assert_eq!(hundred.iter().map(|run| run.count).sum::<u32>(), 100);
         let share =
             |is: &dyn Fn(&&Drains) -> bool| hundred.iter().filter(is).map(|run| run.count).sum::<u32>();
-        assert!(Shape::ALL.into_iter().all(|shape| share(&|run| run.shape == shape) == 20));
+        assert!(Shape::ALL.into_iter().all(|shape| (16..=18).contains(&share(&|run| run.shape == shape))));
         assert!(Dask::ALL.into_iter().all(|dask| share(&|run| run.dask == dask) == 50));
         let three: Vec<_> =
             runs(&options(3, Operator::Ours)).iter().map(|run| (run.seed, run.count)).collect();

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::api::ListParams;
 use serde_json::Value;
 
 use crate::bed::Bed;
@@ -12,11 +15,13 @@ const AGAIN: Duration = Duration::from_millis(100);
 impl Bed {
     /// What the scheduler itself counts; `workers` is how many are registered.
     async fn counts(&self, cluster: &str) -> Result<Value> {
-        let path = format!(
-            "/api/v1/namespaces/{}/services/http:{cluster}-scheduler:8787/proxy/json/counts.json",
-            self.namespace
-        );
+        let path = self.dashboard(cluster, "json/counts.json");
         Ok(self.client.request(http::Request::get(path).body(Vec::new())?).await?)
+    }
+
+    fn dashboard(&self, cluster: &str, page: &str) -> String {
+        let service = format!("http:{cluster}-scheduler:8787");
+        format!("/api/v1/namespaces/{}/services/{service}/proxy/{page}", self.namespace)
     }
 
     /// Asks the scheduler until it counts so many registered workers: it has no watch to wait on.
@@ -35,5 +40,40 @@ impl Bed {
         let registered = tokio::time::timeout(within, ask).await;
         let late = || format!("not within {} s: {workers} registered workers; {last:?}", within.as_secs());
         registered.with_context(late)
+    }
+
+    /// The same, until so many pods stay and it knows all processes of each: one that is gone may be counted for a while.
+    pub async fn until_all_registered(
+        &self,
+        cluster: &str,
+        (pods, processes): (usize, usize),
+        within: Duration,
+    ) -> Result<()> {
+        let all = async {
+            loop {
+                let stay = self.staying().await?;
+                let known = self.worker_names(cluster).await.unwrap_or_default();
+                let is_known = |pod: &String| known.matches(&format!("<td> {pod}")).count() == processes;
+                if stay.len() == pods && stay.iter().all(is_known) {
+                    return Ok(());
+                }
+                tokio::time::sleep(AGAIN).await;
+            }
+        };
+        let late = || format!("not within {} s: {pods} pods with all workers registered", within.as_secs());
+        tokio::time::timeout(within, all).await.with_context(late)?
+    }
+
+    /// The scheduler's page of its workers, on which each name is in a cell of its own.
+    async fn worker_names(&self, cluster: &str) -> Result<String> {
+        let path = self.dashboard(cluster, "info/main/workers.html");
+        Ok(self.client.request_text(http::Request::get(path).body(Vec::new())?).await?)
+    }
+
+    async fn staying(&self) -> Result<Vec<String>> {
+        let workers = ListParams::default().labels("dask.org/component=worker");
+        let pods = self.api::<Pod>().list(&workers).await?.items;
+        let stay = pods.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
+        Ok(stay.map(|pod| pod.name_any()).collect())
     }
 }

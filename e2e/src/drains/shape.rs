@@ -1,6 +1,8 @@
-//! How the processes of a worker's pod are made.
+//! How the processes of a worker's pod are made, or its scheduler.
 
 use serde_json::{Value, json};
+
+use super::Way;
 
 /// What a worker is started by.
 const WORKER: [&str; 4] = ["dask", "worker", "--name", "$(DASK_WORKER_NAME)"];
@@ -14,16 +16,29 @@ pub enum Shape {
     TwoProcesses,
     ShellAsProcessOne,
     PreloadOfTheUsers,
+    /// With a nanny, under a scheduler that the operator can ask by Dask's own protocol alone.
+    StockScheduler,
 }
 
 impl Shape {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Nanny,
         Self::WithoutNanny,
         Self::TwoProcesses,
         Self::ShellAsProcessOne,
         Self::PreloadOfTheUsers,
+        Self::StockScheduler,
     ];
+
+    /// Those of these ways to leave on which nothing is to be lost: a stock scheduler is asked by the operator alone.
+    pub fn asked(self, ways: &'static [Way]) -> &'static [Way] {
+        if self == Self::StockScheduler { &[Way::ScaleDown] } else { ways }
+    }
+
+    /// Whether it is the same thing under any operator.
+    pub fn is_for_any(self) -> bool {
+        self != Self::StockScheduler
+    }
 
     pub(super) fn processes(self) -> u32 {
         if self == Self::TwoProcesses { 2 } else { 1 }
@@ -32,7 +47,7 @@ impl Shape {
     /// A container that is completed by the operator, and by `threads` and `processes` beside it.
     pub(super) fn container(self) -> Value {
         match self {
-            Self::Nanny | Self::TwoProcesses => json!({}),
+            Self::Nanny | Self::TwoProcesses | Self::StockScheduler => json!({}),
             Self::WithoutNanny | Self::PreloadOfTheUsers => json!({"args": self.arguments()}),
             Self::ShellAsProcessOne => json!({"command": ["sh", "-c", SHELL]}),
         }
@@ -49,7 +64,7 @@ impl Shape {
 
     fn arguments(self) -> Vec<&'static str> {
         let more: &[&str] = match self {
-            Self::Nanny | Self::ShellAsProcessOne => &[],
+            Self::Nanny | Self::ShellAsProcessOne | Self::StockScheduler => &[],
             Self::WithoutNanny => &["--no-nanny"],
             Self::TwoProcesses => &["--nworkers", "2"],
             Self::PreloadOfTheUsers => &["--preload", PRELOAD],

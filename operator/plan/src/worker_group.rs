@@ -12,6 +12,7 @@ mod offers;
 mod pods;
 mod roll;
 mod status;
+mod unasked;
 
 use jiff::Timestamp;
 
@@ -21,7 +22,7 @@ use crate::{Settings, Suffixes};
 
 pub use check::{CheckedGroup, check};
 pub use events::{events, losses};
-pub use observed::{Cluster, Ended, Mark, Observed, Stage, WorkerPod};
+pub use observed::{Cluster, Ended, FailedHook, Mark, Observed, Stage, WorkerPod};
 pub use status::{invalid, status};
 
 /// What to write so that the group has the workers it should have.

@@ -21,9 +21,12 @@ CORDONED = "closing_gracefully"
 # A copy that has not come after this many seconds is asked for again, as Dask's own policies do.
 ASKED_AGAIN = 2
 
-# A pod that goes anyway waits for a shuffle to end and for peers to have memory again; and while its actors
-# are lost, what else it has need not be.
-MAY_PASS = "vetoed", "peers paused", "actors"
+# A pod that goes anyway waits for a shuffle to end, for peers to have memory again, and for one that takes its
+# place; and while its actors are lost, what else it has need not be.
+MAY_PASS = "vetoed", "peers paused", "actors", "last worker"
+
+# Results wait so many seconds for a worker that takes their last one's place: there may be none to come.
+ALONE = 30
 
 
 def retire(scheduler, pod, ip, deadline, reserve, leaving):
@@ -102,7 +105,8 @@ def step(scheduler, drain):
         return "lost" if drain.lost else "ready" if drain.addresses else "unknown"
     if drain.why and not (drain.leaving and drain.why in MAY_PASS):
         return "refused"
-    if time.monotonic() > drain.until:
+    alone = drain.why == "last worker" and not drain.unfinished
+    if time.monotonic() > (min(drain.until, drain.began + ALONE) if alone else drain.until):
         return "interrupted"
     if drain.why != "vetoed":
         cordon(scheduler, drain, states)

@@ -12,7 +12,7 @@ import pytest
 
 from conftest import PATIENCE, Lab
 from linked import POD, Cluster, timed
-from test_retire import is_lossless, loaded
+from test_retire import held, is_lossless, loaded
 
 
 @pytest.fixture
@@ -47,16 +47,31 @@ def test_an_idle_pod_leaves_at_once(lab):
     assert took < 5 * PATIENCE
 
 
-def test_all_pods_leave_at_once_when_none_stays(lab):
+def test_the_last_pod_waits_for_one_that_takes_its_place(lab):
+    cluster, [name], client = held(lab, pods=1)
+    client.run(f"kept = keep({name!r}, 3); task = client.submit(abs, -1); wait(task)")
+    leaving = cluster.leave(name)
+    client.run(f"cordoned({name!r})")
+    cluster.pod("--no-nanny")
+    assert leaving.exit_code(within=30) == 0
+    drain = cluster.draining()
+    assert (drain["state"], drain["moved_keys"], drain["lost_keys"]) == ("ready", 4, 0)
+    cluster.pods[name][1].end()
+    assert client.run("", "len(client.gather(kept)) + task.result()") == 4
+
+
+def test_all_pods_leave_in_time_when_none_takes_their_place(lab):
     cluster = Cluster(lab, "--no-dashboard").open()
     names = cluster.with_pods(2, "--no-nanny")
     client = cluster.client()
     client.run("tasks = [client.submit(time.sleep, 60 + n) for n in range(2)]")
     client.run("while not all(client.processing().values()): time.sleep(0.01)")
     began = time.monotonic()
-    assert [leaving.exit_code(within=30) for leaving in [cluster.leave(name) for name in names]] == [0, 0]
+    leaving = [cluster.leave(name, OPERATOR_DRAIN_SECONDS=2) for name in names]
+    assert [pod.exit_code(within=30) for pod in leaving] == [0, 0]
     print(f"left after {time.monotonic() - began:.2f} s")
-    assert time.monotonic() - began < 5 * PATIENCE
+    assert time.monotonic() - began < 2 + 5 * PATIENCE
+    assert client.run("", "client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.workers))") == 0
 
 
 def test_it_ends_at_once_when_the_scheduler_is_told_to_stop(lab):

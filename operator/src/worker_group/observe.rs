@@ -30,7 +30,9 @@ pub(super) fn observe(context: &Context, group: &DaskWorkerGroup, key: &Key) -> 
         .map(|cluster| told_by_scheduler(context, &of(cluster), &cluster.uid))
         .unwrap_or_default();
     let Known { link, unsettled, .. } = known;
-    Some(Observed { cluster, of_another, pods: ours.map(|pod| pod.worker()).collect(), link, unsettled })
+    let failed_hook = cache.hooks.of(key);
+    let pods = ours.map(|pod| pod.worker()).collect();
+    Some(Observed { cluster, of_another, pods, link, unsettled, failed_hook })
 }
 
 fn find_cluster(cache: &Cache, group: &DaskWorkerGroup, namespace: &str) -> Option<Cluster> {

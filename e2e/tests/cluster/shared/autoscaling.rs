@@ -58,15 +58,15 @@ async fn workers_come_from_none_with_a_graph_and_go_when_it_is_done() -> Result<
 async fn workers_come_and_go_with_the_work_where_the_scheduler_is_as_dask_made_it() -> Result<()> {
     let bed = Bed::new("stock-grown").await?;
     bed.apply(&manifests::stock_cluster_of("demo", &json!({"worker": {"replicas": 0, "threads": 1}})))?;
-    let spec = json!({"minimum": 0, "maximum": 4, "scaleDown": {"stabilizationSeconds": 4}});
+    let spec = json!({"minimum": 0, "maximum": 8, "scaleDown": {"stabilizationSeconds": 4}});
     bed.apply(&manifests::autoscaler("demo", "demo", &spec))?;
     until_told(&bed, "demo", "FollowsWork").await?;
-    let mut workload = Start::new("growing", &bed.address("demo")?).with("TASKS", "60").start()?;
+    let mut workload = Start::new("growing", &bed.address("demo")?).with("TASKS", "100").start()?;
     workload.until("submitted")?;
     let (reported, succeeded) = workload.finish()?;
     assert!(succeeded, "{reported}");
-    assert_each_was_done_once(&reported, 60);
-    assert_eq!(reported["workers"]["demo-default"], 4, "{reported}");
+    assert_each_was_done_once(&reported, 100);
+    assert_eq!(reported["workers"]["demo-default"], 8, "{reported}");
     bed.until(WORKERS, "no worker", SOON, |pods: &[Arc<Pod>]| pods.is_empty()).await.map(drop)
 }
 
@@ -87,32 +87,47 @@ async fn workers_for_what_depends_on_a_running_task_are_there_before_it_ends() -
     Ok(())
 }
 
-#[tokio::test]
-async fn tasks_that_need_a_resource_get_the_workers_that_offer_it_and_no_others() -> Result<()> {
+/// 31 tasks that need a GPU, which three workers at most offer.
+async fn work_for_gpus(bed: &Bed) -> Result<()> {
+    let work = Start::new("growing", &bed.address("demo")?).with("TASKS", "31").with("SECONDS", "0.5");
+    let (reported, succeeded) = work.with("RESOURCE", "GPU").start()?.finished().await?;
+    assert!(succeeded, "{reported}");
+    assert_each_was_done_once(&reported, 31);
+    assert_eq!(reported["workers"]["demo-gpu"], 3, "{reported}");
+    Ok(())
+}
+
+fn groups_of(least_gpus: u32) -> Value {
     let groups = json!([
         {"name": "demo-default", "minimum": 1, "maximum": 4},
-        {"name": "demo-gpu", "maximum": 3},
+        {"name": "demo-gpu", "minimum": least_gpus, "maximum": 3},
     ]);
-    let spec =
-        json!({"targetDurationSeconds": 1, "groups": groups, "scaleDown": {"stabilizationSeconds": 4}});
+    json!({"targetDurationSeconds": 1, "groups": groups, "scaleDown": {"stabilizationSeconds": 4}})
+}
+
+#[tokio::test]
+async fn tasks_that_need_a_resource_get_the_workers_that_offer_it_and_no_others() -> Result<()> {
     let gpu = json!({"daskResources": {"GPU": 1}});
-    let bed = scaled("resources", 2, Some(("demo-gpu", gpu)), &spec).await?;
-    until_replicas(&bed, "demo-default", 1, SOON).await.context("an idle group shrinks to its minimum")?;
-    bed.until(WORKERS, "one worker", SOON, |pods: &[Arc<Pod>]| pods.len() == 1).await?;
-    bed.until_registered("demo", 1, SOON).await?;
-    let workload = Start::new("growing", &bed.address("demo")?).with("TASKS", "12").with("RESOURCE", "GPU");
-    let (reported, succeeded) = workload.start()?.finish()?;
-    assert!(succeeded, "{reported}");
-    assert_each_was_done_once(&reported, 12);
-    assert_eq!(reported["workers"], json!({"demo-default": 1, "demo-gpu": 3}), "{reported}");
+    let bed = scaled("resources", 2, Some(("demo-gpu", gpu)), &groups_of(0)).await?;
+    let shrinks = until_replicas(&bed, "demo-default", 1, SOON);
+    tokio::try_join!(shrinks, work_for_gpus(&bed)).context("from no GPU")?;
     until_replicas(&bed, "demo-gpu", 0, SOON).await?;
+    bed.apply(&manifests::autoscaler("demo", "demo", &groups_of(1)))?;
+    bed.until_registered("demo", 2, SOON).await?;
+    work_for_gpus(&bed).await.context("from one GPU")?;
+    let grown = |all: &[Arc<DaskAutoscaler>]| {
+        let told = all.iter().filter_map(|one| one.status.as_ref()).flat_map(|one| &one.last_decisions);
+        told.filter(|one| one.group == "demo-default").any(|one| one.to > one.from)
+    };
+    let all = until_told(&bed, "demo", "FollowsWork").await?;
+    assert!(!grown(&all), "{all:?}");
     let mut idle =
         Start::new("growing", &bed.address("demo")?).with("TASKS", "1").with("RESOURCE", "FPGA").start()?;
     idle.until("submitted")?;
     let told = until_told(&bed, "demo", "NobodyOffers").await?;
     let messages = told.iter().filter_map(|one| one.status.as_ref()).flat_map(|one| &one.conditions);
     assert!(messages.into_iter().any(|one| one.message.contains("FPGA=1")), "{told:?}");
-    until_replicas(&bed, "demo-gpu", 0, SOON).await
+    until_replicas(&bed, "demo-gpu", 1, SOON).await
 }
 
 #[tokio::test]

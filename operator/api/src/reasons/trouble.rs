@@ -135,10 +135,22 @@ macro_rules! troubles {
                 cure: "Wait, or release what the message names. `worker.drain.timeoutSeconds` says how long it is waited for.",
                 look: "kubectl get pods --selector dask.org/component=worker"
             }
+            /// The time of workers that are to leave is over, and the scheduler, which answers, neither lets them go nor says why. They
+            /// go all the same some seconds later.
+            NotLetGo in DrainDelayed {
+                cure: "Look at the scheduler's log: it answers what cannot be, or does not get round to it.",
+                look: "kubectl logs deployment/NAME-scheduler"
+            }
             /// A worker could not leave in time without a loss, and `worker.drain.onTimeout` says that it stays.
             WorkersKept in DrainDelayed {
                 cure: "Scale again when its work is done, or set `onTimeout: Delete`.",
                 look: "kubectl describe daskworkergroup NAME"
+            }
+            /// A worker was evicted or deleted, and what it asks the scheduler with could not run in its container. Workers that are
+            /// scaled away lose nothing all the same; others lose what only they have.
+            HookCannotRun in DrainUnprotected {
+                cure: "Add `python3` to the image, or its folder to the `PATH` of the worker's container, or give that a `preStop` of your own.",
+                look: "kubectl get events --field-selector reason=FailedPreStopHook"
             }
             /// Workers made from the changed template do not start, or the scheduler cannot be asked what the old ones hold. Those
             /// stay, as far as `updateStrategy` allows.

@@ -171,7 +171,7 @@ impl GroupSeen {
             offer: Offer::of(group, index),
             present: loads.len(),
             busy: loads.iter().filter(|load| load.hold != Hold::Idle).count(),
-            bytes: held(&loads),
+            bytes: held(group, index),
             trouble: trouble::of(group, index, now).map(|trouble| (trouble.words, trouble.since)),
         }
     }
@@ -181,14 +181,17 @@ impl GroupSeen {
         let waits = |(words, since): &(String, Option<Timestamp>)| {
             let trouble = Trouble { reason: Reason::Unschedulable, words: words.clone() };
             let waiting =
-                WorkerPod { stage: Stage::Unscheduled, trouble: Some(trouble), ..pod(self.present) };
+                WorkerPod { stage: Stage::Unscheduled, trouble: Some(trouble), ..pod(self.holders()) };
             Some(WorkerPod { created: (*since)?, ..waiting })
         };
         Group {
             name: self.name.clone(),
             replicas: self.replicas,
             declared: self.offer.clone(),
-            pods: (0..self.present).map(pod).chain(self.trouble.as_ref().and_then(waits)).collect(),
+            pods: (0..self.holders())
+                .map(|number| WorkerPod { terminating: number >= self.present, ..pod(number) })
+                .chain(self.trouble.as_ref().and_then(waits))
+                .collect(),
             refused: self
                 .trouble
                 .as_ref()
@@ -198,18 +201,25 @@ impl GroupSeen {
         }
     }
 
-    /// Those that registered; the first one holds all that is held.
+    /// Those that registered. When all of them leave, there was one at least that held something.
+    fn holders(&self) -> usize {
+        self.present.max(usize::from(self.bytes > 0))
+    }
+
+    /// The first one holds all that is held.
     fn workers(&self) -> Vec<serde_json::Value> {
         let processes = whole(self.offer.processes.max(1.0));
-        let all = (0..self.present).flat_map(|pod| (0..processes).map(move |process| (pod, process)));
+        let all = (0..self.holders()).flat_map(|pod| (0..processes).map(move |process| (pod, process)));
         all.map(|(pod, process)| {
+            let bytes = if (pod, process) == (0, 0) { self.bytes } else { 0 };
             json!({
                 "name": format!("{}-{process}", self.pod(pod)),
                 "status": "running",
                 "threads": whole(self.offer.threads),
                 "resources": self.offer.resources,
                 "memory_limit": whole(self.offer.memory / 1e3) * 1000,
-                "bytes": if (pod, process) == (0, 0) { self.bytes } else { 0 },
+                "bytes": bytes,
+                "unique_bytes": bytes,
                 "processing": u64::from(process == 0 && pod < self.busy),
             })
         })

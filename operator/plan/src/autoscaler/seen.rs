@@ -83,10 +83,14 @@ pub(super) fn loads(group: &Group, index: &Index<'_>) -> Vec<Load> {
     registered(group, index).filter_map(|pod| index.load(&pod.name, pod.ip)).collect()
 }
 
-/// How many bytes they hold. What those that leave have is copied to others before they go.
-pub(super) fn held(loads: &[Load]) -> u64 {
-    let held = |load: &Load| if load.is_cordoned { load.unique_bytes } else { load.bytes };
-    loads.iter().fold(0, |sum, load| sum.saturating_add(held(load)))
+/// How many bytes a group holds. What those that leave have is to be copied to others, of which there may be none yet.
+pub(super) fn held(group: &Group, index: &Index<'_>) -> u64 {
+    let held = |pod: &WorkerPod| {
+        let load = index.load(&pod.name, pod.ip)?;
+        let leaves = load.is_cordoned || !pod.is_live();
+        Some(if leaves { load.unique_bytes } else { load.bytes })
+    };
+    group.pods.iter().filter_map(held).fold(0, u64::saturating_add)
 }
 
 impl<'a> Seen<'a> {
@@ -107,7 +111,7 @@ impl<'a> Seen<'a> {
             group,
             present: loads.len(),
             busy: loads.iter().filter(|load| load.hold != Hold::Idle).count(),
-            memory: workers_for(held(&loads), &offer),
+            memory: workers_for(held(group, index), &offer),
             offer,
             is_stuck: trouble.as_ref().is_some_and(|trouble| !passes(trouble)),
             trouble,

@@ -4,6 +4,7 @@
 //! says that nothing would be lost. Marks and the scheduler's own records are all the memory there is.
 
 mod choose;
+mod delayed;
 mod next;
 
 use dask_operator_api::labels;
@@ -18,6 +19,7 @@ use super::{desired, events};
 use crate::facts::{Drain, DrainState, Index, Link, Load};
 use crate::plan::{Apply, Ask, Delete, Event, Kind, Order, Patch};
 use crate::sabotage::{self, Bug};
+pub(super) use delayed::delayed;
 use next::{Next, Step};
 
 /// Whatever was asked is looked at again after this time.

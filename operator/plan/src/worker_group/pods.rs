@@ -7,9 +7,8 @@ use jiff::Timestamp;
 
 use super::check::CheckedGroup;
 use super::crashes::HEALTHY_AFTER;
-use super::observed::{Mark, Observed, Stage, WorkerPod};
+use super::observed::{Observed, Stage, WorkerPod};
 use super::roll::is_outdated;
-use crate::facts::{DrainState, Index, Link};
 use crate::pod_status::Trouble;
 use crate::troubles;
 
@@ -53,36 +52,6 @@ pub(super) fn cannot_start(group: &CheckedGroup, observed: &Observed) -> Option<
     let message =
         format!("{count} of {} workers cannot start; pod {}: {}", group.wanted, pod.name, trouble.words);
     Some(troubles::trouble(trouble.reason, message))
-}
-
-/// What keeps workers from leaving.
-pub(super) fn kept_from_leaving(group: &CheckedGroup, observed: &Observed) -> Option<Verdict> {
-    let live = || observed.pods.iter().filter(|pod| pod.is_live());
-    let leaving = || live().filter(|pod| pod.leaves_since().is_some());
-    let told = |reason, message| Some(troubles::trouble(reason, message));
-    let count = leaving().count();
-    if let (Link::Unreachable(why), 1..) = (&observed.link, count) {
-        let message = format!("{count} workers are to leave, and the scheduler cannot be asked: {why}");
-        return told(Reason::SchedulerUnreachable, message);
-    }
-    if let Some(facts) = observed.link.facts() {
-        let index = Index::of(facts);
-        let refused =
-            |pod: &&WorkerPod| index.drain(&pod.name).is_some_and(|one| one.state == DrainState::Refused);
-        let first = leaving().filter(refused).min_by_key(|pod| &pod.name);
-        if let Some(drain) = first.and_then(|pod| index.drain(&pod.name)) {
-            return told(Reason::DrainRefused, format!("pod {} cannot leave: {}", drain.name, drain.reason));
-        }
-    }
-    let stays = Some(Mark::Stays(group.generation.unwrap_or(0)));
-    let kept: Vec<_> = live().filter(|pod| pod.mark == stays).map(|pod| pod.name.as_str()).collect();
-    let outdated = is_outdated(group, observed);
-    let is_due = live().count() > group.wanted || live().any(|pod| pod.mark == stays && outdated(pod));
-    let first = kept.iter().min().filter(|_| is_due)?;
-    told(
-        Reason::WorkersKept,
-        format!("{} workers stay that could not leave in time; the first is {first}", kept.len()),
-    )
 }
 
 /// Whether a reason is one of these.

@@ -6,11 +6,12 @@ use dask_operator_api::worker_group::DaskWorkerGroupStatus;
 use jiff::Timestamp;
 
 use super::check::CheckedGroup;
-use super::desired;
+use super::leave;
 use super::observed::Observed;
 use super::offers;
 use super::pods;
 use super::roll;
+use super::unasked;
 use crate::plan::{Failure, Kind, Outcome, WORKER_POD};
 use crate::problem::{self, Problem};
 use crate::sabotage::{self, Bug};
@@ -118,15 +119,11 @@ fn troubles(group: &CheckedGroup, observed: &Observed, outcome: &Outcome, now: T
     if !observed.is_suspended() {
         troubles.extend(pods::failing(group, observed, now));
         troubles.extend(pods::cannot_start(group, observed));
-        troubles.extend(pods::kept_from_leaving(group, observed));
+        troubles.extend(leave::delayed(group, observed, now));
         let roll = roll::told(group, observed, &troubles);
         troubles.extend(roll);
     }
-    if desired::has_own_hook(group) {
-        let message =
-            "the worker's container has a preStop of its own, so a worker that is evicted asks nobody first";
-        troubles.push(troubles::trouble(Reason::OwnPreStop, message));
-    }
+    troubles.extend(unasked::unasked(group, observed));
     troubles.sort_by_key(|trouble| trouble.type_);
     troubles
 }

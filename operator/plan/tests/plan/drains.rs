@@ -7,8 +7,10 @@ use std::sync::Arc;
 use dask_operator_api::conditions::Reason;
 use dask_operator_api::labels;
 use dask_operator_api::parts::{Drain, OnTimeout};
-use dask_operator_plan::worker_group::{self, Cluster, Ended, Mark, Observed, Stage, WorkerPod};
-use dask_operator_plan::{Apply, Facts, Link, Order, Plan, Settings, Suffixes, Trouble};
+use dask_operator_plan::worker_group::{
+    self, CheckedGroup, Cluster, Ended, Mark, Observed, Stage, WorkerPod,
+};
+use dask_operator_plan::{Apply, Facts, Link, Order, Outcome, Plan, Settings, Suffixes, Trouble};
 use dask_operator_testkit::a_group;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -35,6 +37,8 @@ enum Scheduler {
     Willing,
     /// It never finds a pod ready.
     Unwilling,
+    /// It neither lets a pod go nor says why.
+    Idle,
     Silent,
     Stock,
 }
@@ -76,6 +80,24 @@ impl World {
     }
 
     fn plan(&self) -> Plan {
+        let (group, observed) = self.seen();
+        let settings = Settings {
+            cluster_domain: "cluster.local".to_owned(),
+            default_image: "dask".to_owned(),
+            worker_batch: None,
+        };
+        worker_group::plan(&group, &observed, &settings, Suffixes::from_seed(7), self.at)
+    }
+
+    /// Why workers that are to leave do not, if that is told.
+    fn delayed(&self) -> Option<String> {
+        let (group, observed) = self.seen();
+        let status = worker_group::status(&group, &observed, &Outcome::default(), self.at);
+        let told = status.conditions.into_iter().find(|one| one.type_ == "DrainDelayed")?;
+        Some(told.reason)
+    }
+
+    fn seen(&self) -> (CheckedGroup, Observed) {
         let group = a_group().replicas(self.wanted).worker(|worker| worker.drain = Some(self.drain)).build();
         let cluster = Cluster {
             name: "demo".to_owned(),
@@ -85,13 +107,7 @@ impl World {
         };
         let (pods, link) = (self.pods.clone(), self.link());
         let observed = Observed { cluster: Some(cluster), pods, link, ..Observed::default() };
-        let settings = Settings {
-            cluster_domain: "cluster.local".to_owned(),
-            default_image: "dask".to_owned(),
-            worker_batch: None,
-        };
-        let group = worker_group::check(&group).unwrap();
-        worker_group::plan(&group, &observed, &settings, Suffixes::from_seed(7), self.at)
+        (worker_group::check(&group).unwrap(), observed)
     }
 
     /// Carries out one plan, and goes on to when it wants to be made again.
@@ -106,6 +122,7 @@ impl World {
         }
         for ask in &plan.asks {
             let state = match (ask.order, self.scheduler) {
+                (_, Scheduler::Idle) => continue,
                 (Order::Retire { .. }, Scheduler::Willing) => "ready",
                 (Order::Retire { .. }, _) => "refused",
                 (Order::Forget, _) => "forgotten",
@@ -246,6 +263,20 @@ fn a_pod_that_cannot_leave_is_forgotten_and_deleted_when_its_time_is_over() {
     }
     assert!(told);
     assert!(world.at < since_the_beginning(140));
+}
+
+#[test]
+fn a_scheduler_that_does_not_do_as_it_is_told_is_told_when_time_is_over() {
+    let mut world = World { scheduler: Scheduler::Idle, ..World::new(2, 1) };
+    let mut told = None;
+    while world.pods.len() == 2 {
+        world.step();
+        if world.delayed().as_deref() == Some("NotLetGo") {
+            told.get_or_insert(world.at);
+        }
+    }
+    assert!(told.is_some_and(|told| told >= since_the_beginning(130) && told < world.at), "{told:?}");
+    assert_eq!(world.delayed(), None);
 }
 
 #[test]

@@ -15,3 +15,4 @@ mod scaling;
 mod skew;
 mod suspend;
 mod troubles;
+mod unasked;

@@ -12,7 +12,7 @@ use crate::sabotage::{self, Bug};
 /// How long a worker may take to leave unless its group says otherwise, in seconds.
 const TIMEOUT: u32 = 120;
 /// A scheduler that has not said by then that time is over, or does not do as it is told, is waited for no longer.
-const LATE: SignedDuration = SignedDuration::from_secs(10);
+pub(super) const LATE: SignedDuration = SignedDuration::from_secs(10);
 
 /// What is known of one pod.
 pub(super) struct Step<'a> {

@@ -99,6 +99,16 @@ fn results_in_memory_have_workers_to_hold_them() {
 }
 
 #[test]
+fn what_only_a_worker_on_its_way_out_holds_is_given_a_place() {
+    let mut world = World::new(an_autoscaler().between(0, 8).build(), 0);
+    world.group(GROUP).going = 500;
+    assert_eq!(world.pass(1).replicas(GROUP), 1);
+    assert_eq!(world.status.last_decisions[0].reason, "Memory");
+    world.group(GROUP).going = 0;
+    assert_eq!(world.pass(60).replicas(GROUP), 0);
+}
+
+#[test]
 fn what_is_copied_away_from_a_worker_that_leaves_does_not_count_twice() {
     let mut world = World::new(an_autoscaler().between(0, 8).build(), 5);
     // Four workers hold 2300 bytes below 60 % of their memory; so the fifth hands over its part, and for a moment

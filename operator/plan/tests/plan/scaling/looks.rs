@@ -26,6 +26,9 @@ fn the_same_is_decided_again_while_work_comes_and_goes() {
     world.group("demo-default").bytes = 300;
     world.demand.clear();
     world.pass(40);
+    world.group("demo-default").replicas = 0;
+    world.group("demo-default").going = 700;
+    world.pass(2);
     assert!(world.looks.iter().any(|look| look.decided[0].to != look.decided[0].from));
     assert_decided_alike(&world);
 }

@@ -24,6 +24,8 @@ pub(crate) struct Workers {
     pub(crate) bytes: u64,
     /// So many leave, and what they have is at others, too.
     pub(crate) cordoned: usize,
+    /// What only one more holds, whose pod is being deleted.
+    pub(crate) going: u64,
     /// So many start; the others cannot, since their group was made.
     pub(crate) able: usize,
     pub(crate) troubled_since: Timestamp,
@@ -74,6 +76,7 @@ pub(crate) fn workers(replicas: usize, threads: u32) -> Workers {
         busy: 0,
         bytes: 0,
         cordoned: 0,
+        going: 0,
         able: usize::MAX,
         troubled_since: Timestamp::UNIX_EPOCH,
         crashes: 0,
@@ -220,12 +223,20 @@ impl World {
                     "processing": u64::from(number < workers.busy),
                 })
             };
-            (0..able).map(worker).collect::<Vec<_>>()
+            let going =
+                json!({"name": going(name), "status": "closing_gracefully", "unique_bytes": workers.going});
+            let going = (workers.going > 0).then_some(going);
+            (0..able).map(worker).chain(going).collect::<Vec<_>>()
         };
         let workers: Vec<_> = self.groups.iter().flat_map(of).collect();
         let facts = json!({"schema": 1, "revision": 1, "pod_uid": "", "workers": workers, "drains": [], "demand": self.demand});
         Link::Preload(Arc::new(Facts::read(facts.to_string().as_bytes()).expect("facts")))
     }
+}
+
+/// One that is being deleted.
+fn going(group: &str) -> String {
+    format!("{group}-9999")
 }
 
 fn observed_group(name: &str, workers: &Workers) -> Group {
@@ -246,6 +257,8 @@ fn observed_group(name: &str, workers: &Workers) -> Group {
             ..WorkerPod::ready(&format!("{name}-{number}"), since)
         }
     };
+    let ready = WorkerPod::ready(&going(name), Timestamp::UNIX_EPOCH);
+    let leaving = (workers.going > 0).then_some(WorkerPod { terminating: true, ..ready });
     Group {
         name: name.to_owned(),
         replicas: workers.replicas,
@@ -254,7 +267,7 @@ fn observed_group(name: &str, workers: &Workers) -> Group {
             resources: workers.resources.clone(),
             ..Offer::default()
         },
-        pods: (0..workers.replicas.min(workers.quota)).map(pod).collect(),
+        pods: (0..workers.replicas.min(workers.quota)).map(pod).chain(leaving).collect(),
         refused: workers.refused(),
         ..Group::default()
     }

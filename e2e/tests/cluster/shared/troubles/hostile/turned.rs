@@ -80,8 +80,7 @@ impl Turn {
     async fn leave(&self, bed: &Bed, scaled: Instant) -> Result<Option<Gone>> {
         let group = self.group();
         if self.words.is_empty() {
-            let gone = Gone::wait(bed, &group).await?;
-            return self.believed(&group, gone);
+            return self.believed(bed, &group, scaled).await;
         }
         let words = ["1 workers are to leave", self.words];
         let trouble = Trouble { object: &group, reason: Reason::SchedulerUnreachable, words: &words };
@@ -95,11 +94,16 @@ impl Turn {
     }
 
     /// One that is only slow lets its worker go; what makes no sense is waited for in vain.
-    fn believed(&self, group: &str, gone: Gone) -> Result<Option<Gone>> {
+    async fn believed(&self, bed: &Bed, group: &str, scaled: Instant) -> Result<Option<Gone>> {
         if self.scheduler.turns == "slow" {
+            let gone = Gone::wait(bed, group).await?;
             ensure!(gone.took().as_secs() < i64::from(LATE) - 5, "{group}: {:?}", gone.took());
             return Ok(None);
         }
+        let words = ["1 workers are to have left by now", "neither lets them go nor says why"];
+        let trouble = Trouble { object: group, reason: Reason::NotLetGo, words: &words };
+        let told = trouble.until_told::<DaskWorkerGroup>(bed, scaled);
+        let ((), gone) = tokio::try_join!(told, Gone::wait(bed, group))?;
         gone.assert_in_time(group, self.scheduler.seconds + PATIENCE, 15);
         Ok(Some(gone))
     }
