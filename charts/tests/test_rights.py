@@ -20,7 +20,7 @@ def test_the_operator_may_do_what_it_does_and_no_more():
         ("/configmaps", (*read, "create", "patch"), ()),
         ("apps/deployments", (*read, "create", "patch"), ()),
         ("policy/poddisruptionbudgets", (*read, "create", "delete"), ()),
-        ("events.k8s.io/events", ("list", "watch", "create", "patch"), ()),
+        ("events.k8s.io/events", ("create", "patch"), ()),
     }
 
 

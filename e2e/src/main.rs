@@ -5,6 +5,7 @@ mod bench;
 mod demo;
 mod many_drains;
 mod many_histories;
+mod players;
 mod sizes;
 mod suite;
 

@@ -49,19 +49,27 @@ impl Bed {
         (pods, processes): (usize, usize),
         within: Duration,
     ) -> Result<()> {
+        let mut last = None;
         let all = async {
             loop {
-                let stay = self.staying().await?;
-                let known = self.worker_names(cluster).await.unwrap_or_default();
-                let is_known = |pod: &String| known.matches(&format!("<td> {pod}")).count() == processes;
-                if stay.len() == pods && stay.iter().all(is_known) {
-                    return Ok(());
+                let seen = tokio::try_join!(self.staying(), self.worker_names(cluster));
+                let is_known =
+                    |known: &str, pod: &String| known.matches(&format!("<td> {pod}")).count() == processes;
+                let are_known = |(stay, known): &(Vec<String>, String)| {
+                    stay.len() == pods && stay.iter().all(|pod| is_known(known, pod))
+                };
+                if seen.as_ref().is_ok_and(are_known) {
+                    return;
                 }
+                last = Some(seen);
                 tokio::time::sleep(AGAIN).await;
             }
         };
-        let late = || format!("not within {} s: {pods} pods with all workers registered", within.as_secs());
-        tokio::time::timeout(within, all).await.with_context(late)?
+        let registered = tokio::time::timeout(within, all).await;
+        let late = || {
+            format!("not within {} s: {pods} pods whose workers are registered; {last:?}", within.as_secs())
+        };
+        registered.with_context(late)
     }
 
     /// The scheduler's page of its workers, on which each name is in a cell of its own.

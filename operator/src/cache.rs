@@ -2,7 +2,6 @@
 
 mod child;
 mod guard;
-mod hook;
 mod index;
 mod objects;
 mod pod;
@@ -15,7 +14,6 @@ use tokio::sync::watch;
 
 pub(crate) use child::{Budget, ChildRecord, ConfigMap, Deployment, Service};
 pub(crate) use guard::Guarded;
-pub(crate) use hook::{HookEvent, Hooks, OF_HOOKS};
 pub(crate) use index::Index;
 pub(crate) use objects::Objects;
 pub(crate) use pod::{Pod, PodRecord, Scheduler};
@@ -35,7 +33,6 @@ pub(crate) struct Cache {
     pub(crate) services: Index<ChildRecord>,
     pub(crate) configs: Index<ChildRecord>,
     pub(crate) budgets: Index<ChildRecord>,
-    pub(crate) hooks: Hooks,
     complete: watch::Sender<bool>,
 }
 

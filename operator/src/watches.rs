@@ -2,7 +2,6 @@
 
 mod follow;
 mod kinds;
-mod pods;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,17 +9,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use dask_operator_api::labels::{self, component};
 use dask_operator_api::{DaskAutoscaler, DaskCluster, DaskWorkerGroup};
 use dask_operator_plan::sabotage::{self, Bug};
-use kube::runtime::watcher::Config;
 use kube::{Api, Resource};
 use thiserror::Error;
 use tokio::task::{JoinError, JoinSet};
 
-use crate::cache::{Budget, ConfigMap, Deployment, Guarded, HookEvent, OF_HOOKS, Pod, Service};
+use crate::cache::{Budget, ConfigMap, Deployment, Guarded, Pod, Service};
 use crate::context::Context;
 use crate::triggers::Triggers;
 use follow::{Watched, follow};
-use kinds::{Autoscalers, Children, Clusters, Follow, Groups};
-use pods::{Hooks, Schedulers, Workers};
+use kinds::{Autoscalers, Children, Clusters, Follow, Groups, Schedulers, Workers};
 
 /// Watches never end, unless with this.
 #[derive(Debug, Error)]
@@ -62,65 +59,37 @@ impl Watches {
     fn start(&mut self) {
         // One more than watches begun, so that the caches are not complete before all are.
         self.missing.store(1, Ordering::SeqCst);
-        let labelled = |text: &str| Config::default().labels(text);
         let of = |part: &str| format!("{}={part}", labels::COMPONENT);
-        let scheduler = labelled(&of(component::SCHEDULER));
-        self.watch::<Guarded<DaskCluster>, _>(&Config::default(), || Clusters);
-        self.watch::<Guarded<DaskWorkerGroup>, _>(&Config::default(), || Groups);
-        self.watch::<Guarded<DaskAutoscaler>, _>(&Config::default(), || Autoscalers);
-        let (of_cluster, of_group) = (labels::CLUSTER_NAME, labels::WORKER_GROUP_NAME);
-        let schedulers = labelled(&format!("{},{of_cluster}", of(component::SCHEDULER)));
-        self.watch::<Pod, _>(&schedulers, || Schedulers);
-        self.watch::<Pod, _>(&labelled(&format!("{},{of_group}", of(component::WORKER))), || Workers);
+        let scheduler = of(component::SCHEDULER);
+        self.watch::<Guarded<DaskCluster>, _>("", || Clusters);
+        self.watch::<Guarded<DaskWorkerGroup>, _>("", || Groups);
+        self.watch::<Guarded<DaskAutoscaler>, _>("", || Autoscalers);
+        self.watch::<Pod, _>(&format!("{scheduler},{}", labels::CLUSTER_NAME), || Schedulers);
+        self.watch::<Pod, _>(&format!("{},{}", of(component::WORKER), labels::WORKER_GROUP_NAME), || Workers);
         self.watch::<Deployment, _>(&scheduler, || {
             Children(|cache| &cache.deployments, Follower::cluster_and_groups)
         });
         self.watch::<Service, _>(&scheduler, || Children(|cache| &cache.services, Follower::cluster));
         self.watch::<Budget, _>(&scheduler, || Children(|cache| &cache.budgets, Follower::cluster));
-        self.watch::<ConfigMap, _>(&labelled(&of(component::CONFIG)), || {
+        self.watch::<ConfigMap, _>(&of(component::CONFIG), || {
             Children(|cache| &cache.configs, Follower::cluster)
         });
-        self.watch_beside::<HookEvent, _>(&Config::default().fields(OF_HOOKS), || Hooks);
         arrive(&self.missing, &self.follower.context);
     }
 
-    /// Nothing is done before the first list is complete.
-    fn watch<K: Watched, F: Follow<K> + Send + Sync + 'static>(
-        &mut self,
-        selected: &Config,
-        role: fn() -> F,
-    ) {
-        for scope in self.scopes.clone() {
+    fn watch<K: Watched, F: Follow<K> + Send + Sync + 'static>(&mut self, selector: &str, role: fn() -> F) {
+        for scope in &self.scopes {
             self.missing.fetch_add(1, Ordering::SeqCst);
-            let (missing, context) = (Arc::clone(&self.missing), Arc::clone(&self.follower.context));
-            self.spawn(scope, selected, role(), move || arrive(&missing, &context));
+            let (follower, missing) = (self.follower.clone(), Arc::clone(&self.missing));
+            let context = Arc::clone(&follower.context);
+            let listed = move || arrive(&missing, &context);
+            let client = self.follower.context.writer.caller.client.clone();
+            let api: Api<K> = match scope {
+                Some(namespace) => Api::namespaced(client, namespace),
+                None => Api::all(client),
+            };
+            self.tasks.spawn(follow(api, scope.clone(), selector.to_owned(), follower, role(), listed));
         }
-    }
-
-    /// Of what is only told: a role of an earlier version does not allow it, and all else goes on.
-    fn watch_beside<K: Watched, F: Follow<K> + Send + Sync + 'static>(
-        &mut self,
-        selected: &Config,
-        role: fn() -> F,
-    ) {
-        for scope in self.scopes.clone() {
-            self.spawn(scope, selected, role(), || ());
-        }
-    }
-
-    fn spawn<K: Watched, F: Follow<K> + Send + Sync + 'static>(
-        &mut self,
-        scope: Option<String>,
-        selected: &Config,
-        role: F,
-        listed: impl FnOnce() + Send + 'static,
-    ) {
-        let client = self.follower.context.writer.caller.client.clone();
-        let api: Api<K> = match &scope {
-            Some(namespace) => Api::namespaced(client, namespace),
-            None => Api::all(client),
-        };
-        self.tasks.spawn(follow(api, scope, selected.clone(), self.follower.clone(), role, listed));
     }
 }
 

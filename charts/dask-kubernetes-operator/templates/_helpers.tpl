@@ -148,7 +148,7 @@ its own unless told which.
   verbs: [get, list, watch, create, delete]
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [list, watch, create, patch]
+  verbs: [create, patch]
 {{- end -}}
 
 {{/* The objects of the hook that applies the CRDs. A Job's name ends up in a label, so 63 characters are the limit. */}}

@@ -12,7 +12,6 @@ mod offers;
 mod pods;
 mod roll;
 mod status;
-mod unasked;
 
 use jiff::Timestamp;
 
@@ -22,7 +21,7 @@ use crate::{Settings, Suffixes};
 
 pub use check::{CheckedGroup, check};
 pub use events::{events, losses};
-pub use observed::{Cluster, Ended, FailedHook, Mark, Observed, Stage, WorkerPod};
+pub use observed::{Cluster, Ended, Mark, Observed, Stage, WorkerPod};
 pub use status::{invalid, status};
 
 /// What to write so that the group has the workers it should have.

@@ -39,6 +39,8 @@ def remember(pod, ip):
         # When each of them was asked to be copied.
         asked={},
         began=time.monotonic(),
+        # Since when it is the last one and nothing is executed on it.
+        alone_since=time.monotonic(),
         # The last report: keys are remembered no longer than a drain takes.
         told=None,
     )

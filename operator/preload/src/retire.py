@@ -21,8 +21,8 @@ CORDONED = "closing_gracefully"
 # A copy that has not come after this many seconds is asked for again, as Dask's own policies do.
 ASKED_AGAIN = 2
 
-# A pod that goes anyway waits for a shuffle to end, for peers to have memory again, and for one that takes its
-# place; and while its actors are lost, what else it has need not be.
+# A pod that goes anyway waits for a shuffle to end, for peers to have memory again, and for one that takes
+# its place; and while its actors are lost, what else it has need not be.
 MAY_PASS = "vetoed", "peers paused", "actors", "last worker"
 
 # Results wait so many seconds for a worker that takes their last one's place: there may be none to come.
@@ -105,14 +105,17 @@ def step(scheduler, drain):
         return "lost" if drain.lost else "ready" if drain.addresses else "unknown"
     if drain.why and not (drain.leaving and drain.why in MAY_PASS):
         return "refused"
-    alone = drain.why == "last worker" and not drain.unfinished
-    if time.monotonic() > (min(drain.until, drain.began + ALONE) if alone else drain.until):
+    now = time.monotonic()
+    if drain.why != "last worker" or drain.unfinished:
+        drain.alone_since = now
+    if now > min(drain.until, drain.alone_since + ALONE):
         return "interrupted"
     if drain.why != "vetoed":
         cordon(scheduler, drain, states)
         if is_empty(drain, states):
             return "lost" if drain.lost else "refused" if drain.why else "ready"
-    if drain.cordoned:
+    # Nobody can take copies yet: they are asked for as soon as somebody can.
+    if drain.cordoned and drain.why not in ("last worker", "peers paused"):
         copy_away(scheduler, drain)
     return ""
 
@@ -132,6 +135,10 @@ def objection(scheduler, drain, states):
     """Return why these workers cannot be drained now, or nothing."""
     if scheduler.status.name in ("closing", "closed"):
         return "closing"
+    # A shuffle that begins now counts on paused workers, too: only a pod that goes anyway goes on.
+    waits = not drain.cordoned and time.monotonic() < drain.until - drain.reserve
+    if (waits or not drain.leaving) and len(free_to_go(scheduler, states)) < len(states):
+        return "vetoed"
     # Those that leave are not running any more.
     alone = drain.addresses.issuperset(state.address for state in scheduler.running)
     waiting = {address for address, peer in scheduler.workers.items() if peer.status.name == "paused"}
@@ -139,10 +146,6 @@ def objection(scheduler, drain, states):
         return "last worker"
     if any(state.actors for state in states):
         return "actors"
-    # A shuffle that begins now counts on paused workers, too: only a pod that goes anyway goes on.
-    waits = not drain.cordoned and time.monotonic() < drain.until - drain.reserve
-    if (waits or not drain.leaving) and len(free_to_go(scheduler, states)) < len(states):
-        return "vetoed"
     return "peers paused" if alone and (drain.unfinished or drain.left) else ""
 
 

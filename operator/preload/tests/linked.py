@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 
+import retire
 import watch
 from conftest import INTO_SCHEDULER, PATIENCE, TEXTS, TOKEN, free_port, wait_until
 from generate import SCHEDULER_VARIABLE, pack
@@ -192,10 +193,11 @@ class Remote:
 
 
 def with_times(**seconds):
-    """Return the variable of a scheduler in which these constants of `watch.py` have other values."""
+    """Return the variable of a scheduler in which these constants have other values."""
     text = TEXTS["scheduler.py"]
     for name, value in seconds.items():
-        text, count = re.subn(rf"^(\w+)={getattr(watch, name)}$", rf"\1={value}", text, flags=re.MULTILINE)
+        was = getattr(retire if hasattr(retire, name) else watch, name)
+        text, count = re.subn(rf"^(\w+)={was}$", rf"\1={value}", text, flags=re.MULTILINE)
         assert count == 1, f"{name} is not to be found"
     return {SCHEDULER_VARIABLE: pack(text)}
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import PATIENCE, Lab
-from linked import POD, Cluster, timed
+from conftest import PATIENCE, Lab, wait_until
+from linked import POD, Cluster, timed, with_times
 from test_retire import held, is_lossless, loaded
 
 
@@ -58,6 +58,20 @@ def test_the_last_pod_waits_for_one_that_takes_its_place(lab):
     assert (drain["state"], drain["moved_keys"], drain["lost_keys"]) == ("ready", 4, 0)
     cluster.pods[name][1].end()
     assert client.run("", "len(client.gather(kept)) + task.result()") == 4
+
+
+def test_results_wait_only_for_a_while_once_no_task_runs_beside_them(lab):
+    cluster, [name], client = held(lab, pods=1, **with_times(ALONE=1))
+    client.run(f"kept = keep({name!r}, 3); task = on({name!r}, 'a'); begun('a')")
+    leaving = cluster.leave(name)
+    wait_until(lambda: cluster.draining()["seconds"] > 2, 20)
+    assert cluster.draining()["state"] == "waiting"
+    client.run("Event('a').set()")
+    took, code = timed(lambda: leaving.exit_code(within=30))
+    print(f"left after {took:.2f} s")
+    assert code == 0
+    assert took < 1 + 4 * PATIENCE
+    assert (cluster.draining()["state"], cluster.draining()["lost_keys"]) == ("interrupted", 4)
 
 
 def test_all_pods_leave_in_time_when_none_takes_their_place(lab):

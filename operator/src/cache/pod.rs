@@ -154,11 +154,6 @@ impl<Role> PodRecord<Role> {
         }
     }
 
-    /// The hash of what it was made from.
-    pub(crate) fn template(&self) -> Option<&str> {
-        self.template.as_deref()
-    }
-
     /// Since when it is ready, if it is.
     pub(crate) fn ready_since(&self) -> Option<Timestamp> {
         self.ready_since

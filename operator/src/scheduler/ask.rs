@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use dask_operator_plan::{Ask, Facts, Order};
 use futures::future::BoxFuture;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use thiserror::Error;
 
@@ -130,6 +131,21 @@ pub(super) fn order(address: SocketAddr, token: &str, order: Order, asks: &[&Ask
     Request { address, path, token: token.to_owned(), body: Some(body), within: ORDER_WITHIN }
 }
 
+/// The pods that an answer to an order calls unknown: no worker of theirs has registered.
+pub(super) fn unknown(body: &[u8]) -> Vec<String> {
+    #[derive(Default, Deserialize)]
+    struct Told {
+        pods: Vec<Pod>,
+    }
+    #[derive(Deserialize)]
+    struct Pod {
+        name: String,
+        state: String,
+    }
+    let told: Told = serde_json::from_slice(body).unwrap_or_default();
+    told.pods.into_iter().filter(|pod| pod.state == "unknown").map(|pod| pod.name).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,6 +179,14 @@ mod tests {
         );
         let many: Vec<_> = (0..120).map(|number| ask(Order::Uncordon, &number.to_string())).collect();
         assert_eq!(super::batches(&many).iter().map(Vec::len).collect::<Vec<_>>(), [50, 50, 20]);
+    }
+
+    #[test]
+    fn pods_that_a_scheduler_does_not_know_are_known_by_its_answer() {
+        let told =
+            br#"{"schema": 1, "pods": [{"name": "a", "state": "unknown"}, {"name": "b", "state": "ready"}]}"#;
+        assert_eq!(unknown(told), ["a"]);
+        assert!(unknown(b"{}").is_empty() && unknown(b"<html>").is_empty());
     }
 
     #[test]

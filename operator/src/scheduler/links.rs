@@ -36,6 +36,8 @@ pub(crate) struct Known {
     pub(crate) news: Option<Instant>,
     /// The pods of which it is still to tell what came of an order.
     pub(crate) unsettled: BTreeSet<String>,
+    /// The pods of which it has just said that it does not know them.
+    pub(crate) unknown: BTreeSet<String>,
 }
 
 /// By cluster.

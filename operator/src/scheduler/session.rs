@@ -87,10 +87,11 @@ impl Session {
 
     /// What is known; nothing, once nobody follows any more.
     pub(super) fn known(&self) -> Known {
+        let unknown = self.unknown();
         let state = self.state();
         let open = state.given.iter().filter(|(_, given)| !given.told);
         let unsettled = open.map(|((pod, _), _)| pod.clone()).collect();
-        Known { link: state.link.clone(), age: state.heard.elapsed(), news: state.news, unsettled }
+        Known { link: state.link.clone(), age: state.heard.elapsed(), news: state.news, unsettled, unknown }
     }
 
     /// How long ago facts were told; None when nobody follows any more, or when there is nobody to tell any.

@@ -42,12 +42,14 @@ impl<K> Watched for K where
 pub(super) async fn follow<K: Watched, F: Follow<K>>(
     api: Api<K>,
     scope: Option<String>,
-    selected: watcher::Config,
+    selector: String,
     follower: Follower,
     role: F,
     listed: impl FnOnce(),
 ) {
-    let mut events = watcher(api, selected.timeout(WATCH_SECONDS)).default_backoff().boxed();
+    let config = watcher::Config::default().timeout(WATCH_SECONDS);
+    let config = if selector.is_empty() { config } else { config.labels(&selector) };
+    let mut events = watcher(api, config).default_backoff().boxed();
     let mut listing = Listing { scope, shown: None };
     let mut listed = Some(listed);
     while let Some(event) = events.next().await {

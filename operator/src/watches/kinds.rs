@@ -5,7 +5,7 @@ use dask_operator_plan::Kind;
 use kube::Resource;
 
 use super::Follower;
-use crate::cache::{Cache, ChildRecord, Guarded, Index, Key, Meta, OfCluster, Record};
+use crate::cache::{Cache, ChildRecord, Guarded, Index, Key, Meta, OfCluster, Pod, PodRecord, Record};
 use crate::kubernetes::Reconciled;
 
 /// What becomes of the objects of one watch.
@@ -116,6 +116,56 @@ impl Follow<Guarded<DaskAutoscaler>> for Autoscalers {
 
     fn keys(&self, follower: &Follower, namespace: Option<&str>) -> Vec<Key> {
         follower.context.cache.autoscalers.keys(namespace)
+    }
+}
+
+/// A scheduler's pod concerns its cluster and the groups whose workers wait for it.
+pub(super) struct Schedulers;
+
+impl Follow<Pod> for Schedulers {
+    fn put(&self, follower: &Follower, pod: Pod) {
+        let clusters = follower.context.cache.schedulers.put(pod.into());
+        for cluster in &clusters {
+            follower.cluster_and_groups(cluster);
+        }
+    }
+
+    fn remove(&self, follower: &Follower, key: &Key) {
+        let cluster = follower.context.cache.schedulers.remove(key);
+        if let Some(cluster) = &cluster {
+            follower.cluster_and_groups(cluster);
+        }
+    }
+
+    fn keys(&self, follower: &Follower, namespace: Option<&str>) -> Vec<Key> {
+        follower.context.cache.schedulers.keys(namespace)
+    }
+}
+
+/// A worker's pod concerns its group.
+pub(super) struct Workers;
+
+impl Follow<Pod> for Workers {
+    fn put(&self, follower: &Follower, pod: Pod) {
+        let context = &follower.context;
+        let record = PodRecord::from(pod);
+        let before = context.cache.workers.get(&record.meta().key);
+        let record = record.since(before.as_deref(), context.clock.now());
+        let groups = context.cache.workers.put(record);
+        for group in &groups {
+            follower.triggers.group(group);
+        }
+    }
+
+    fn remove(&self, follower: &Follower, key: &Key) {
+        let group = follower.context.cache.workers.remove(key);
+        if let Some(group) = &group {
+            follower.triggers.group(group);
+        }
+    }
+
+    fn keys(&self, follower: &Follower, namespace: Option<&str>) -> Vec<Key> {
+        follower.context.cache.workers.keys(namespace)
     }
 }
 

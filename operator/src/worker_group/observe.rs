@@ -29,10 +29,9 @@ pub(super) fn observe(context: &Context, group: &DaskWorkerGroup, key: &Key) -> 
         .as_ref()
         .map(|cluster| told_by_scheduler(context, &of(cluster), &cluster.uid))
         .unwrap_or_default();
-    let Known { link, unsettled, .. } = known;
-    let failed_hook = cache.hooks.of(key);
+    let Known { link, unsettled, unknown, .. } = known;
     let pods = ours.map(|pod| pod.worker()).collect();
-    Some(Observed { cluster, of_another, pods, link, unsettled, failed_hook })
+    Some(Observed { cluster, of_another, pods, link, unsettled, unknown })
 }
 
 fn find_cluster(cache: &Cache, group: &DaskWorkerGroup, namespace: &str) -> Option<Cluster> {

@@ -170,12 +170,16 @@ impl Dask {
 
     fn order(&self, scheduler: &str, path: &str, body: &Value) -> String {
         let pods = body["pods"].as_array().cloned().unwrap_or_default();
+        let mut unknown = Vec::new();
         for pod in pods {
             let name = pod["name"].as_str().unwrap_or_default().to_owned();
             let worker = self.workers(scheduler).into_iter().find(|(known, _)| *known == name);
             let mut inner = self.inner();
             let drains = &mut inner.schedulers.entry(scheduler.to_owned()).or_default().drains;
-            let Some((_, uid)) = worker else { continue };
+            let Some((_, uid)) = worker else {
+                unknown.push(json!({"name": name, "state": "unknown"}));
+                continue;
+            };
             match path.rsplit('/').next() {
                 Some("retire") => retire(drains, &name, &uid, body["deadline"].as_u64().unwrap_or(120)),
                 Some("uncordon") => drop(drains.remove(&name)),
@@ -185,7 +189,7 @@ impl Dask {
                 }
             }
         }
-        "{}".to_owned()
+        json!({"pods": unknown}).to_string()
     }
 
     async fn poll(&self, scheduler: &str, request: &Request) -> String {

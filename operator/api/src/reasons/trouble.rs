@@ -146,12 +146,6 @@ macro_rules! troubles {
                 cure: "Scale again when its work is done, or set `onTimeout: Delete`.",
                 look: "kubectl describe daskworkergroup NAME"
             }
-            /// A worker was evicted or deleted, and what it asks the scheduler with could not run in its container. Workers that are
-            /// scaled away lose nothing all the same; others lose what only they have.
-            HookCannotRun in DrainUnprotected {
-                cure: "Add `python3` to the image, or its folder to the `PATH` of the worker's container, or give that a `preStop` of your own.",
-                look: "kubectl get events --field-selector reason=FailedPreStopHook"
-            }
             /// Workers made from the changed template do not start, or the scheduler cannot be asked what the old ones hold. Those
             /// stay, as far as `updateStrategy` allows.
             UpdateStalled in WorkersOutdated {

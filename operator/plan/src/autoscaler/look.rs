@@ -124,7 +124,8 @@ impl Look {
     }
 
     fn may_be(&self) -> bool {
-        let workers = |group: &GroupSeen| group.present.saturating_mul(whole(group.offer.processes.max(1.0)));
+        let workers =
+            |group: &GroupSeen| group.holders().saturating_mul(whole(group.offer.processes.max(1.0)));
         let workers = self.groups.iter().map(workers).fold(0, usize::saturating_add);
         let since = self.groups.iter().filter_map(|group| group.trouble.as_ref()?.1);
         let ends =

@@ -9,7 +9,7 @@ use super::observed::{Group, Observed};
 use super::offer::Offer;
 use super::trouble::{self, Trouble};
 use crate::facts::{Hold, Index, Load};
-use crate::worker_group::WorkerPod;
+use crate::worker_group::{Stage, WorkerPod};
 
 /// Beyond this part of their memory workers begin to write to disk (`distributed.worker.memory.target`).
 const MEMORY_IN_USE: f64 = 0.6;
@@ -90,7 +90,9 @@ pub(super) fn held(group: &Group, index: &Index<'_>) -> u64 {
         let leaves = load.is_cordoned || !pod.is_live();
         Some(if leaves { load.unique_bytes } else { load.bytes })
     };
-    group.pods.iter().filter_map(held).fold(0, u64::saturating_add)
+    // An address of one that has ended may be another's.
+    let there = group.pods.iter().filter(|pod| !matches!(pod.stage, Stage::Ended(_)));
+    there.filter_map(held).fold(0, u64::saturating_add)
 }
 
 impl<'a> Seen<'a> {

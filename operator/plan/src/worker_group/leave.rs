@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::check::CheckedGroup;
 use super::decide::is_ours_to_decide;
-use super::observed::{Mark, Observed, WorkerPod};
+use super::observed::{Mark, Observed, Stage, WorkerPod};
 use super::roll::Roll;
 use super::{desired, events};
 use crate::facts::{Drain, DrainState, Index, Link, Load};
@@ -123,6 +123,7 @@ impl<'a> Look<'a> {
             link: &self.observed.link,
             drain: self.drain(pod),
             load: self.load(pod),
+            may_have_come: self.may_have_come(pod),
             deadline: next::deadline(self.group, pod),
             on_timeout: self.group.worker.drain.unwrap_or_default().on_timeout.unwrap_or_default(),
             now: self.now,
@@ -164,6 +165,13 @@ impl<'a> Look<'a> {
         if pod.mark != Some(Mark::Returns) {
             leaving.marks.push(mark(pod, Some(Mark::Returns)));
         }
+    }
+
+    /// Whether a worker of it may have registered since facts were told: a scheduler at work tells them late, and one that
+    /// takes work is not to be deleted unasked.
+    fn may_have_come(&self, pod: &WorkerPod) -> bool {
+        let can_say = matches!(self.observed.link, Link::Preload(_));
+        can_say && pod.stage == Stage::Ready && !self.observed.unknown.contains(&pod.name)
     }
 
     fn may_be_paused(&self, pod: &WorkerPod) -> bool {

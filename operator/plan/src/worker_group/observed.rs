@@ -31,21 +31,8 @@ pub struct Observed {
     pub link: Link,
     /// The pods of which the link is still to show what came of an order.
     pub unsettled: BTreeSet<String>,
-    /// The last hook of a pod of the group that could not run, if any could not.
-    pub failed_hook: Option<FailedHook>,
-}
-
-/// A `preStop` that could not run, as the pod's node tells it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FailedHook {
-    /// The pod's name.
-    pub pod: String,
-    /// The container whose hook it was.
-    pub container: String,
-    /// The hash of what the pod was made from.
-    pub template: Option<String>,
-    /// The node's words.
-    pub words: String,
+    /// The pods of which the scheduler has just said that none of their workers has registered.
+    pub unknown: BTreeSet<String>,
 }
 
 /// What the workers' pods take from their cluster.

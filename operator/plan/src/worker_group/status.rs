@@ -6,12 +6,12 @@ use dask_operator_api::worker_group::DaskWorkerGroupStatus;
 use jiff::Timestamp;
 
 use super::check::CheckedGroup;
+use super::desired;
 use super::leave;
 use super::observed::Observed;
 use super::offers;
 use super::pods;
 use super::roll;
-use super::unasked;
 use crate::plan::{Failure, Kind, Outcome, WORKER_POD};
 use crate::problem::{self, Problem};
 use crate::sabotage::{self, Bug};
@@ -123,7 +123,11 @@ fn troubles(group: &CheckedGroup, observed: &Observed, outcome: &Outcome, now: T
         let roll = roll::told(group, observed, &troubles);
         troubles.extend(roll);
     }
-    troubles.extend(unasked::unasked(group, observed));
+    if desired::has_own_hook(group) {
+        let message =
+            "the worker's container has a preStop of its own, so a worker that is evicted asks nobody first";
+        troubles.push(troubles::trouble(Reason::OwnPreStop, message));
+    }
     troubles.sort_by_key(|trouble| trouble.type_);
     troubles
 }

@@ -26,6 +26,8 @@ struct World {
     scheduler: Scheduler,
     /// It has loaded nothing of ours, and is asked by Dask's own protocol.
     by_rpc: bool,
+    /// It has just said that it knows no worker of any pod.
+    unknown: bool,
     drain: Drain,
     wanted: i32,
     at: Timestamp,
@@ -49,7 +51,17 @@ impl World {
         let pods: Vec<_> = (0..workers).map(|number| pod(&format!("pod-{number}"))).collect();
         let work = pods.iter().map(|pod| (pod.name.clone(), json!({}))).collect();
         let (drains, scheduler, drain) = (BTreeMap::new(), Scheduler::Willing, Drain::default());
-        Self { pods, work, drains, scheduler, by_rpc: false, drain, wanted, at: Timestamp::UNIX_EPOCH }
+        Self {
+            pods,
+            work,
+            drains,
+            scheduler,
+            by_rpc: false,
+            unknown: false,
+            drain,
+            wanted,
+            at: Timestamp::UNIX_EPOCH,
+        }
     }
 
     fn with_work(mut self, number: usize, work: Value) -> Self {
@@ -106,7 +118,9 @@ impl World {
             ..Cluster::default()
         };
         let (pods, link) = (self.pods.clone(), self.link());
-        let observed = Observed { cluster: Some(cluster), pods, link, ..Observed::default() };
+        let names = self.pods.iter().map(|pod| pod.name.clone());
+        let unknown = names.filter(|_| self.unknown).collect();
+        let observed = Observed { cluster: Some(cluster), pods, link, unknown, ..Observed::default() };
         (worker_group::check(&group).unwrap(), observed)
     }
 
@@ -185,6 +199,7 @@ fn who_has_least_to_lose_leaves_first() {
     ];
     let mut world = World::new(order.len() + 1, 0);
     world.work.remove("pod-7");
+    world.pods[7].stage = Stage::NotReady;
     for (number, work) in order.iter().enumerate() {
         world = world.with_work(number, work.clone());
     }
@@ -204,6 +219,21 @@ fn who_has_least_to_lose_leaves_first() {
         let expected: Vec<_> = (0..leaving).map(|number| format!("pod-{number}")).collect();
         assert_eq!(world.marked(), expected);
     }
+}
+
+#[test]
+fn a_pod_that_may_have_registered_since_facts_were_told_is_not_deleted_unasked() {
+    let mut world = World::new(2, 1);
+    world.work.remove("pod-1");
+    assert_eq!(world.step().delete.len(), 0);
+    assert_eq!(world.marked(), ["pod-1"]);
+    assert_eq!(world.step().asks[0].order, Order::Retire { seconds: 120 });
+    world.drains.clear();
+    world.unknown = true;
+    assert_eq!(world.step().delete.len(), 1);
+    let mut world = World { unknown: true, ..World::new(2, 1) };
+    world.work.remove("pod-1");
+    assert_eq!(world.step().delete.len(), 1, "its scheduler has just said so");
 }
 
 #[test]

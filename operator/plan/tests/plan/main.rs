@@ -15,4 +15,3 @@ mod scaling;
 mod skew;
 mod suspend;
 mod troubles;
-mod unasked;

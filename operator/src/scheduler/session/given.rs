@@ -16,6 +16,8 @@ pub(super) struct Given {
     /// Facts came after that, so that what it led to is among them. Nothing else tells: one without an answer may lie
     /// with a scheduler that stands still.
     pub(super) told: bool,
+    /// The answer was that no worker of the pod has registered.
+    pub(super) unknown: bool,
 }
 
 /// What an order is about; how much time it gives is no part of that.

@@ -1,5 +1,6 @@
 //! The orders of a session: each is given once, and again when nothing came of it.
 
+use std::collections::BTreeSet;
 use std::mem;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use dask_operator_plan::Ask;
 use tokio::time::Instant;
 
 use super::given::{Given, key};
-use super::{Edges, Session, ask};
+use super::{Edges, Session, Triggers, ask};
 
 /// The same is not asked again before this time.
 const AGAIN: Duration = Duration::from_millis(1500);
@@ -23,7 +24,7 @@ impl Session {
         let mut is_new = |ask: &&Ask| {
             let is_new = state.given.get(&key(ask)).is_none_or(|given| now >= given.at + AGAIN);
             if is_new {
-                state.given.insert(key(ask), Given { at: now, over: false, told: false });
+                state.given.insert(key(ask), Given { at: now, over: false, told: false, unknown: false });
             }
             is_new
         };
@@ -38,10 +39,12 @@ impl Session {
             return;
         }
         for batch in ask::batches(asks) {
-            if let Err(why) = self.order_batch(&batch, edges).await {
+            let unknown = self.order_batch(&batch, edges).await.unwrap_or_else(|why| {
                 tracing::warn!(scheduler = self.place.pod_uid, why, "a scheduler did not take an order");
-            }
+                Vec::new()
+            });
             self.is_over(&batch);
+            self.are_unknown(&unknown, &edges.triggers);
         }
         self.state().ordering = false;
     }
@@ -66,8 +69,9 @@ impl Session {
         self.is_over(&stranded.iter().collect::<Vec<_>>());
     }
 
-    async fn order_batch(&self, asks: &[&Ask], edges: &Edges) -> Result<(), String> {
-        let Some(first) = asks.first() else { return Ok(()) };
+    /// Returns the pods that the scheduler does not know.
+    async fn order_batch(&self, asks: &[&Ask], edges: &Edges) -> Result<Vec<String>, String> {
+        let Some(first) = asks.first() else { return Ok(Vec::new()) };
         let request = ask::order(self.place.address, &self.place.token, first.order, asks);
         let answer = tokio::select! {
             biased;
@@ -77,7 +81,26 @@ impl Session {
         if answer.status != 200 {
             return Err(format!("{:?}: HTTP status {}", first.order, answer.status));
         }
-        Ok(())
+        Ok(ask::unknown(&answer.body))
+    }
+
+    /// Among the facts nothing is told of such a pod, so whoever asked looks again.
+    fn are_unknown(&self, pods: &[String], triggers: &Triggers) {
+        let mut state = self.state();
+        let of = |pod: &String| pods.contains(pod);
+        let given = state.given.iter_mut().filter(|((pod, _), given)| given.over && of(pod));
+        given.for_each(|(_, given)| given.unknown = true);
+        if !pods.is_empty() {
+            state.followers.keys().for_each(|follower| triggers.follower(follower));
+        }
+    }
+
+    /// The pods that it did not know a moment ago.
+    pub(super) fn unknown(&self) -> BTreeSet<String> {
+        let state = self.state();
+        let just_now = |given: &Given| given.unknown && given.at.elapsed() < AGAIN;
+        let unknown = state.given.iter().filter(|(_, given)| just_now(given));
+        unknown.map(|((pod, _), _)| pod.clone()).collect()
     }
 
     pub(super) fn is_over(&self, asks: &[&Ask]) {

@@ -95,42 +95,28 @@ fn verb(method: &Method, name: &str, query: &BTreeMap<String, String>) -> Option
     })
 }
 
-/// Which objects are asked for, by their labels and fields: terms `key=value` and `key`, joined by commas.
+/// A label selector: `key=value` and `key`, joined by commas.
 #[derive(Clone, Debug)]
-pub(super) struct Selector {
-    labels: Terms,
-    fields: Terms,
-}
-
-type Terms = Vec<(String, Option<String>)>;
+pub(super) struct Selector(Vec<(String, Option<String>)>);
 
 impl Selector {
-    pub(super) fn of(call: &Call) -> Self {
-        let terms = |name| terms(call.query.get(name).map_or("", String::as_str));
-        Self { labels: terms("labelSelector"), fields: terms("fieldSelector") }
+    pub(super) fn parse(text: &str) -> Self {
+        let terms = text.split(',').filter(|term| !term.is_empty());
+        Self(
+            terms
+                .map(|term| match term.split_once('=') {
+                    Some((key, value)) => (key.to_owned(), Some(value.trim_start_matches('=').to_owned())),
+                    None => (term.to_owned(), None),
+                })
+                .collect(),
+        )
     }
 
     pub(super) fn matches(&self, object: &Value) -> bool {
-        let label = |key: &str| &object["metadata"]["labels"][key];
-        let field = |path: &str| path.split('.').fold(object, |value, field| &value[field]);
-        self.labels.iter().all(|(key, wanted)| is(label(key), wanted.as_deref()))
-            && self.fields.iter().all(|(path, wanted)| is(field(path), wanted.as_deref()))
-    }
-}
-
-fn terms(text: &str) -> Terms {
-    let terms = text.split(',').filter(|term| !term.is_empty());
-    let split = |term: &str| match term.split_once('=') {
-        Some((key, value)) => (key.to_owned(), Some(value.trim_start_matches('=').to_owned())),
-        None => (term.to_owned(), None),
-    };
-    terms.map(split).collect()
-}
-
-fn is(value: &Value, wanted: Option<&str>) -> bool {
-    match (value, wanted) {
-        (Value::String(value), Some(wanted)) => value == wanted,
-        (value, None) => !value.is_null(),
-        _ => false,
+        self.0.iter().all(|(key, wanted)| match (&object["metadata"]["labels"][key], wanted) {
+            (Value::String(value), Some(wanted)) => value == wanted,
+            (value, None) => !value.is_null(),
+            _ => false,
+        })
     }
 }

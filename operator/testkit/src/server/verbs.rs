@@ -30,7 +30,7 @@ fn existing(world: &World, call: &Call) -> Result<Arc<Value>, Refusal> {
 }
 
 fn list(world: &World, call: &Call) -> Value {
-    let selector = Selector::of(call);
+    let selector = Selector::parse(call.query.get("labelSelector").map_or("", String::as_str));
     let all = world.all(call.resource.plural, &call.namespace).map(|(_, object)| object);
     let items: Vec<_> =
         all.filter(|object| selector.matches(object)).map(|object| (**object).clone()).collect();

@@ -38,7 +38,7 @@ impl Watch {
         let seconds = number("timeoutSeconds").unwrap_or(300);
         let now = Instant::now();
         Self {
-            selector: Selector::of(&call),
+            selector: Selector::parse(call.query.get("labelSelector").map_or("", String::as_str)),
             version,
             changed: shared.changed.subscribe(),
             lines: VecDeque::new(),

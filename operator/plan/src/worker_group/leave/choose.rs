@@ -84,7 +84,8 @@ impl Look<'_> {
     /// Nothing can be lost with it, or nobody can be asked.
     fn has_nothing(&self, pod: &WorkerPod) -> bool {
         let nobody = !self.has_scheduler() || self.observed.link == Link::Stock;
-        pod.stage == Stage::Unscheduled || self.is_unregistered(pod) || nobody
+        let never_came = self.is_unregistered(pod) && !self.may_have_come(pod);
+        pod.stage == Stage::Unscheduled || never_came || nobody
     }
 
     /// It has no node, no worker in it has registered, or it cannot start.

@@ -1,6 +1,7 @@
 //! What keeps workers from leaving, as a condition.
 
 use dask_operator_api::conditions::{Reason, Verdict};
+use dask_operator_api::parts::OnTimeout;
 use jiff::Timestamp;
 
 use super::next::{LATE, deadline};
@@ -49,7 +50,8 @@ fn refused(observed: &Observed) -> Option<Verdict> {
 
 /// A scheduler that answers and does not do as it is told.
 fn overdue(group: &CheckedGroup, observed: &Observed, now: Timestamp) -> Option<Verdict> {
-    observed.link.facts()?;
+    let keeps = group.worker.drain.unwrap_or_default().on_timeout == Some(OnTimeout::Keep);
+    observed.link.facts().filter(|_| !keeps)?;
     let overdue: Vec<_> = leaving(observed).filter(|pod| now >= deadline(group, pod) + LATE).collect();
     let longest = overdue.iter().min_by_key(|pod| (pod.leaves_since(), &pod.name))?;
     let message = format!(

@@ -20,6 +20,8 @@ pub(super) struct Step<'a> {
     pub(super) drain: Option<&'a Drain>,
     /// What its workers have; None when none has registered.
     pub(super) load: Option<Load>,
+    /// One may have registered since.
+    pub(super) may_have_come: bool,
     pub(super) deadline: Timestamp,
     pub(super) on_timeout: OnTimeout,
     pub(super) now: Timestamp,
@@ -67,7 +69,7 @@ fn by_facts(step: &Step) -> Next {
     match step.drain.map(|drain| drain.state) {
         Some(DrainState::Ready | DrainState::Lost) if !runs => Next::DeleteDrained,
         Some(DrainState::Forgotten) if over || !runs => Next::DeleteDrained,
-        None if step.load.is_none() => Next::Delete,
+        None if step.load.is_none() && (over || !step.may_have_come) => Next::Delete,
         Some(DrainState::Waiting) if sabotage::is(Bug::NotWaitedFor) => Next::DeleteDrained,
         Some(DrainState::Waiting) if step.now < step.deadline + LATE => Next::Wait(step.deadline + LATE),
         _ if !over => Next::Ask(Order::Retire { seconds: seconds_until(step.deadline, step.now) }),
@@ -115,7 +117,15 @@ mod tests {
     fn at(seconds: i64, link: &Link, state: Option<DrainState>, on_timeout: OnTimeout) -> Next {
         let drain = state.map(drain);
         let (deadline, now) = (after(100), after(seconds));
-        next(&Step { link, drain: drain.as_ref(), load: Some(Load::default()), deadline, on_timeout, now })
+        next(&Step {
+            link,
+            drain: drain.as_ref(),
+            load: Some(Load::default()),
+            may_have_come: false,
+            deadline,
+            on_timeout,
+            now,
+        })
     }
 
     fn answering() -> Link {
@@ -168,11 +178,19 @@ mod tests {
             link: &link,
             drain: None,
             load: None,
+            may_have_come: false,
             deadline: after(100),
             on_timeout: OnTimeout::Keep,
             now: after(1),
         };
         assert_eq!(next(&step), Next::Delete);
+        let unsure = Step { may_have_come: true, ..step };
+        assert_eq!(
+            next(&unsure),
+            Next::Ask(Order::Retire { seconds: 99 }),
+            "its scheduler may know more by now"
+        );
+        assert_eq!(next(&Step { now: after(100), ..unsure }), Next::Delete);
     }
 
     #[test]
@@ -180,7 +198,8 @@ mod tests {
         let (link, ready) = (answering(), drain(DrainState::Ready));
         let load = Some(Load { runs: true, ..Load::default() });
         let (deadline, on_timeout, now) = (after(100), OnTimeout::Delete, after(10));
-        let step = Step { link: &link, drain: Some(&ready), load, deadline, on_timeout, now };
+        let step =
+            Step { link: &link, drain: Some(&ready), load, may_have_come: false, deadline, on_timeout, now };
         assert_eq!(next(&step), Next::Ask(Order::Retire { seconds: 90 }));
     }
 

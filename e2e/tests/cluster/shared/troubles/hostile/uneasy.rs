@@ -129,11 +129,9 @@ async fn killed(bed: &Bed, group: &str) -> Result<()> {
     tokio::try_join!(gone, bed.until("", &what, SOON, told)).map(drop)
 }
 
-/// Its hook cannot run, as its node tells. The operator has asked before, so nothing is lost.
+/// Its hook cannot run, which its node tells. The operator has asked before, so nothing is lost.
 async fn blind(bed: &Bed) -> Result<()> {
-    let words = ["pod uneasy-blind-worker-", "could not ask the scheduler before it went", "python3"];
-    let trouble = Trouble { object: "uneasy-blind", reason: Reason::HookCannotRun, words: &words };
-    let told = trouble.until_told::<DaskWorkerGroup>(bed, Instant::now());
+    let told = until_event(bed, "FailedPreStopHook", "uneasy-blind-worker-", &[]);
     let (gone, ()) = tokio::try_join!(Gone::wait(bed, "uneasy-blind"), told)?;
     gone.assert_in_time("uneasy-blind", 0, 20);
     Ok(())
