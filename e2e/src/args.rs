@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use e2e::dask::Dask;
+use e2e::drains::Shape;
 use e2e::images::Kind;
 
 /// A Kubernetes of this machine's own, and what runs on it.
@@ -83,6 +84,9 @@ pub(crate) struct DrainOptions {
     /// Whether workers leave without asking, which shows what is lost otherwise
     #[arg(long)]
     pub(crate) unasked: bool,
+    /// Of workers that are made so alone
+    #[arg(long)]
+    pub(crate) workers: Option<Shape>,
     /// Of one release of Dask alone
     #[arg(long)]
     pub(crate) dask: Option<Dask>,

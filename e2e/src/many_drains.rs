@@ -105,6 +105,7 @@ fn runs(options: &DrainOptions) -> Vec<Drains> {
     let releases = releases(options).into_iter();
     let shapes =
         Shape::ALL.into_iter().filter(|shape| shape.is_for_any() || options.operator == Operator::Ours);
+    let shapes = shapes.filter(|shape| options.workers.is_none_or(|only| only == *shape));
     let kinds: Vec<_> = releases.flat_map(|dask| shapes.clone().map(move |shape| (dask, shape))).collect();
     let all = u32::try_from(kinds.len()).unwrap_or(1);
     let share = |at: u32| options.count / all + u32::from(at < options.count % all);
@@ -138,7 +139,7 @@ mod tests {
     use super::*;
 
     fn options(count: u32, operator: Operator) -> DrainOptions {
-        DrainOptions { count, seed: 7, unasked: false, dask: None, operator }
+        DrainOptions { count, seed: 7, unasked: false, workers: None, dask: None, operator }
     }
 
     #[test]

@@ -9,7 +9,7 @@ const WORKER: [&str; 4] = ["dask", "worker", "--name", "$(DASK_WORKER_NAME)"];
 const SHELL: &str = "dask worker --name $DASK_WORKER_NAME --nthreads 1; echo it has ended";
 const PRELOAD: &str = "def dask_setup(worker):\n    worker.of_the_users = True";
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Shape {
     Nanny,
     WithoutNanny,

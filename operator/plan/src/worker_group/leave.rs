@@ -170,7 +170,7 @@ impl<'a> Look<'a> {
     /// Whether a worker of it may have registered since facts were told: a scheduler at work tells them late, and one that
     /// takes work is not to be deleted unasked.
     fn may_have_come(&self, pod: &WorkerPod) -> bool {
-        let can_say = matches!(self.observed.link, Link::Preload(_));
+        let can_say = matches!(self.observed.link, Link::Preload(_) | Link::Rpc(_));
         can_say && pod.stage == Stage::Ready && !self.observed.unknown.contains(&pod.name)
     }
 

@@ -167,8 +167,8 @@ impl Drain {
         }
         let returned = || !workers.iter().any(|told| told.worker.status == PAUSED);
         let next = match self.phase {
-            // Nobody of whom something could be lost: whoever asked knows that by the facts.
-            Phase::Pausing if !is_there => Phase::Over,
+            // Nobody of whom something could be lost; whoever asked may have known less.
+            Phase::Pausing if !is_there => Phase::Ready,
             Phase::Emptying { .. } | Phase::Releasing if !is_there => Phase::Lost,
             Phase::Forgetting if !is_there => Phase::Forgotten,
             Phase::Returning if returned() => Phase::Over,
