@@ -1,6 +1,6 @@
 //! One question to a scheduler, and what its answer means; `operator/preload/README.md` is the contract.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,7 +132,7 @@ pub(super) fn order(address: SocketAddr, token: &str, order: Order, asks: &[&Ask
 }
 
 /// The pods that an answer to an order calls unknown: no worker of theirs has registered.
-pub(super) fn unknown(body: &[u8]) -> Vec<String> {
+pub(super) fn unknown(body: &[u8]) -> HashSet<String> {
     #[derive(Default, Deserialize)]
     struct Told {
         pods: Vec<Pod>,
@@ -185,7 +185,7 @@ mod tests {
     fn pods_that_a_scheduler_does_not_know_are_known_by_its_answer() {
         let told =
             br#"{"schema": 1, "pods": [{"name": "a", "state": "unknown"}, {"name": "b", "state": "ready"}]}"#;
-        assert_eq!(unknown(told), ["a"]);
+        assert_eq!(unknown(told), HashSet::from(["a".to_owned()]));
         assert!(unknown(b"{}").is_empty() && unknown(b"<html>").is_empty());
     }
 

@@ -171,7 +171,9 @@ impl<'a> Look<'a> {
     /// takes work is not to be deleted unasked.
     fn may_have_come(&self, pod: &WorkerPod) -> bool {
         let can_say = matches!(self.observed.link, Link::Preload(_) | Link::Rpc(_));
-        can_say && pod.stage == Stage::Ready && !self.observed.unknown.contains(&pod.name)
+        // Where readiness says more than that a container runs, one that runs has an address at least.
+        let may_run = pod.stage == Stage::Ready || (pod.ip.is_some() && pod.trouble.is_none());
+        can_say && may_run && !self.observed.unknown.contains(&pod.name)
     }
 
     fn may_be_paused(&self, pod: &WorkerPod) -> bool {
@@ -206,7 +208,9 @@ impl<'a> Look<'a> {
 
     /// The lower, the further.
     fn far(&self, pod: &WorkerPod) -> u8 {
-        self.drain(pod).map_or(2, |drain| u8::from(!next::is_done(drain)))
+        let has_none = self.index.is_some() && self.load(pod).is_none();
+        let unasked = if has_none { 0 } else { 2 };
+        self.drain(pod).map_or(unasked, |drain| u8::from(!next::is_done(drain)))
     }
 }
 

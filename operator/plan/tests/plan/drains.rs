@@ -231,6 +231,11 @@ fn a_pod_that_may_have_registered_since_facts_were_told_is_not_deleted_unasked()
     world.drains.clear();
     world.unknown = true;
     assert_eq!(world.step().delete.len(), 1);
+    let mut world = World::new(2, 1);
+    world.work.remove("pod-1");
+    world.pods[1].stage = Stage::NotReady;
+    world.pods[1].ip = Some([10, 0, 0, 1].into());
+    assert_eq!(world.step().delete.len(), 0, "its container runs");
     let mut world = World { unknown: true, ..World::new(2, 1) };
     world.work.remove("pod-1");
     assert_eq!(world.step().delete.len(), 1, "its scheduler has just said so");

@@ -1,6 +1,6 @@
 //! The orders of a session: each is given once, and again when nothing came of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::mem;
 use std::time::Duration;
 
@@ -20,11 +20,11 @@ impl Session {
         if state.ordering {
             return Vec::new();
         }
-        state.given.retain(|_, given| !given.told || now < given.at + AGAIN);
+        state.given.retain(|_, given| !given.told || now < given.at + AGAIN || given.is_unknown(now));
         let mut is_new = |ask: &&Ask| {
             let is_new = state.given.get(&key(ask)).is_none_or(|given| now >= given.at + AGAIN);
             if is_new {
-                state.given.insert(key(ask), Given { at: now, over: false, told: false, unknown: false });
+                state.given.insert(key(ask), Given { at: now, over: false, told: false, unknown: None });
             }
             is_new
         };
@@ -39,11 +39,12 @@ impl Session {
             return;
         }
         for batch in ask::batches(asks) {
-            let unknown = self.order_batch(&batch, edges).await.unwrap_or_else(|why| {
+            let told = self.order_batch(&batch, edges).await.unwrap_or_else(|why| {
                 tracing::warn!(scheduler = self.place.pod_uid, why, "a scheduler did not take an order");
-                Vec::new()
+                HashSet::new()
             });
             self.is_over(&batch);
+            let unknown: Vec<_> = batch.into_iter().filter(|ask| told.contains(&ask.pod)).collect();
             self.are_unknown(&unknown, &edges.triggers);
         }
         self.state().ordering = false;
@@ -70,8 +71,8 @@ impl Session {
     }
 
     /// Returns the pods that the scheduler does not know.
-    async fn order_batch(&self, asks: &[&Ask], edges: &Edges) -> Result<Vec<String>, String> {
-        let Some(first) = asks.first() else { return Ok(Vec::new()) };
+    async fn order_batch(&self, asks: &[&Ask], edges: &Edges) -> Result<HashSet<String>, String> {
+        let Some(first) = asks.first() else { return Ok(HashSet::new()) };
         let request = ask::order(self.place.address, &self.place.token, first.order, asks);
         let answer = tokio::select! {
             biased;
@@ -85,12 +86,14 @@ impl Session {
     }
 
     /// Among the facts nothing is told of such a pod, so whoever asked looks again.
-    fn are_unknown(&self, pods: &[String], triggers: &Triggers) {
+    fn are_unknown(&self, asks: &[&Ask], triggers: &Triggers) {
         let mut state = self.state();
-        let of = |pod: &String| pods.contains(pod);
-        let given = state.given.iter_mut().filter(|((pod, _), given)| given.over && of(pod));
-        given.for_each(|(_, given)| given.unknown = true);
-        if !pods.is_empty() {
+        for ask in asks {
+            if let Some(given) = state.given.get_mut(&key(ask)) {
+                given.unknown = Some(Instant::now());
+            }
+        }
+        if !asks.is_empty() {
             state.followers.keys().for_each(|follower| triggers.follower(follower));
         }
     }
@@ -98,8 +101,7 @@ impl Session {
     /// The pods that it did not know a moment ago.
     pub(super) fn unknown(&self) -> BTreeSet<String> {
         let state = self.state();
-        let just_now = |given: &Given| given.unknown && given.at.elapsed() < AGAIN;
-        let unknown = state.given.iter().filter(|(_, given)| just_now(given));
+        let unknown = state.given.iter().filter(|(_, given)| given.is_unknown(Instant::now()));
         unknown.map(|((pod, _), _)| pod.clone()).collect()
     }
 

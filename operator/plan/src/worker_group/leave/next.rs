@@ -69,7 +69,10 @@ fn by_facts(step: &Step) -> Next {
     match step.drain.map(|drain| drain.state) {
         Some(DrainState::Ready | DrainState::Lost) if !runs => Next::DeleteDrained,
         Some(DrainState::Forgotten) if over || !runs => Next::DeleteDrained,
-        None if step.load.is_none() && (over || !step.may_have_come) => Next::Delete,
+        // That a pod is not known may stand among the facts for a moment, as a drain in a state of its own.
+        None | Some(DrainState::Other) if step.load.is_none() && (over || !step.may_have_come) => {
+            Next::Delete
+        }
         Some(DrainState::Waiting) if sabotage::is(Bug::NotWaitedFor) => Next::DeleteDrained,
         Some(DrainState::Waiting) if step.now < step.deadline + LATE => Next::Wait(step.deadline + LATE),
         _ if !over => Next::Ask(Order::Retire { seconds: seconds_until(step.deadline, step.now) }),
@@ -191,6 +194,9 @@ mod tests {
             "its scheduler may know more by now"
         );
         assert_eq!(next(&Step { now: after(100), ..unsure }), Next::Delete);
+        let unknown = drain(DrainState::Other);
+        let told = Step { drain: Some(&unknown), may_have_come: false, ..unsure };
+        assert_eq!(next(&told), Next::Delete);
     }
 
     #[test]
