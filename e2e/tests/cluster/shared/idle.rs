@@ -59,7 +59,7 @@ async fn an_idle_cluster_says_who_would_lose_what_before_it_goes() -> Result<()>
     let mut connected = Workload::start("connected", &bed.address("demo")?)?;
     connected.until("ready")?;
     patch(&bed, 6)?;
-    let who = "1 clients are connected, and results of 1033 bytes are in memory";
+    let who = "1 clients are connected, and results of 1000 bytes are in memory";
     until_told(&bed, who, |condition| condition.reason == "SoonDeleted" && condition.message.contains(who))
         .await?;
     until_gone(&bed).await
