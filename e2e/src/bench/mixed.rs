@@ -5,7 +5,7 @@ use e2e::mixed;
 use e2e::progress::say;
 
 /// About five minutes.
-const ROUNDS: u32 = 10;
+const ROUNDS: u32 = 12;
 
 pub(super) async fn bench() -> Result<()> {
     let seen = mixed::run("mixed", ROUNDS).await?;
