@@ -204,3 +204,37 @@ impl Metrics {
 fn outcome(ok: bool) -> &'static str {
     if ok { "ok" } else { "failed" }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drains_are_counted_by_their_outcomes_with_what_they_moved_and_lost() {
+        let metrics = Metrics::new();
+        let drain = |state, seconds, tasks, moved_bytes, lost_bytes| Drain {
+            state,
+            seconds,
+            tasks,
+            moved_bytes,
+            lost_bytes,
+            ..Drain::default()
+        };
+        metrics.drained(&[
+            drain(DrainState::Ready, 1.0, 0, 100, 0),
+            drain(DrainState::Ready, 3.0, 0, 50, 0),
+            drain(DrainState::Forgotten, f64::INFINITY, 7, 0, u64::MAX),
+        ]);
+        let text = metrics.text(Passing::default());
+        for line in [
+            r#"dask_operator_drain_seconds_count{outcome="Ready"} 2"#.to_owned(),
+            r#"dask_operator_drain_seconds_sum{outcome="Ready"} 4.0"#.to_owned(),
+            r#"dask_operator_drain_seconds_sum{outcome="Forgotten"} 86400.0"#.to_owned(),
+            "dask_operator_drain_interrupted_tasks_total 7".to_owned(),
+            "dask_operator_drain_moved_bytes_total 150".to_owned(),
+            format!("dask_operator_drain_lost_bytes_total {MOST_TOLD}"),
+        ] {
+            assert!(text.lines().any(|told| told == line), "{line} in {text}");
+        }
+    }
+}

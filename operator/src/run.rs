@@ -83,10 +83,23 @@ fn settings(options: &RunOptions) -> Settings {
 /// The resolver of a pod searches `svc.<cluster domain>`.
 fn cluster_domain_of_resolver() -> String {
     let text = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
-    let words = text.lines().filter(|line| line.starts_with("search")).flat_map(str::split_whitespace);
-    let found = words
-        .into_iter()
-        .find_map(|word| word.strip_prefix("svc."))
-        .map(|domain| domain.trim_end_matches('.'));
-    found.unwrap_or("cluster.local").to_owned()
+    cluster_domain_in(&text).unwrap_or("cluster.local").to_owned()
+}
+
+fn cluster_domain_in(resolver: &str) -> Option<&str> {
+    let mut words =
+        resolver.lines().filter(|line| line.starts_with("search")).flat_map(str::split_whitespace);
+    words.find_map(|word| word.strip_prefix("svc.")).map(|domain| domain.trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_resolver_of_a_pod_knows_the_domain_of_its_cluster_and_that_of_a_host_does_not() {
+        let pod = "search team.svc.corp.example svc.corp.example. corp.example\nnameserver 10.96.0.10\n";
+        assert_eq!(cluster_domain_in(pod), Some("corp.example"));
+        assert_eq!(cluster_domain_in("# svc.commented\nsearch example.com\nnameserver 192.0.2.1\n"), None);
+    }
 }

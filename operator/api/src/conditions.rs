@@ -7,7 +7,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 pub use crate::reasons::{Advice, Reason};
 
-/// What a condition speaks of. `Ready` and `SchedulerReady` are always present; the others only while they are true.
+/// What a condition speaks of. `Ready` and `SchedulerReady` are always present, `SchedulerLink` once somebody has asked or
+/// the spec says it; the others only while they are true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ConditionType {
     /// Everything that was asked for is there.
@@ -26,9 +27,9 @@ pub enum ConditionType {
     Refused,
     /// The user's own `DASK_CONFIG` stands; the cluster's configuration is mounted at `/etc/dask` instead.
     ConfigFallback,
-    /// False where the scheduler loads nothing that could be asked before workers go.
+    /// True once the scheduler that runs has answered; False where it does not, or has loaded nothing that could.
     SchedulerLink,
-    /// Workers that go ask nobody first.
+    /// Workers that are evicted or deleted ask nobody first.
     DrainUnprotected,
     /// Workers ended on their own, and those that took their places have yet to prove themselves.
     WorkersFailing,
@@ -36,6 +37,8 @@ pub enum ConditionType {
     WorkersCannotStart,
     /// Workers that are to leave cannot yet, or stay.
     DrainDelayed,
+    /// Workers left with something that nobody else has.
+    WorkLost,
     /// Some workers were made from an earlier version of the group's template.
     WorkersOutdated,
     /// Another autoscaler scales the same cluster.

@@ -4,11 +4,14 @@ mod check;
 mod decide;
 mod desired;
 mod events;
+mod follow;
 mod idle;
+mod link;
 mod observed;
 mod skew;
 mod status;
 mod suspend;
+mod unprotected;
 
 use dask_operator_api::cluster::IdleAction;
 use jiff::Timestamp;
@@ -51,14 +54,14 @@ pub fn plan(cluster: &CheckedCluster, observed: &Observed, settings: &Settings, 
         decide::budget(cluster, observed),
     ];
     let delete = decide::budget_no_more(cluster, observed);
-    let skew = skew::next(cluster, observed, now);
-    let needs_facts = idle.is_some() || skew.is_some();
+    let follow = follow::next(cluster, observed, now);
+    let needs_facts = idle.is_some() || follow.is_some();
     let idle = idle.map(|idle| idle.wake.map_or(now + FOLLOWED, |wake| wake.min(now + FOLLOWED)));
     Plan {
         apply: apply.into_iter().flatten().collect(),
         delete: delete.into_iter().collect(),
         needs_facts,
-        wake: [idle, skew].into_iter().flatten().min(),
+        wake: [idle, follow].into_iter().flatten().min(),
         ..Plan::default()
     }
 }

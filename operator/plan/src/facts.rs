@@ -76,7 +76,7 @@ pub struct Facts {
     #[serde(default)]
     pub(crate) bytes: u64,
     #[serde(deserialize_with = "bounded")]
-    workers: Vec<Worker>,
+    pub(crate) workers: Vec<Worker>,
     #[serde(deserialize_with = "bounded")]
     drains: Vec<Drain>,
     /// Unfinished tasks; None when the scheduler could not count them.
@@ -115,6 +115,8 @@ pub struct Worker {
     pub actors: u64,
     /// Whether a running shuffle, say, forbids to take it away.
     pub vetoed: bool,
+    /// Whether it would end without a word: its container's hook finds no interpreter.
+    pub mute: bool,
 }
 
 /// One pod's drain, under way or over.

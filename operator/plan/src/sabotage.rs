@@ -57,6 +57,10 @@ bugs! {
     NotWaitedFor,
     /// A worker that is wanted again stays paused.
     StaysPaused,
+    /// A worker that leaves by Dask's own protocol is not waited for.
+    StockNotWaitedFor,
+    /// One that is wanted again stays paused.
+    StockStaysPaused,
     /// All workers of an earlier template leave at once.
     RollsAtOnce,
     /// Workers of a cluster that is suspended stay.

@@ -5,13 +5,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::plan::{Event, EventKind, Failure, FailureKind, Outcome};
 
-/// The conditions that are told when they appear, when their reason changes, and when they are over.
-const TOLD: [ConditionType; 18] = [
+/// The conditions that are told when they appear, when their reason changes, and when they are over. `WorkLost` has an Event
+/// of each worker, and nothing mends it.
+const TOLD: [ConditionType; 19] = [
     ConditionType::ClusterNotFound,
     ConditionType::ClusterMismatch,
     ConditionType::NameTaken,
     ConditionType::UnknownFields,
     ConditionType::Refused,
+    ConditionType::DrainUnprotected,
     ConditionType::WorkersFailing,
     ConditionType::WorkersCannotStart,
     ConditionType::DrainDelayed,
@@ -96,7 +98,8 @@ fn is_of_spec(reason: Reason) -> bool {
     )
 }
 
-fn recovered(before: &Condition) -> Event {
+/// A word that it is over.
+pub(crate) fn recovered(before: &Condition) -> Event {
     let note = format!("no longer {} ({})", before.type_, before.reason);
     Event { kind: EventKind::Normal, reason: "Recovered".to_owned(), action: "Reconcile", note }
 }

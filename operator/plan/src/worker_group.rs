@@ -7,6 +7,7 @@ mod decide;
 mod desired;
 mod events;
 mod leave;
+mod losses;
 mod observed;
 mod offers;
 mod pods;
@@ -20,7 +21,8 @@ use crate::sabotage::{self, Bug};
 use crate::{Settings, Suffixes};
 
 pub use check::{CheckedGroup, check};
-pub use events::{events, losses};
+pub use events::events;
+pub use losses::losses;
 pub use observed::{Cluster, Ended, Mark, Observed, Stage, WorkerPod};
 pub use status::{invalid, status};
 
@@ -36,14 +38,15 @@ pub fn plan(
 ) -> Plan {
     let (step, next) = batch::step(group, observed, settings.worker_batch, now);
     let decision = decide::decide(&step, observed, now);
-    let Some(cluster) = &observed.cluster else { return Plan { wake: decision.wake, ..Plan::default() } };
+    let told = [pods::proven(group, observed, now), losses::stands(group, now)];
+    let wakes = [decision.wake, next].into_iter().chain(told).flatten();
+    let Some(cluster) = &observed.cluster else { return Plan { wake: wakes.min(), ..Plan::default() } };
     let workers = decision.create.iter().zip(suffixes).map(|(crashes, suffix)| {
         let name = group.name.worker(suffix);
         let object = desired::pod(group, cluster, settings, &name, *crashes);
         Apply::Create(Create { kind: Kind::Pod, name, object })
     });
     let leaving = leave::leave(group, observed, now);
-    let wakes = [decision.wake, next, pods::proven(group, observed, now), leaving.wake];
     let scaled = events::of_decision(group, observed, &decision, &leaving);
     Plan {
         apply: decide::adopt(group, cluster).into_iter().chain(workers).chain(leaving.marks).collect(),
@@ -51,7 +54,7 @@ pub fn plan(
         delete: leave::ended(observed, decision.delete).into_iter().chain(leaving.delete).collect(),
         asks: leaving.asks,
         needs_facts: leaving.needs_facts,
-        wake: wakes.into_iter().flatten().filter(|_| !sabotage::is(Bug::NoWake)).min(),
+        wake: wakes.chain(leaving.wake).filter(|_| !sabotage::is(Bug::NoWake)).min(),
         scaling: None,
     }
 }

@@ -104,7 +104,7 @@ def bP(c,A,cT):
   except Exception as error:g['missing'].append(name+' '+type(error).__name__)
  return g
 def bQ(c):e=list(c.workers.values())[:cv];ao,T=(aY(c,e),bS(c));return[bR(d,d not in ao,T[d.address])for d in e]
-def bR(d,cU,T):g={'name':str(d.name)[:253],'address':d.address,'status':d.status.name,'threads':d.nthreads,'resources':dict(islice(d.resources.items(),Z)),'memory_limit':d.memory_limit,'memory':d.metrics.get('memory'),'bytes':d.nbytes,'unique_bytes':d.nbytes-T,'processing':len(d.processing),'long_running':len(d.long_running),'actors':len(d.actors),'vetoed':cU,'idle_since':None if d.processing else ab.get(d.address)};return{name:P for name,P in g.items()if P}
+def bR(d,cU,T):g={'name':str(d.name)[:253],'address':d.address,'status':d.status.name,'threads':d.nthreads,'resources':dict(islice(d.resources.items(),Z)),'memory_limit':d.memory_limit,'memory':d.metrics.get('memory'),'bytes':d.nbytes,'unique_bytes':d.nbytes-T,'processing':len(d.processing),'long_running':len(d.long_running),'actors':len(d.actors),'vetoed':cU,'mute':d.extra.get('python3',1)is None,'idle_since':None if d.processing else ab.get(d.address)};return{name:P for name,P in g.items()if P}
 def bS(c):
  T=Counter()
  for f in islice(c.replicated_tasks,cw):

@@ -1,37 +1,37 @@
-import os,asyncio,signal,threading,time
+import os,asyncio,shutil,signal,threading,time
 from dask import config
 from distributed.preloading import logger,process_preloads
 from distributed.comm import get_address_host_port
 preloads=globals().get('preloads',[])
 def load(u):
  if not preloads:l='distributed.'+u+'.preload';y={n:o for n,o in os.environ.items()if not n.endswith('__PRELOAD')and o!='[]'};m=config.collect(env=y);preloads.extend(process_preloads(None,config.get(l,[],m),config.get(l+'-argv',[],m)))
-async def f(w,x,a):
+async def g(w,x,a):
  for d in x:
   d.dask_object=a
   try:await getattr(d,w)()
   except Exception:logger.exception(d.name)
 c=threading.Event()
 async def dask_setup(a):
- await f('start',preloads,a)
- g=getattr(a,'nanny',0)
- if not g:await q(a.scheduler.address)
+ await g('start',preloads,a)
+ e=getattr(a,'nanny',0)
+ if e!=0:a.startup_information['python3']=lambda A:shutil.which('python3')
+ if not e:await q(a.scheduler.address)
  p()
- if g is None:r()
-async def dask_teardown(a):await f('teardown',preloads[::-1],a);c.set()
+ if e is None:r()
+async def dask_teardown(a):await g('teardown',preloads[::-1],a);c.set()
 def p():
  h=f"/dev/shm/leaves-{os.environ.get('DASK_WORKER_NAME')}"
  if os.path.exists(h)and time.time()-os.path.getmtime(h)<30:os._exit(0)
 async def q(i):
  if i.startswith(('tcp:','tls:','ws')):
-  A,B=get_address_host_port(i)
-  e=0.05
+  f=0.05
   while True:
-   b=asyncio.ensure_future(asyncio.open_connection(A,B))
+   b=asyncio.ensure_future(asyncio.open_connection(*get_address_host_port(i)))
    await asyncio.wait([b],timeout=1)
    if b.done()and(not b.exception()):return b.result()[1].close()
    b.cancel()
-   await asyncio.sleep(e)
-   e=min(e*1.005,0.5)
+   await asyncio.sleep(f)
+   f=min(f*1.005,0.5)
 def r():
  j=signal.getsignal(signal.SIGTERM)
  def s():c.wait();time.sleep(8);os._exit(0)

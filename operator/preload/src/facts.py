@@ -60,6 +60,8 @@ def told_worker(state, vetoed, shared):
         "long_running": len(state.long_running),
         "actors": len(state.actors),
         "vetoed": vetoed,
+        # Says nothing before it ends: its container finds no interpreter (`wait.py`).
+        "mute": state.extra.get("python3", 1) is None,
         "idle_since": None if state.processing else idle_since.get(state.address),
     }
     return {name: value for name, value in told.items() if value}

@@ -7,6 +7,7 @@ this file; the result travels in a pod's environment, so every byte counts and a
 
 import asyncio
 import os
+import shutil
 import signal
 import threading
 import time
@@ -26,6 +27,9 @@ async def dask_setup(server):
     # A worker without a nanny has None here and a nanny has no such attribute. The worker of a nanny has
     # nothing to do: its nanny has waited already and owns the signals.
     nanny = getattr(server, "nanny", 0)
+    if nanny != 0:
+        # Told to the scheduler with what else a worker says when it registers: `leave.py` needs it.
+        server.startup_information["python3"] = lambda _: shutil.which("python3")
     if not nanny:
         await scheduler_listens(server.scheduler.address)
     end_if_leaving()
@@ -56,12 +60,11 @@ def end_if_leaving():
 async def scheduler_listens(address):
     """Try to connect until it works; Dask cancels this from outside when --death-timeout is over."""
     if address.startswith(("tcp:", "tls:", "ws")):
-        host, port = get_address_host_port(address)
         pause = 0.05
         while True:
             # Resolves the name each time, because a Service may appear or change meanwhile. Until Python 3.12
             # `wait_for` would lose the order to stop if that came together with a refusal.
-            attempt = asyncio.ensure_future(asyncio.open_connection(host, port))
+            attempt = asyncio.ensure_future(asyncio.open_connection(*get_address_host_port(address)))
             await asyncio.wait([attempt], timeout=1)
             if attempt.done() and not attempt.exception():
                 return attempt.result()[1].close()

@@ -22,6 +22,8 @@ from generate import SCHEDULER_VARIABLE, WORKER_VARIABLE, generate
 TEXTS = generate()
 # How many times longer everything may take, for machines that are busy with other things.
 PATIENCE = float(os.environ.get("PATIENCE", "1"))
+# So long that whatever ends or happens by itself in this time does not in a test.
+AN_HOUR = 3600
 INJECTED = {
     WORKER_VARIABLE: TEXTS["wait.py"],
     "DASK_DISTRIBUTED__WORKER__PRELOAD": TEXTS["worker-preload.txt"],

@@ -5,7 +5,8 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-from conftest import PATIENCE, wait_until
+import pytest
+from conftest import AN_HOUR, PATIENCE, wait_until
 from demand import MOST_AHEAD, next_tasks
 from facts import told_versions
 from linked import CLIENT, Cluster, Later, Remote, with_times
@@ -70,6 +71,19 @@ def test_facts_tell_what_is_there(lab):
     published = json.loads((FIXTURES / "facts-1.json").read_text())
     assert told.keys() == published.keys()
     assert is_part(shape(told), shape(published))
+
+
+def test_a_worker_that_finds_no_interpreter_is_mute(lab):
+    cluster = Cluster(lab, "--no-dashboard").open()
+    found = str(Path(lab.python).parent)
+    paths = {"mute": "/nowhere", "speaks": found}
+    for name, path in paths.items():
+        lab.worker("--name", name, PATH=path)
+    lab.worker("--no-nanny", "--name", "mute-alone", PATH="/nowhere")
+    cluster.scheduler.sees("Register worker", 3)
+    _, told = cluster.get("facts")
+    mute = {worker["name"] for worker in told["workers"] if worker.get("mute")}
+    assert (len(told["workers"]), mute) == (3, {"mute", "mute-alone"})
 
 
 def check_frame(told):
@@ -307,18 +321,15 @@ def test_an_idle_scheduler_and_an_idle_worker_tell_since_when(lab):
     assert abs(told["workers"][0]["idle_since"] - done) < PATIENCE
 
 
-# So long that whatever happens once in this time does not happen in a test.
-AN_HOUR = 3600
-
-
+@pytest.mark.promised
 def test_a_poll_is_answered_when_somebody_submits_a_task(lab):
     # It hardly looks round, so only the submit itself can end the poll.
     cluster = Cluster(lab, "--no-dashboard", **with_times(LOOK=AN_HOUR)).open()
     client = cluster.client()
-    took = [answered_after_a_submit(cluster, client) for _ in range(3)]
+    took = [answered_after_a_submit(cluster, client) for _ in range(20)]
     print(f"answered {min(took) * 1000:.1f} to {max(took) * 1000:.1f} ms after the submit")
     # Promised are ten milliseconds; others on the machine can only make it longer.
-    assert min(took) < 0.1 * PATIENCE
+    assert min(took) < 0.01 * PATIENCE
 
 
 def answered_after_a_submit(cluster, client):
@@ -378,6 +389,7 @@ def test_a_poll_is_answered_when_a_drain_is_over(lab):
     assert told["drains"][0]["state"] == "ready"
 
 
+@pytest.mark.promised
 def test_facts_about_200_workers_and_20000_tasks_take_milliseconds(lab):
     measured = lab.start(HERE / "measure.py", PYTHONPATH=HERE.parent / "src")
     measured.sees("MEASURED", within=60)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import PATIENCE, Lab, wait_until
+from conftest import AN_HOUR, PATIENCE, Lab, wait_until
 from linked import POD, Cluster, timed, with_times
 from test_retire import held, is_lossless, loaded
 
@@ -94,7 +94,7 @@ def test_it_ends_at_once_when_the_scheduler_is_told_to_stop(lab):
     client = cluster.client()
     client.run(f"task = client.submit(time.sleep, 60, workers={names[:1]!r})")
     client.run("while not any(client.processing().values()): time.sleep(0.01)")
-    leaving = cluster.leave(names[0])
+    leaving = cluster.leave(names[0], OPERATOR_DRAIN_SECONDS=AN_HOUR)
     client.run(
         "def cordoned(dask_scheduler): return len(dask_scheduler.running) < 2\n"
         "while not client.run_on_scheduler(cordoned): time.sleep(0.01)"
@@ -178,7 +178,7 @@ def test_it_ends_in_time_when_no_connection_is_made(alone):
         for filler in fillers:
             filler.setblocking(False)
             filler.connect_ex(("127.0.0.1", alone.http_port))
-        took, code = timed(lambda: alone.leave("pod").exit_code(within=10))
+        took, code = timed(lambda: alone.leave("pod", OPERATOR_DRAIN_SECONDS=AN_HOUR).exit_code(within=10))
         for filler in fillers:
             filler.close()
     assert code == 0

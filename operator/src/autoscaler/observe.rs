@@ -4,6 +4,7 @@ use dask_operator_api::conditions::ConditionType;
 use dask_operator_api::worker_group::DaskWorkerGroupStatus;
 use dask_operator_api::{DaskAutoscaler, DaskWorkerGroup};
 use dask_operator_plan::autoscaler::{Cluster, Group, Observed, Offer};
+use dask_operator_plan::cluster::SchedulerPod;
 use dask_operator_plan::offers;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -41,9 +42,17 @@ fn find_cluster(cache: &Cache, key: &Key) -> Option<Cluster> {
     let Guarded::Good(cluster) = &*object else { return None };
     let metadata = &cluster.metadata;
     let (uid, deleting) = (metadata.uid.clone().unwrap_or_default(), metadata.deletion_timestamp.is_some());
-    let scheduler_ready = scheduler_pods(cache, key).iter().any(|pod| pod.ready && !pod.terminating);
     let suspended = is_suspended(cache, key, cluster);
-    Some(Cluster { name: key.name.clone(), uid, deleting, suspended, scheduler_ready })
+    let mut schedulers = scheduler_pods(cache, key);
+    schedulers.retain(SchedulerPod::is_live);
+    Some(Cluster {
+        name: key.name.clone(),
+        uid,
+        deleting,
+        suspended,
+        scheduler_ready: schedulers.iter().any(|pod| pod.ready),
+        scheduler_trouble: schedulers.into_iter().find_map(|pod| pod.trouble),
+    })
 }
 
 /// The oldest one acts; of two of the same second the first by name.

@@ -164,6 +164,7 @@ impl<Role> PodRecord<Role> {
         SchedulerPod {
             name: self.meta.key.name.clone(),
             ready: self.stage == Stage::Ready,
+            ready_since: self.ready_since,
             terminating: self.meta.terminating,
             ended: matches!(self.stage, Stage::Ended(_)),
             trouble: self.trouble.clone(),

@@ -34,6 +34,7 @@ pub(super) fn observe(context: &Context, cluster: &DaskCluster, key: &Key) -> Ob
         has_workers: cache.groups_of_cluster.of_parent(key).iter().any(|group| has_workers(cache, group)),
         scheduler_pods: scheduler_pods(cache, key),
         youngest: youngest(cache, key),
+        silence: SignedDuration::try_from(known.silence).unwrap_or(SignedDuration::MAX),
         link_age: SignedDuration::try_from(known.age).unwrap_or(SignedDuration::MAX),
         link: known.link,
     }

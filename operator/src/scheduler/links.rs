@@ -32,6 +32,8 @@ pub(crate) struct Known {
     pub(crate) link: Link,
     /// How long ago it was answered.
     pub(crate) age: Duration,
+    /// How long ago it answered with sense, or was asked for the first time.
+    pub(crate) silence: Duration,
     /// When that was news.
     pub(crate) news: Option<Instant>,
     /// The pods of which it is still to tell what came of an order.
@@ -69,7 +71,7 @@ impl Links {
         let mut sessions = self.sessions();
         let known = sessions.get(cluster).filter(|entry| entry.session.place == place);
         if known.is_none_or(|entry| !entry.session.need(follower)) {
-            sessions.insert(cluster.clone(), self.begin(place, follower));
+            sessions.insert(cluster.clone(), self.begin(cluster, place, follower));
         }
         let Some(Entry { session, tasks }) = sessions.get_mut(cluster) else { return };
         while tasks.try_join_next().is_some() {}
@@ -92,8 +94,8 @@ impl Links {
         self.sessions().remove(cluster);
     }
 
-    fn begin(&self, place: Place, follower: &Follower) -> Entry {
-        let (session, edges) = (Arc::new(Session::new(place)), self.edges.clone());
+    fn begin(&self, cluster: &Key, place: Place, follower: &Follower) -> Entry {
+        let (session, edges) = (Arc::new(Session::new(cluster.clone(), place)), self.edges.clone());
         session.need(follower);
         let mut tasks = JoinSet::new();
         let polled = Arc::clone(&session);

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 use super::ask::{self, Answered, Schedulers};
 use super::links::{Known, Place};
 use super::stock::Stock;
+use crate::cache::Key;
 use crate::kubernetes::Tenure;
 use crate::triggers::{Follower, Triggers};
 use course::Course;
@@ -41,6 +42,8 @@ pub(super) struct Edges {
 /// A scheduler that is followed, or was.
 pub(super) struct Session {
     pub(super) place: Place,
+    /// Whose scheduler it is.
+    cluster: Key,
     state: Mutex<State>,
     /// There is an order to be given with the next turn.
     ordered: Notify,
@@ -52,8 +55,8 @@ struct State {
     heard: Instant,
     /// When it was another answer than before.
     news: Option<Instant>,
-    /// When facts were told last, or polls began.
-    facts: Instant,
+    /// When it answered with sense last, or polls began.
+    sense: Instant,
     /// Who needs it, and when they said so last.
     followers: BTreeMap<Follower, Instant>,
     needed_until: Instant,
@@ -68,12 +71,12 @@ struct State {
 }
 
 impl Session {
-    pub(super) fn new(place: Place) -> Self {
+    pub(super) fn new(cluster: Key, place: Place) -> Self {
         let state = State {
             link: Link::Unasked,
             heard: Instant::now(),
             news: None,
-            facts: Instant::now(),
+            sense: Instant::now(),
             followers: BTreeMap::new(),
             needed_until: Instant::now(),
             given: HashMap::new(),
@@ -82,7 +85,7 @@ impl Session {
             orders: Vec::new(),
             over: false,
         };
-        Self { place, state: Mutex::new(state), ordered: Notify::new() }
+        Self { place, cluster, state: Mutex::new(state), ordered: Notify::new() }
     }
 
     /// What is known; nothing, once nobody follows any more.
@@ -91,13 +94,14 @@ impl Session {
         let state = self.state();
         let open = state.given.iter().filter(|(_, given)| !given.told);
         let unsettled = open.map(|((pod, _), _)| pod.clone()).collect();
-        Known { link: state.link.clone(), age: state.heard.elapsed(), news: state.news, unsettled, unknown }
+        let (age, silence) = (state.heard.elapsed(), state.sense.elapsed());
+        Known { link: state.link.clone(), age, silence, news: state.news, unsettled, unknown }
     }
 
     /// How long ago facts were told; None when nobody follows any more, or when there is nobody to tell any.
     pub(super) fn age_of_facts(&self) -> Option<Duration> {
         let state = self.state();
-        (!state.over && state.link != Link::Stock).then(|| state.facts.elapsed())
+        (!state.over && state.link != Link::Stock).then(|| state.sense.elapsed())
     }
 
     /// Somebody needs it. False when it is over, and another has to be begun.
@@ -181,10 +185,12 @@ impl Session {
         // Where nothing of ours answers, no order can lie.
         if matches!(link, Link::Preload(_) | Link::Rpc(_) | Link::Stock) {
             state.given.values_mut().for_each(|given| given.told |= given.over);
+            state.sense = heard;
         }
         state.heard = heard;
-        if matches!(link, Link::Preload(_) | Link::Rpc(_)) {
-            state.facts = heard;
+        if mem::discriminant(&state.link) != mem::discriminant(&link) {
+            // Its status says so, whoever asks.
+            triggers.follower(&Follower::Cluster(self.cluster.clone()));
         }
         if state.link != link {
             state.link = link;
@@ -221,7 +227,10 @@ mod tests {
 
     fn session() -> Session {
         let address = ([127, 0, 0, 1], 8787).into();
-        Session::new(Place { pod_uid: String::new(), address, comm: address, token: String::new() })
+        Session::new(
+            Key::new("default", "demo"),
+            Place { pod_uid: String::new(), address, comm: address, token: String::new() },
+        )
     }
 
     fn an_order() -> [Ask; 1] {
@@ -229,14 +238,17 @@ mod tests {
     }
 
     #[test]
-    fn facts_are_new_whichever_way_they_came_and_as_old_as_they_are() {
-        for (link, is_told) in
-            [(Link::Preload(Arc::default()), true), (Link::Rpc(Arc::default()), true), (Link::Stock, false)]
-        {
+    fn an_answer_makes_sense_whichever_way_it_came_and_is_as_old_as_it_is() {
+        for (link, makes_sense) in [
+            (Link::Preload(Arc::default()), true),
+            (Link::Rpc(Arc::default()), true),
+            (Link::Stock, true),
+            (Link::Unreachable(String::new()), false),
+        ] {
             let (session, heard) = (session(), Instant::now() + Duration::from_mins(1));
             session.learn(link, heard, &Triggers::new().0);
             let state = session.state();
-            assert_eq!((state.heard, state.facts == heard), (heard, is_told));
+            assert_eq!((state.heard, state.sense == heard), (heard, makes_sense));
         }
     }
 

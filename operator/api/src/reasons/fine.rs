@@ -42,9 +42,12 @@ macro_rules! fine {
             ScaleDownLimit in ScalingLimited,
             /// A container sets `DASK_CONFIG` itself.
             SetByUser in ConfigFallback,
-            /// The cluster has it so, or the scheduler's own command or variables leave no room. Workers that are scaled away
-            /// leave by Dask's own protocol and lose nothing; those that are evicted or deleted lose what only they have.
-            StockScheduler in SchedulerLink,
+            /// The cluster has it so, the scheduler's own command or variables leave no room, or it has run since before the
+            /// operator came. Workers that are scaled away leave by Dask's own protocol and lose nothing; those that are evicted
+            /// or deleted lose what only they have.
+            Stock in SchedulerLink,
+            /// The scheduler answers what the operator has loaded into it.
+            Preload in SchedulerLink,
             /// The worker's container has a `preStop` of its user's own: an evicted or deleted worker does what that does. When
             /// fewer are wanted, the operator asks all the same.
             OwnPreStop in DrainUnprotected,

@@ -123,10 +123,22 @@ macro_rules! troubles {
                 cure: "Read them. Workers are replaced, and a scheduler restarted, by themselves, ever more slowly.",
                 look: "kubectl logs POD --previous"
             }
+            /// Workers find no `python3` in their `PATH`, by which they would ask the scheduler before they end: what only they have is
+            /// lost when they are evicted or deleted. When fewer are wanted, the operator asks all the same.
+            PythonMissing in DrainUnprotected {
+                cure: "Have the image's own `PATH`, or that of the container's `env`, lead to a `python3` of any version. Workers with a `preStop` of your own need none.",
+                look: "kubectl exec POD -- python3 --version"
+            }
+            /// The scheduler's pod is ready, and for 30 seconds has not answered the operator, or not with sense. Its workers go
+            /// on. Meanwhile no autoscaler scales by what it tells, and a worker that leaves may lose what only that worker has.
+            Unreachable in SchedulerLink {
+                cure: "The message says what is wrong. See why: the scheduler hangs, its image was changed, its dashboard is at another port or served by TLS, or a NetworkPolicy keeps the operator away.",
+                look: "kubectl logs deployment/NAME-scheduler"
+            }
             /// The scheduler does not answer, so nobody knows what the workers hold that are to leave. They go when their time
             /// is over, unless `onTimeout` says that they stay.
             SchedulerUnreachable in DrainDelayed {
-                cure: "See why: the scheduler hangs, serves its dashboard on another port or by TLS, or a NetworkPolicy keeps the operator away from it.",
+                cure: "See why: the scheduler cannot start or crashes, as its cluster tells; hangs, serves its dashboard on another port or by TLS, or a NetworkPolicy keeps the operator away from it.",
                 look: "kubectl logs deployment/NAME-scheduler"
             }
             /// A worker that is to leave cannot do so without a loss: it has actors, takes part in a shuffle, is the last one, or
@@ -144,6 +156,13 @@ macro_rules! troubles {
             /// A worker could not leave in time without a loss, and `worker.drain.onTimeout` says that it stays.
             WorkersKept in DrainDelayed {
                 cure: "Scale again when its work is done, or set `onTimeout: Delete`.",
+                look: "kubectl describe daskworkergroup NAME"
+            }
+            /// A worker that was to leave is gone, and with it unfinished tasks or results that nobody else has: its time was over,
+            /// or it was killed before. Dask runs the tasks again where it can. This is told for 10 minutes from the first of
+            /// several on; each has an Event.
+            WorkInterrupted in WorkLost {
+                cure: "Give `worker.drain.timeoutSeconds` the time of the longest task, or set `onTimeout: Keep`. Of a worker that was killed, see why it was.",
                 look: "kubectl describe daskworkergroup NAME"
             }
             /// Workers made from the changed template do not start, or the scheduler cannot be asked what the old ones hold. Those
@@ -167,9 +186,9 @@ macro_rules! troubles {
                 cure: "Make the group, or correct its name: it is the full one, as in `demo-default`.",
                 look: "kubectl get daskworkergroups"
             }
-            /// The scheduler does not answer. Nothing is scaled, and no idle cluster deleted, by what it said before.
+            /// The scheduler does not run, or does not answer. Nothing is scaled, and no idle cluster deleted, by what it said before.
             SchedulerSilent in FactsStale {
-                cure: "See why: the scheduler hangs, serves its dashboard on another port or by TLS, or a NetworkPolicy keeps the operator away from it.",
+                cure: "See why: the scheduler cannot start or crashes, as its cluster tells; hangs, serves its dashboard on another port or by TLS, or a NetworkPolicy keeps the operator away from it.",
                 look: "kubectl logs deployment/NAME-scheduler"
             }
             /// The scheduler has loaded nothing of ours, so nobody can know whether the cluster is idle; or it speaks to nobody

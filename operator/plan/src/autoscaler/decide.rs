@@ -1,7 +1,7 @@
 //! How many workers each group is to have, and why.
 
 use dask_operator_api::autoscaler::ScalingReason;
-use dask_operator_api::conditions::Reason;
+use dask_operator_api::conditions::{ConditionType, Reason};
 use dask_operator_api::names::default_group_name;
 use jiff::Timestamp;
 
@@ -13,6 +13,7 @@ use super::observed::Observed;
 use super::pace;
 use super::seen::{Seen, beside, seen};
 use crate::facts::{Facts, Index, Link, STALE};
+use crate::troubles::still;
 
 /// What one look decides.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -81,7 +82,7 @@ pub(super) fn decide(
     let (missing, course) =
         (missing(autoscaler, observed), course.kept(&names, now, autoscaler.longest_period()));
     let mut scaling = Scaling { missing, course, ..Scaling::default() };
-    let facts = match known(observed) {
+    let facts = match known(autoscaler, observed) {
         Ok(facts) => facts,
         Err(blind) => return Scaling { blind, ..scaling },
     };
@@ -109,16 +110,25 @@ fn missing(autoscaler: &CheckedAutoscaler, observed: &Observed) -> Vec<String> {
 }
 
 /// The facts, or why there are none to scale by.
-fn known(observed: &Observed) -> Result<&Facts, Option<(Reason, String)>> {
-    let starts = observed.cluster.as_ref().is_some_and(|cluster| !cluster.scheduler_ready);
+fn known<'a>(
+    autoscaler: &CheckedAutoscaler,
+    observed: &'a Observed,
+) -> Result<&'a Facts, Option<(Reason, String)>> {
+    let starting = observed.cluster.as_ref().filter(|cluster| !cluster.scheduler_ready);
+    let trouble = starting.and_then(|cluster| cluster.scheduler_trouble.as_ref());
     let silent = |why: &str| Some((Reason::SchedulerSilent, format!("the scheduler cannot be asked: {why}")));
-    match &observed.link {
-        Link::Preload(facts) | Link::Rpc(facts) if observed.link_age < STALE => Ok(facts),
-        Link::Preload(_) | Link::Rpc(_) => Err(silent("no answer for half a minute")),
-        Link::Unasked => Err(None),
-        Link::Unreachable(_) if starts => Err(None),
-        Link::Unreachable(why) => Err(silent(why)),
-        Link::Stock => {
+    match (&observed.link, trouble) {
+        (Link::Preload(facts) | Link::Rpc(facts), _) if observed.link_age < STALE => Ok(facts),
+        (_, Some(trouble)) => Err(silent(&format!("{}: {}", trouble.reason, trouble.words))),
+        (Link::Preload(_) | Link::Rpc(_), None) => Err(silent("no answer for half a minute")),
+        // One that ends again and again has no trouble while it starts once more.
+        (Link::Unasked | Link::Unreachable(_), None) if starting.is_some() => {
+            let told = still(&autoscaler.status.conditions, ConditionType::FactsStale);
+            Err(told.map(|told| (told.reason, told.message)))
+        }
+        (Link::Unasked, None) => Err(None),
+        (Link::Unreachable(why), None) => Err(silent(why)),
+        (Link::Stock, None) => {
             let words =
                 "the scheduler has not loaded what could be asked about its work, and listens to TLS alone"
                     .to_owned();

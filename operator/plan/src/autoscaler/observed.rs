@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 
 use crate::facts::Link;
+use crate::pod_status::Trouble;
 use crate::worker_group::WorkerPod;
 
 use super::offer::Offer;
@@ -35,6 +36,8 @@ pub struct Cluster {
     pub suspended: bool,
     /// Whether its scheduler's pod is ready: one that starts does not answer yet.
     pub scheduler_ready: bool,
+    /// What keeps that pod from running, if something does.
+    pub scheduler_trouble: Option<Trouble>,
 }
 
 /// One of its groups.

@@ -28,11 +28,13 @@ pub fn status(
     let told = troubles::find(&previous.conditions, ConditionType::Ready);
     let resumes = told.is_some_and(|told| told.reason == Reason::ClusterSuspended.to_string());
     let is_new = previous.observed_generation != autoscaler.generation || resumes;
-    if observed.link == Link::Unasked && is_followed(autoscaler, observed) && !is_new {
-        return previous.clone();
-    }
     let nothing = Scaling::default();
     let scaling = outcome.scaling.as_ref().unwrap_or(&nothing);
+    let is_there = observed.cluster.as_ref().is_some_and(|cluster| cluster.scheduler_ready);
+    let is_unknown = observed.link == Link::Unasked && is_there;
+    if is_unknown && is_followed(autoscaler, observed) && !is_new {
+        return previous.clone();
+    }
     let mut troubles = troubles(autoscaler, observed, scaling);
     troubles.extend(troubles::of_writes(
         outcome,

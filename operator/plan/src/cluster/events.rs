@@ -16,6 +16,7 @@ pub fn events(previous: &DaskClusterStatus, next: &DaskClusterStatus) -> Vec<Eve
     let invalid = troubles::invalid(previous, next);
     let events = invalid.into_iter().chain(ready(previous, next)).chain(scheduler(previous, next));
     let suspended = suspend::events(previous, next);
+    let events = events.chain(link(previous, next));
     restarted.into_iter().chain(suspended).chain(events).chain(troubles::news(previous, next)).collect()
 }
 
@@ -49,6 +50,20 @@ fn scheduler(previous: &[Condition], next: &[Condition]) -> Option<Event> {
     }
     let suspended = find(next, ConditionType::Suspended).is_some();
     (was_ready && !suspended).then(|| troubles::warning("SchedulerLost", &now.message))
+}
+
+/// That the scheduler cannot be asked, and that it can again.
+fn link(previous: &[Condition], next: &[Condition]) -> Option<Event> {
+    let unreachable = Reason::Unreachable.to_string();
+    let silent =
+        |conditions| find(conditions, ConditionType::SchedulerLink).filter(|one| one.reason == unreachable);
+    match (silent(previous), silent(next)) {
+        (None, Some(now)) => Some(troubles::warning(&now.reason, &now.message)),
+        (Some(before), None) if find(next, ConditionType::SchedulerLink).is_some() => {
+            Some(troubles::recovered(before))
+        }
+        _ => None,
+    }
 }
 
 fn became<'a>(

@@ -32,6 +32,8 @@ pub struct Observed {
     pub link: Link,
     /// How long ago it said so.
     pub link_age: SignedDuration,
+    /// How long ago it answered with sense, or was asked for the first time.
+    pub silence: SignedDuration,
 }
 
 /// What is known of any child.
@@ -117,6 +119,8 @@ pub struct SchedulerPod {
     pub name: String,
     /// Whether it is ready.
     pub ready: bool,
+    /// Since when; None if its status does not say so.
+    pub ready_since: Option<Timestamp>,
     /// Whether it is being deleted: it is never asked anything.
     pub terminating: bool,
     /// Whether its containers have ended, as after an eviction.
@@ -128,7 +132,14 @@ pub struct SchedulerPod {
 impl Observed {
     /// The scheduler's pod that is not on its way out, a ready one first.
     pub fn live_scheduler(&self) -> Option<&SchedulerPod> {
-        let live = || self.scheduler_pods.iter().filter(|pod| !pod.terminating && !pod.ended);
+        let live = || self.scheduler_pods.iter().filter(|pod| pod.is_live());
         live().find(|pod| pod.ready).or_else(|| live().next())
+    }
+}
+
+impl SchedulerPod {
+    /// Whether it is not on its way out.
+    pub fn is_live(&self) -> bool {
+        !self.terminating && !self.ended
     }
 }

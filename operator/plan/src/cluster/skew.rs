@@ -8,13 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::check::CheckedCluster;
 use super::desired;
 use super::observed::Observed;
-use crate::facts::{FOLLOWED, Link, STALE, Versions};
+use crate::facts::{Link, STALE, Versions};
 use crate::troubles::{find, still, trouble};
 
 /// Clients come and go: what was said of one stands for at least so long, so that it does not come and go with each.
 const STANDS: SignedDuration = SignedDuration::from_mins(10);
-/// A worker whose pod has become ready registers within this time, and a client of a new scheduler comes.
-const JOINS_WITHIN: SignedDuration = SignedDuration::from_mins(1);
 /// So many combinations are told, and so many names of each.
 const MOST_TOLD: usize = 3;
 
@@ -41,20 +39,8 @@ fn is_told(cluster: &CheckedCluster, reason: Reason) -> bool {
     told.is_some_and(|told| told.reason == reason.to_string())
 }
 
-/// When to look again at what the scheduler tells; None if it need not be asked. It is asked while there may be news:
-/// when pods have become ready, and for as long as somebody is said to differ.
-pub(super) fn next(cluster: &CheckedCluster, observed: &Observed, now: Timestamp) -> Option<Timestamp> {
-    observed.live_scheduler().filter(|_| desired::stock_because(cluster).is_none())?;
-    let (again, until) = (now + FOLLOWED, stands_until(cluster).filter(|until| *until > now));
-    if find(&cluster.status.conditions, ConditionType::VersionSkew).is_some() {
-        return Some(until.map_or(again, |until| until.min(again)));
-    }
-    let joined = observed.youngest?.checked_add(JOINS_WITHIN).ok()?;
-    (joined > now).then(|| joined.min(again))
-}
-
 /// Until when what is said of clients stands.
-fn stands_until(cluster: &CheckedCluster) -> Option<Timestamp> {
+pub(super) fn stands_until(cluster: &CheckedCluster) -> Option<Timestamp> {
     let told = find(&cluster.status.conditions, ConditionType::VersionSkew)?;
     let until = told.last_transition_time.0.checked_add(STANDS).ok();
     until.filter(|_| is_told(cluster, Reason::ClientsDiffer))

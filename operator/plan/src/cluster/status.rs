@@ -4,15 +4,17 @@ use dask_operator_api::cluster::{DaskClusterStatus, DisruptionProtection, Phase}
 use dask_operator_api::conditions::{self, ConditionType, Reason, Verdict};
 use dask_operator_api::labels;
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::check::CheckedCluster;
 use super::decide;
 use super::desired;
 use super::idle;
+use super::link;
 use super::observed::{Child, Observed, Ownership};
 use super::skew;
 use super::suspend::{self, Suspension};
+use super::unprotected;
 use crate::plan::{Kind, Outcome};
 use crate::problem::{self, Problem};
 use crate::refusal::{refusal_in, without_name};
@@ -26,13 +28,12 @@ pub fn status(
     outcome: &Outcome,
     now: Timestamp,
 ) -> DaskClusterStatus {
-    let previous = &cluster.status;
     let troubles = troubles(cluster, observed, outcome, now);
     let scheduler = scheduler_ready(cluster, observed);
     let ready = ready(cluster, observed, &scheduler, &troubles);
     let verdicts: Vec<_> = [ready, scheduler].into_iter().chain(troubles).collect();
     let group = observed.group.as_ref();
-    DaskClusterStatus {
+    let told = |link: Option<&Verdict>| DaskClusterStatus {
         phase: Some(phase(cluster, observed, outcome)),
         replicas: Some(count(group.map_or(0, |group| group.replicas))),
         ready_replicas: Some(count(group.map_or(0, |group| group.ready_replicas))),
@@ -42,9 +43,22 @@ pub fn status(
             .and_then(Suspension::idle_since)
             .map(Time),
         resumed: suspend::resumed(cluster, observed),
-        conditions: conditions::set(&previous.conditions, &verdicts, cluster.generation, now),
+        conditions: conditions(cluster, &verdicts, link, now),
         observed_generation: cluster.generation,
-    }
+    };
+    let link = link::link(cluster, observed, now);
+    let without = link::can_wait(cluster, link.as_ref()).then(|| told(None));
+    without.filter(|without| *without == cluster.status).unwrap_or_else(|| told(link.as_ref()))
+}
+
+fn conditions(
+    cluster: &CheckedCluster,
+    verdicts: &[Verdict],
+    link: Option<&Verdict>,
+    now: Timestamp,
+) -> Vec<Condition> {
+    let verdicts: Vec<_> = verdicts.iter().chain(link).cloned().collect();
+    conditions::set(&cluster.status.conditions, &verdicts, cluster.generation, now)
 }
 
 /// The status of a cluster whose spec cannot be followed. A cluster that ran goes on: only its conditions tell.
@@ -154,20 +168,13 @@ fn troubles(
             "a container sets DASK_CONFIG; the cluster's configuration is at /etc/dask/operator.yaml there";
         troubles.push(troubles::trouble(Reason::SetByUser, message));
     }
-    troubles.extend(desired::stock_because(cluster).map(|why| Verdict {
-        type_: ConditionType::SchedulerLink,
-        status: false,
-        reason: Reason::StockScheduler,
-        message: format!(
-            "the scheduler is asked by Dask's own protocol, and workers that are evicted or deleted do not ask it: {why}"
-        ),
-    }));
     match suspend::suspended(cluster, observed) {
         Some(suspension) => troubles.push(suspension.verdict(cluster)),
         None => troubles.extend(idle::idle(cluster, observed, now).and_then(|idle| idle.told)),
     }
     troubles.extend(outdated(cluster, observed));
     troubles.extend(skew::skew(cluster, observed, now));
+    troubles.extend(unprotected::unprotected(cluster, observed));
     troubles.sort_by_key(|trouble| trouble.type_);
     troubles
 }

@@ -7,7 +7,7 @@ use super::decide::Decision;
 use super::leave::Leaving;
 use super::observed::{Observed, WorkerPod};
 use super::roll::is_outdated;
-use crate::facts::{Drain, DrainState, Load};
+use crate::facts::Load;
 use crate::plan::{Event, EventKind};
 use crate::troubles;
 
@@ -41,20 +41,6 @@ pub fn events(previous: &DaskWorkerGroupStatus, next: &DaskWorkerGroupStatus) ->
     troubles::invalid(previous, next).into_iter().chain(troubles::news(previous, next)).collect()
 }
 
-/// Told when a pod has gone with something that nobody else has.
-pub fn losses(drain: &Drain) -> Option<Event> {
-    let lost = matches!(drain.state, DrainState::Forgotten | DrainState::Lost);
-    (lost && (drain.tasks, drain.lost_keys) != (0, 0)).then(|| Event {
-        kind: EventKind::Warning,
-        reason: "WorkInterrupted".to_owned(),
-        action: "Drain",
-        note: format!(
-            "pod {} left after {:.0} s: {} tasks interrupted, {} results ({} bytes) lost",
-            drain.name, drain.seconds, drain.tasks, drain.lost_keys, drain.lost_bytes
-        ),
-    })
-}
-
 /// Told when a pod stays that was to leave, with what it has.
 pub(super) fn stays(pod: &WorkerPod, load: Load) -> Event {
     let Load { tasks, unique_bytes, .. } = load;
@@ -66,26 +52,5 @@ pub(super) fn stays(pod: &WorkerPod, load: Load) -> Event {
             "pod {} stays: it could not leave in time, with {tasks} tasks and {unique_bytes} bytes that nobody else has",
             pod.name
         ),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_lost_is_told() {
-        let lost = Drain {
-            name: "p".to_owned(),
-            tasks: 1,
-            lost_keys: 2,
-            lost_bytes: 30,
-            seconds: 1.2,
-            state: DrainState::Forgotten,
-            ..Drain::default()
-        };
-        let told = losses(&lost).unwrap();
-        assert_eq!(told.note, "pod p left after 1 s: 1 tasks interrupted, 2 results (30 bytes) lost");
-        assert_eq!(losses(&Drain { tasks: 0, lost_keys: 0, ..lost }), None);
     }
 }

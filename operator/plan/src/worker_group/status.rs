@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::check::CheckedGroup;
 use super::desired;
 use super::leave;
+use super::losses;
 use super::observed::Observed;
 use super::offers;
 use super::pods;
@@ -123,6 +124,7 @@ fn troubles(group: &CheckedGroup, observed: &Observed, outcome: &Outcome, now: T
         let roll = roll::told(group, observed, &troubles);
         troubles.extend(roll);
     }
+    troubles.extend(losses::lost(group, outcome, now));
     if desired::has_own_hook(group) {
         let message =
             "the worker's container has a preStop of its own, so a worker that is evicted asks nobody first";

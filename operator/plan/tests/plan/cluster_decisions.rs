@@ -1,9 +1,9 @@
 //! What a cluster's plan and status say, world by world.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
+use dask_operator_api::DaskCluster;
 use dask_operator_api::cluster::{DaskClusterStatus, Phase};
 use dask_operator_api::conditions::Reason;
-use dask_operator_api::{DaskCluster, labels};
 use dask_operator_plan::cluster::{self, Child, DefaultGroup, Observed, Ownership, SchedulerPod, Service};
 use dask_operator_plan::{Apply, Failure, FailureKind, Kind, Outcome, Plan, Settings};
 use dask_operator_testkit::a_cluster;
@@ -28,7 +28,7 @@ fn status(cluster: &DaskCluster, observed: &Observed, outcome: &Outcome) -> Dask
 }
 
 /// The world in which everything that `cluster` plans from nothing exists.
-fn complete(cluster: &DaskCluster) -> Observed {
+pub(super) fn complete(cluster: &DaskCluster) -> Observed {
     let group = plan(cluster, &Observed::default()).apply.into_iter().find_map(|apply| match apply {
         Apply::Create(create) if create.kind == Kind::DaskWorkerGroup => Some(create.object),
         _ => None,
@@ -304,28 +304,4 @@ fn a_cluster_is_not_ready_while_its_group_is_yet_to_be_told() {
     };
     assert_eq!(ready(&before).as_deref(), Some("True"));
     assert_eq!(ready(&a_cluster().workers(4).build()).as_deref(), Some("False"));
-}
-
-#[test]
-fn a_scheduler_that_is_to_load_nothing_of_ours_loads_nothing_and_that_is_told() {
-    let preloads = |cluster: &DaskCluster| {
-        let plan = plan(cluster, &Observed::default());
-        let text = format!("{:?}", plan.apply);
-        (text.contains("OPERATOR_PRELOAD"), text.contains("OPERATOR_TOKEN"))
-    };
-    let told = |cluster: &DaskCluster| {
-        let status = status(cluster, &complete(cluster), &Outcome::default());
-        let link = status.conditions.into_iter().find(|condition| condition.type_ == "SchedulerLink");
-        link.map(|link| (link.status, link.reason, link.message))
-    };
-    let usual = a_cluster().build();
-    assert_eq!((preloads(&usual), told(&usual)), ((true, true), None));
-    let mut stock = usual;
-    stock.metadata.annotations = Some([(labels::STOCK_SCHEDULER.to_owned(), "true".to_owned())].into());
-    let (status, reason, message) = told(&stock).unwrap();
-    assert_eq!(
-        (preloads(&stock), status.as_str(), reason.as_str()),
-        ((false, false), "False", "StockScheduler")
-    );
-    assert!(message.ends_with("the annotation dask.org/stock-scheduler says so"), "{message}");
 }

@@ -42,10 +42,14 @@ fn without_generated(value: Value) -> Value {
 }
 
 fn worker_of(group: &dask_operator_api::DaskWorkerGroup, cluster: Cluster) -> Value {
+    worker_by(&settings(), group, cluster)
+}
+
+fn worker_by(settings: &Settings, group: &dask_operator_api::DaskWorkerGroup, cluster: Cluster) -> Value {
     let checked = worker_group::check(group).unwrap();
     let observed = worker_group::Observed { cluster: Some(cluster), ..worker_group::Observed::default() };
     let plan =
-        worker_group::plan(&checked, &observed, &settings(), Suffixes::from_seed(1), Timestamp::UNIX_EPOCH);
+        worker_group::plan(&checked, &observed, settings, Suffixes::from_seed(1), Timestamp::UNIX_EPOCH);
     plan.apply.into_iter().map(created).map(|(_, object)| object).next().unwrap()
 }
 
@@ -204,4 +208,13 @@ fn memory_is_shared_by_as_many_processes_as_the_command_line_says() {
     assert_eq!(limit(json!(["dask", "worker"])).as_deref(), Some("1.0000"));
     assert_eq!(limit(json!(["dask", "worker", "--nworkers", "4"])).as_deref(), Some("0.2500"));
     assert_eq!(limit(json!(["dask", "worker", "--nworkers=auto"])), None);
+}
+
+#[test]
+fn a_worker_finds_its_scheduler_in_the_domain_of_its_kubernetes() {
+    let settings = Settings { cluster_domain: "corp.example".to_owned(), ..settings() };
+    let worker = worker_by(&settings, &a_group().build(), the_cluster());
+    let variables = worker["spec"]["containers"][0]["env"].as_array().unwrap();
+    let address = variables.iter().find(|one| one["name"] == "DASK_SCHEDULER_ADDRESS").unwrap();
+    assert!(address["value"].as_str().unwrap().ends_with(".svc.corp.example:8786"), "{address}");
 }

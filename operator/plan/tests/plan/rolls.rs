@@ -7,7 +7,7 @@ use std::sync::Arc;
 use dask_operator_api::RawJson;
 use dask_operator_api::conditions::Reason;
 use dask_operator_api::labels;
-use dask_operator_api::parts::{UpdateStrategy, UpdateType};
+use dask_operator_api::parts::{Drain, TemplateMetadata, UpdateStrategy, UpdateType, WorkerSpec};
 use dask_operator_api::worker_group::DaskWorkerGroupStatus;
 use dask_operator_plan::worker_group::{
     self, CheckedGroup, Cluster, Ended, Mark, Observed, Stage, WorkerPod,
@@ -30,6 +30,8 @@ struct World {
     /// The cluster's.
     image: Option<String>,
     pod: Option<Value>,
+    /// What else is changed of its worker.
+    change: fn(&mut WorkerSpec),
     strategy: UpdateStrategy,
     /// Whether workers of so many threads start at all.
     starts: fn(u32) -> bool,
@@ -54,6 +56,7 @@ impl World {
             threads: 1,
             image: None,
             pod: None,
+            change: |_| (),
             strategy,
             starts: |_| true,
             silent: false,
@@ -72,6 +75,7 @@ impl World {
             worker.threads = Some(self.threads);
             worker.spec = self.pod.clone().map(RawJson::from);
             worker.update_strategy = Some(self.strategy.clone());
+            (self.change)(worker);
         });
         worker_group::check(&group.build()).unwrap()
     }
@@ -239,6 +243,10 @@ proptest! {
         let before = names(&world);
         world.until_rest((surge.unsigned_abs() as usize, 0))?;
         prop_assert!(names(&world).is_superset(&before));
+        let mut cured = world.clone();
+        cured.starts = |_| true;
+        cured.until_rest((surge.unsigned_abs() as usize, 0))?;
+        prop_assert!(names(&cured).is_disjoint(&before), "what it waited for came, so it goes on");
         world.threads = 1;
         world.until_rest((surge.unsigned_abs() as usize, 0))?;
         prop_assert_eq!(names(&world), before);
@@ -337,6 +345,56 @@ fn one_that_is_not_ready_for_a_while_and_has_worked_does_not_go_at_once() {
     world.stock = true;
     world.pods[0].stage = Stage::NotReady;
     assert_eq!(world.step().delete, []);
+}
+
+fn container(worker: &mut WorkerSpec, field: &str, value: Value) {
+    let mut container = json!({"name": "worker", "image": "dask", "args": ["dask", "worker"]});
+    container[field] = value;
+    worker.spec = Some(RawJson::from(json!({"containers": [container]})));
+}
+
+#[test]
+fn whatever_workers_are_made_from_replaces_them_and_nothing_else_does() {
+    let said = |change: fn(&mut WorkerSpec)| {
+        let same = |worker: &mut WorkerSpec| container(worker, "args", json!(["dask", "worker"]));
+        let mut world = World { threads: 1, change: same, ..World::changed(2, 1, 0) };
+        world.pods.clear();
+        world.step();
+        world.time_goes_on();
+        assert_eq!(world.told(), None);
+        world.change = change;
+        let (told, before) = (world.told(), names(&world));
+        world.until_rest((1, 0)).unwrap();
+        assert_eq!(names(&world).is_disjoint(&before), told.is_some(), "{told:?}");
+        assert_eq!((world.told(), world.pods.len()), (None, 2));
+        told.map(|(reason, _)| reason)
+    };
+    let made_from: [fn(&mut WorkerSpec); 7] = [
+        |worker| container(worker, "image", json!("dask:2")),
+        |worker| container(worker, "env", json!([{"name": "A", "value": "1"}])),
+        |worker| container(worker, "args", json!(["dask", "worker", "--nworkers", "2"])),
+        |worker| container(worker, "command", json!(["tini", "--"])),
+        |worker| container(worker, "resources", json!({"limits": {"memory": "1Gi"}})),
+        |worker| {
+            container(worker, "image", json!("dask"));
+            worker.resources = Some(RawJson::from(json!({"requests": {"cpu": "1"}})));
+        },
+        |worker| {
+            container(worker, "image", json!("dask"));
+            let labels = Some([("team".to_owned(), "blue".to_owned())].into());
+            worker.metadata = Some(TemplateMetadata { labels, ..TemplateMetadata::default() });
+        },
+    ];
+    assert_eq!(made_from.map(said), [Some(Reason::RollingUpdate); 7]);
+    let drain: fn(&mut WorkerSpec) = |worker| {
+        container(worker, "image", json!("dask"));
+        worker.drain = Some(Drain { timeout_seconds: Some(7), on_timeout: None });
+    };
+    let strategy: fn(&mut WorkerSpec) = |worker| {
+        container(worker, "image", json!("dask"));
+        worker.update_strategy = None;
+    };
+    assert_eq!([drain, strategy].map(said), [None, None]);
 }
 
 #[test]

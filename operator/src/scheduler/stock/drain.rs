@@ -12,6 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use dask_operator_plan::Drain as Report;
+use dask_operator_plan::sabotage::{self, Bug};
 use tokio::time::Instant;
 
 use super::super::rpc::Told;
@@ -123,7 +124,7 @@ impl Drain {
             Phase::Returning | Phase::Refused(_) => {
                 let paused = workers.iter().filter(|told| told.worker.status == PAUSED);
                 let paused: Vec<_> = paused.filter_map(|told| self.at(&told.worker.address)).collect();
-                (!paused.is_empty()).then_some(Action::GoOn(paused))
+                (!paused.is_empty() && !sabotage::is(Bug::StockStaysPaused)).then_some(Action::GoOn(paused))
             }
             Phase::Ready | Phase::Interrupted | Phase::Lost | Phase::Forgotten | Phase::Over => None,
         }
@@ -167,9 +168,10 @@ impl Drain {
         }
         let returned = || !workers.iter().any(|told| told.worker.status == PAUSED);
         let next = match self.phase {
-            // Nobody of whom something could be lost; whoever asked may have known less.
-            Phase::Pausing if !is_there => Phase::Ready,
-            Phase::Emptying { .. } | Phase::Releasing if !is_there => Phase::Lost,
+            // Nobody of whom something could be lost, and whoever asked may have known less; or they were removed on our
+            // order, whose answer came too late: all was copied, and nothing executed.
+            Phase::Pausing | Phase::Releasing if !is_there => Phase::Ready,
+            Phase::Emptying { .. } if !is_there => Phase::Lost,
             Phase::Forgetting if !is_there => Phase::Forgotten,
             Phase::Returning if returned() => Phase::Over,
             phase if phase.is_final() && !is_of_use => Phase::Over,
@@ -211,7 +213,7 @@ impl Drain {
             let has_said_so = self.reports.get(address).is_some_and(Reports::say_nothing_is_executed);
             match tasks.get(address) {
                 Some(0) => true,
-                Some(_) => has_said_so,
+                Some(_) => has_said_so || sabotage::is(Bug::StockNotWaitedFor),
                 None => false,
             }
         })

@@ -2,7 +2,7 @@
 
 use dask_operator_api::conditions::Reason;
 use dask_operator_plan::autoscaler::{self, Course};
-use dask_operator_plan::{FailureKind, Link};
+use dask_operator_plan::{FailureKind, Link, Trouble};
 use dask_operator_testkit::{AutoscalerBuilder, an_autoscaler};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -28,6 +28,55 @@ fn nothing_is_scaled_by_a_scheduler_that_tells_nothing() {
         assert_eq!(world.pass(1).replicas(GROUP), 8);
         assert!(world.pass(1).reasons().contains(&"FollowsWork"));
     }
+}
+
+fn unreachable() -> Link {
+    Link::Unreachable("connection refused".to_owned())
+}
+
+/// What keeps the scheduler's pod from running, if something does; it works no longer.
+fn down(world: &mut World, link: Link, trouble: Option<&str>) {
+    world.link = Some(link);
+    world.scheduler_ready = false;
+    world.scheduler_trouble =
+        trouble.map(|words| Trouble { reason: Reason::ContainerFailed, words: words.to_owned() });
+    assert_eq!(world.pass(60).replicas(GROUP), 4);
+}
+
+#[test]
+fn a_scheduler_that_starts_is_waited_for() {
+    for link in [Link::Unasked, unreachable()] {
+        let mut world = World::new(an_autoscaler().between(4, 8).build(), 4);
+        assert!(world.pass(1).reasons().contains(&"FollowsWork"));
+        down(&mut world, link, None);
+        assert_eq!(world.reasons(), ["AwaitsFacts"]);
+    }
+}
+
+#[test]
+fn one_that_is_dead_is_told_in_its_words_also_while_it_starts_once_more() {
+    for link in [Link::Unasked, unreachable()] {
+        let mut world = World::new(an_autoscaler().between(4, 8).build(), 4);
+        assert!(world.pass(1).reasons().contains(&"FollowsWork"));
+        down(&mut world, link, Some("no more"));
+        assert!(world.reasons().contains(&"SchedulerSilent"), "{:?}", world.reasons());
+        assert!(world.status.conditions.iter().any(|one| one.message.contains("ContainerFailed: no more")));
+        let before = world.status.clone();
+        down(&mut world, unreachable(), None);
+        assert_eq!(world.status, before);
+        (world.scheduler_ready, world.link) = (true, None);
+        assert!(world.pass(1).reasons().contains(&"FollowsWork"));
+    }
+}
+
+#[test]
+fn one_that_answers_is_followed_whatever_ails_its_pod() {
+    let mut world = World::new(an_autoscaler().between(0, 8).build(), 4);
+    world.demand = vec![tasks("queued", 100, 1000.0)];
+    world.scheduler_ready = false;
+    world.scheduler_trouble =
+        Some(Trouble { reason: Reason::ContainerFailed, words: "a sidecar".to_owned() });
+    assert_eq!(world.pass(1).replicas(GROUP), 8);
 }
 
 #[test]

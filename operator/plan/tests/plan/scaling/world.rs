@@ -47,6 +47,8 @@ pub(crate) struct World {
     pub(crate) link: Option<Link>,
     pub(crate) link_age: SignedDuration,
     pub(crate) older: Option<String>,
+    pub(crate) scheduler_ready: bool,
+    pub(crate) scheduler_trouble: Option<Trouble>,
     pub(crate) course: Course,
     pub(crate) now: Timestamp,
     pub(crate) status: DaskAutoscalerStatus,
@@ -106,6 +108,8 @@ impl World {
             link: None,
             link_age: SignedDuration::ZERO,
             older: None,
+            scheduler_ready: true,
+            scheduler_trouble: None,
             course: Course::default(),
             now: Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24),
             status: DaskAutoscalerStatus::default(),
@@ -181,7 +185,8 @@ impl World {
         let cluster = Cluster {
             name: "demo".to_owned(),
             uid: "cluster-uid".to_owned(),
-            scheduler_ready: true,
+            scheduler_ready: self.scheduler_ready,
+            scheduler_trouble: self.scheduler_trouble.clone(),
             ..Cluster::default()
         };
         let groups = self.groups.iter().map(|(name, workers)| observed_group(name, workers));
