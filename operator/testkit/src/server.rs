@@ -10,7 +10,7 @@ mod watch;
 mod world;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -35,6 +35,16 @@ type Answer = Result<Response<UnsyncBoxBody<Bytes, BoxError>>, BoxError>;
 pub struct ApiServer {
     shared: Arc<Shared>,
     deaths: Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<String>>>,
+}
+
+/// Of a server that may be gone.
+pub struct Handle(Weak<Shared>);
+
+impl Handle {
+    /// Whether anybody still has it.
+    pub fn is_alive(&self) -> bool {
+        self.0.strong_count() > 0
+    }
 }
 
 struct Shared {
@@ -66,6 +76,11 @@ impl ApiServer {
         let (shared, user) = (Arc::clone(&self.shared), user.to_owned());
         let service = tower::service_fn(move |request| serve(Arc::clone(&shared), user.clone(), request));
         kube::Client::new(service, "default")
+    }
+
+    /// What tells whether it is still in memory, and does not keep it there.
+    pub fn handle(&self) -> Handle {
+        Handle(Arc::downgrade(&self.shared))
     }
 
     /// What there is. It must not be kept over an await.

@@ -1,19 +1,25 @@
 //! Schedulers as the operator reaches them: their workers have work, and drain when they are asked to.
 
+mod stock;
+mod work;
+
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use dask_operator::scheduler::{Answer, AskError, Request, Schedulers, Talk};
-use dask_operator_testkit::server::{ApiServer, World};
+use dask_operator_testkit::server::{ApiServer, Id, World};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::chance::Chance;
-use crate::invariants::{is_live, uid};
+use crate::invariants::{STALE, is_live, uid};
+use stock::Stock;
+pub(crate) use work::Kind;
+use work::{Work, Worker};
 
 /// How often a poll looks for news.
 const GLANCE: Duration = Duration::from_millis(500);
@@ -22,6 +28,8 @@ const GLANCE: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 pub(crate) struct Dask {
     server: ApiServer,
+    /// What every scheduler has loaded, where that is not left to chance.
+    schedulers: Option<Kind>,
     inner: Arc<Mutex<Inner>>,
 }
 
@@ -29,6 +37,8 @@ struct Inner {
     /// By the UIDs of their pods.
     schedulers: HashMap<String, Scheduler>,
     faults: Option<Chance>,
+    /// Whether some lie or forget, so that what they say excuses a lot.
+    lies: bool,
 }
 
 #[derive(Default)]
@@ -37,6 +47,10 @@ struct Scheduler {
     told: Value,
     /// By the names of worker pods.
     drains: BTreeMap<String, Drain>,
+    /// The same of one that has not loaded what answers.
+    stock: Stock,
+    /// Of which worker pods it has said what is not true, or what is so no more.
+    lied: HashMap<String, Instant>,
 }
 
 #[derive(Clone)]
@@ -47,47 +61,24 @@ struct Drain {
     verdict: Option<&'static str>,
 }
 
-/// What a worker has to do, which its pod's UID decides.
-struct Work {
-    time: Duration,
-    bytes: u64,
-    actors: u64,
-}
-
-fn number(uid: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    uid.hash(&mut hasher);
-    hasher.finish()
-}
-
-fn work(uid: &str) -> Work {
-    let number = number(uid);
-    let time = [0, 0, 1, 5, 40, 300][usize::try_from(number % 6).unwrap()];
-    Work {
-        time: Duration::from_secs(time),
-        bytes: number % 1000,
-        actors: u64::from(number.is_multiple_of(11)),
-    }
-}
-
-/// Some have not loaded what answers.
-fn is_stock(scheduler: &str) -> bool {
-    number(scheduler).is_multiple_of(8)
-}
-
 enum Fault {
     Refused,
     Silent,
     Nonsense,
     Broken,
     AnswerLost,
+    /// It says of every drain that it is over.
+    Lies,
+    /// It knows of no drain any more, and its workers go on.
+    Forgets,
 }
 
 impl Dask {
-    pub(crate) fn new(server: &ApiServer, faults: Option<u64>) -> Self {
+    pub(crate) fn new(server: &ApiServer, schedulers: Option<Kind>, faults: Option<u64>) -> Self {
+        let lies = faults.is_some_and(|seed| seed.is_multiple_of(2));
         let faults = faults.map(|seed| Chance::from_seed(seed ^ 0xda5c));
-        let inner = Inner { schedulers: HashMap::new(), faults };
-        Self { server: server.clone(), inner: Arc::new(Mutex::new(inner)) }
+        let inner = Inner { schedulers: HashMap::new(), faults, lies };
+        Self { server: server.clone(), schedulers, inner: Arc::new(Mutex::new(inner)) }
     }
 
     /// From now on nothing goes wrong.
@@ -100,8 +91,12 @@ impl Dask {
         let name = worker["metadata"]["name"].as_str().unwrap_or_default();
         let done = |drain: &Drain| matches!(drain.state(true), "ready" | "forgotten" | "lost");
         let inner = self.inner();
-        let drain = inner.schedulers.get(scheduler).and_then(|one| one.drains.get(name));
-        is_stock(scheduler) || drain.is_some_and(done)
+        let known = inner.schedulers.get(scheduler);
+        let lied = |known: &Scheduler| known.lied.get(name).is_some_and(|at| at.elapsed() < STALE);
+        self.kind(scheduler) == Kind::Mute
+            || known.is_some_and(|one| {
+                one.drains.get(name).is_some_and(done) || one.stock.may_go(name) || lied(one)
+            })
     }
 
     /// Whether a worker takes no work, by the word of any scheduler that is still there.
@@ -113,7 +108,12 @@ impl Dask {
         inner
             .schedulers
             .iter()
-            .any(|(uid, scheduler)| lives(uid) && scheduler.drains.get(worker).is_some_and(paused))
+            .filter(|(uid, _)| lives(uid))
+            .any(|(_, one)| one.drains.get(worker).is_some_and(paused) || one.stock.is_paused(worker))
+    }
+
+    pub(crate) fn kind(&self, scheduler: &str) -> Kind {
+        self.schedulers.unwrap_or_else(|| Kind::of(scheduler))
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -122,13 +122,16 @@ impl Dask {
 
     fn fault(&self) -> Option<Fault> {
         let mut inner = self.inner();
+        let lies = inner.lies;
         let chance = inner.faults.as_mut()?;
-        match chance.below(30) {
+        match chance.below(if lies { 30 } else { 25 }) {
             0 => Some(Fault::Refused),
             1 => Some(Fault::Silent),
             2 => Some(Fault::Nonsense),
             3 => Some(Fault::Broken),
             4 => Some(Fault::AnswerLost),
+            25 => Some(Fault::Lies),
+            26 => Some(Fault::Forgets),
             _ => None,
         }
     }
@@ -141,31 +144,97 @@ impl Dask {
             Some(Fault::Silent) => std::future::pending().await,
             Some(Fault::Nonsense) => return Ok(answer(200, "<html>")),
             Some(Fault::Broken) => return Ok(answer(500, "")),
-            Some(Fault::AnswerLost) | None => {}
+            Some(Fault::AnswerLost | Fault::Lies | Fault::Forgets) | None => {}
         }
-        let Some(scheduler) = self.at(request) else {
-            return Err(AskError::Call("no route to host".to_owned()));
-        };
-        if is_stock(&scheduler) {
+        let scheduler = self.at(request.address)?;
+        if self.kind(&scheduler) != Kind::Ours {
             return Ok(answer(404, ""));
+        }
+        if matches!(fault, Some(Fault::Forgets)) {
+            self.forget(&scheduler);
         }
         let told = match &request.body {
             Some(body) => self.order(&scheduler, &request.path, body),
+            None if matches!(fault, Some(Fault::Lies)) => self.lie(&scheduler).to_string(),
             None => self.poll(&scheduler, request).await,
         };
         match fault {
-            Some(_) => Err(AskError::Call("connection reset".to_owned())),
-            None => Ok(answer(200, &told)),
+            Some(Fault::AnswerLost) => Err(AskError::Call("connection reset".to_owned())),
+            _ => Ok(answer(200, &told)),
         }
     }
 
-    /// The UID of the scheduler's pod at an address.
-    fn at(&self, request: &Request) -> Option<String> {
-        let ip = request.address.ip().to_string();
+    /// By Dask's own protocol; to a worker nothing is said but that it goes on.
+    async fn converse(&self, talk: &Talk) -> Result<Vec<Vec<u8>>, AskError> {
+        let fault = self.fault();
+        sleep(Duration::from_millis(5)).await;
+        match fault {
+            Some(Fault::Refused) => return Err(AskError::Call("connection refused".to_owned())),
+            Some(Fault::Silent) => std::future::pending().await,
+            Some(Fault::Nonsense | Fault::Broken) => return Ok(vec![Vec::new(); talk.messages.len()]),
+            Some(Fault::AnswerLost | Fault::Lies | Fault::Forgets) | None => {}
+        }
+        let at = self.at(talk.address)?;
+        if !talk.answered {
+            self.inner().schedulers.values_mut().for_each(|one| one.stock.go_on(&at));
+            return Ok(Vec::new());
+        }
+        if self.kind(&at) != Kind::Speaks {
+            return Err(AskError::Tls);
+        }
+        if matches!(fault, Some(Fault::Forgets)) {
+            self.forget(&at);
+        }
+        let workers = self.workers(&at);
+        let mut inner = self.inner();
+        let known = inner.schedulers.entry(at.clone()).or_default();
+        let lies = matches!(fault, Some(Fault::Lies));
+        let mut answers = Vec::new();
+        for message in &talk.messages {
+            let message = rmp_serde::from_slice::<Value>(message).unwrap();
+            if lies {
+                known.lied.extend(stock::asked_about(&message, &workers).map(|pod| (pod, Instant::now())));
+            }
+            let answer = known.stock.answer(&at, &message, &workers, lies);
+            answers.push(rmp_serde::to_vec(&answer).unwrap());
+        }
+        match fault {
+            Some(Fault::AnswerLost) => Err(AskError::Call("connection reset".to_owned())),
+            _ => Ok(answers),
+        }
+    }
+
+    /// The UID of the pod at an address.
+    fn at(&self, address: SocketAddr) -> Result<String, AskError> {
+        let ip = address.ip().to_string();
         let world = self.server.world();
         let mut pods = world.all("pods", "").map(|(_, pod)| pod);
-        pods.find(|pod| pod["status"]["podIP"] == ip && pod["status"]["phase"] == "Running")
-            .map(|pod| uid(pod))
+        let found = pods.find(|pod| pod["status"]["podIP"] == ip && pod["status"]["phase"] == "Running");
+        found.map(|pod| uid(pod)).ok_or_else(|| AskError::Call("no route to host".to_owned()))
+    }
+
+    /// Whoever was just told of a drain may still believe in it.
+    fn forget(&self, scheduler: &str) {
+        let mut inner = self.inner();
+        let known = inner.schedulers.entry(scheduler.to_owned()).or_default();
+        let drained = known.drains.keys().chain(known.stock.paused()).cloned();
+        known.lied.extend(drained.map(|pod| (pod, Instant::now())).collect::<Vec<_>>());
+        known.drains.clear();
+        known.stock = Stock::default();
+    }
+
+    fn lie(&self, scheduler: &str) -> Value {
+        let (revision, mut told) = self.facts(scheduler);
+        let mut inner = self.inner();
+        let known = inner.schedulers.entry(scheduler.to_owned()).or_default();
+        for drain in told["drains"].as_array_mut().into_iter().flatten() {
+            drain["state"] = "ready".into();
+            known.lied.insert(drain["name"].as_str().unwrap_or_default().to_owned(), Instant::now());
+        }
+        // So that the truth is news again.
+        told["revision"] = (revision + 1).into();
+        known.revision += 2;
+        told
     }
 
     fn order(&self, scheduler: &str, path: &str, body: &Value) -> String {
@@ -173,10 +242,10 @@ impl Dask {
         let mut unknown = Vec::new();
         for pod in pods {
             let name = pod["name"].as_str().unwrap_or_default().to_owned();
-            let worker = self.workers(scheduler).into_iter().find(|(known, _)| *known == name);
+            let worker = self.workers(scheduler).into_iter().find(|known| known.name == name);
             let mut inner = self.inner();
             let drains = &mut inner.schedulers.entry(scheduler.to_owned()).or_default().drains;
-            let Some((_, uid)) = worker else {
+            let Some(Worker { uid, .. }) = worker else {
                 unknown.push(json!({"name": name, "state": "unknown"}));
                 continue;
             };
@@ -211,15 +280,15 @@ impl Dask {
         let workers = self.workers(scheduler);
         let mut inner = self.inner();
         let known = inner.schedulers.entry(scheduler.to_owned()).or_default();
-        let told_worker = |(name, uid): &(String, String)| {
-            let Work { time, bytes, actors } = work(uid);
+        let told_worker = |Worker { name, uid, .. }: &Worker| {
+            let Work { time, bytes, actors } = Work::of(uid);
             let paused = |drain: &Drain| matches!(drain.state(true), "waiting" | "ready" | "interrupted");
             let cordoned = known.drains.get(name).is_some_and(paused);
             let status = if cordoned { "closing_gracefully" } else { "running" };
             json!({"name": name, "status": status, "processing": time.as_secs(), "unique_bytes": bytes,
                 "actors": actors})
         };
-        let lives = |name: &String| workers.iter().any(|(known, _)| known == name);
+        let lives = |name: &String| workers.iter().any(|known| known.name == *name);
         let drains: Vec<_> = known
             .drains
             .iter()
@@ -237,8 +306,8 @@ impl Dask {
         (known.revision, told)
     }
 
-    /// The names and UIDs of the worker pods that have registered: all that run.
-    fn workers(&self, scheduler: &str) -> Vec<(String, String)> {
+    /// The workers that have registered: all whose pods run.
+    fn workers(&self, scheduler: &str) -> Vec<Worker> {
         let world = self.server.world();
         let pods: Vec<_> = world.all("pods", "").collect();
         let Some((own, pod)) = pods.iter().find(|(_, pod)| uid(pod) == scheduler) else { return Vec::new() };
@@ -249,7 +318,13 @@ impl Dask {
                 && pod["status"]["phase"] == "Running"
         };
         let workers = pods.iter().filter(|(id, pod)| id.namespace == own.namespace && of_cluster(pod));
-        workers.map(|(id, pod)| (id.name.clone(), uid(pod))).collect()
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let worker = |(id, pod): (&Id, &Arc<Value>)| Worker {
+            name: id.name.clone(),
+            uid: uid(pod),
+            ip: text(&pod["status"]["podIP"]),
+        };
+        workers.map(|(id, pod)| worker((id, pod))).collect()
     }
 }
 
@@ -263,9 +338,13 @@ impl Schedulers for Dask {
         .boxed()
     }
 
-    /// Those that have not loaded what answers listen to TLS alone.
-    fn talk(&self, _: Talk) -> BoxFuture<'static, Result<Vec<Vec<u8>>, AskError>> {
-        async { Err(AskError::Tls) }.boxed()
+    fn talk(&self, talk: Talk) -> BoxFuture<'static, Result<Vec<Vec<u8>>, AskError>> {
+        let dask = self.clone();
+        async move {
+            let answers = timeout(talk.within, dask.converse(&talk)).await;
+            answers.unwrap_or_else(|_| Err(AskError::Call("no answer in time".to_owned())))
+        }
+        .boxed()
     }
 }
 
@@ -275,7 +354,7 @@ fn answer(status: u16, body: &str) -> Answer {
 
 /// One that was refused or interrupted is begun again; its work has gone on meanwhile.
 fn retire(drains: &mut BTreeMap<String, Drain>, name: &str, worker: &str, deadline: u64) {
-    let (now, work) = (Instant::now(), work(worker));
+    let (now, work) = (Instant::now(), Work::of(worker));
     let until = now + Duration::from_secs(deadline);
     let verdict = (work.actors > 0).then_some("refused");
     let drain = drains.entry(name.to_owned()).or_insert(Drain { done: now + work.time, until, verdict });

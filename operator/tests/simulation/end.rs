@@ -6,7 +6,7 @@ use dask_operator_api::{labels, names};
 use dask_operator_testkit::server::{ApiServer, Id, World};
 use serde_json::{Value, json};
 
-use crate::dask::Dask;
+use crate::dask::{Dask, Kind};
 use crate::history::History;
 use crate::invariants::{is_live, is_outdated, uid};
 
@@ -48,8 +48,10 @@ fn without_token(container: &mut Value) {
 /// What of an object lasts: no times, versions, UIDs or random names.
 fn lasting(world: &World, object: &Value) -> Value {
     let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
-    // A new image is for what is made anew: what that is depends on when it was lost.
-    let conditions = conditions.iter().filter(|one| one["type"] != "SchedulerOutdated");
+    // A new image is for what is made anew: what that is depends on when it was lost. Which schedulers have not loaded
+    // what answers is chance.
+    let depends = ["SchedulerOutdated", "SchedulerLink"];
+    let conditions = conditions.iter().filter(|one| !depends.iter().any(|depends| one["type"] == *depends));
     let conditions: Vec<_> =
         conditions.map(|one| json!([one["type"], one["status"], one["reason"]])).collect();
     let mut annotations = object["metadata"]["annotations"].clone();
@@ -104,6 +106,24 @@ fn difference(calm: &Value, disturbed: &Value) -> String {
     first.map(|(place, one, other)| format!("{place}{}", difference(&one, &other))).unwrap_or_default()
 }
 
+/// What is said of the way to a scheduler is so.
+fn links_are_as_told(world: &World, dask: &Dask) -> Result<(), String> {
+    let is_scheduler =
+        |pod: &Value| pod["metadata"]["labels"][labels::COMPONENT] == labels::component::SCHEDULER;
+    for (id, pod) in world.all("pods", "").filter(|(_, pod)| is_scheduler(pod) && is_live(pod)) {
+        let name = pod["metadata"]["labels"][labels::CLUSTER_NAME].as_str().unwrap_or_default();
+        let mut clusters = world.all("daskclusters", &id.namespace);
+        let cluster = clusters.find(|(cluster, _)| cluster.name == name).map(|(_, cluster)| cluster);
+        let conditions = cluster.and_then(|one| one["status"]["conditions"].as_array());
+        let told = conditions.into_iter().flatten().find(|one| one["type"] == "SchedulerLink");
+        let expected = if dask.kind(&uid(pod)) == Kind::Ours { "Preload" } else { "Stock" };
+        if let Some(told) = told.filter(|told| told["reason"] != expected) {
+            return Err(format!("{name}: {told} and not {expected}"));
+        }
+    }
+    Ok(())
+}
+
 /// What must be true at rest.
 pub(crate) fn check(server: &ApiServer, dask: &Dask, history: &History) -> Result<(), String> {
     let world = server.world();
@@ -113,6 +133,7 @@ pub(crate) fn check(server: &ApiServer, dask: &Dask, history: &History) -> Resul
             return Err(format!("{} is paused or to leave ({mark}), and there", id.name));
         }
     }
+    links_are_as_told(&world, dask)?;
     let worker = |pod: &Value| pod["metadata"]["labels"][labels::COMPONENT] == labels::component::WORKER;
     let mut workers = world.all("pods", "").filter(|(id, pod)| worker(pod) && history.watches(&id.namespace));
     if let Some((id, _)) = workers.find(|(id, pod)| is_outdated(&world, id, pod)) {

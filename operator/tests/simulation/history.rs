@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::chance::Chance;
+use crate::dask::Kind;
 
 /// The namespaces there are.
 pub(crate) const NAMESPACES: [&str; 2] = ["team", "other"];
@@ -115,6 +116,8 @@ pub(crate) struct History {
     pub(crate) replicas: usize,
     /// What the operator watches; everything when empty.
     pub(crate) watched: Vec<String>,
+    /// What every scheduler has loaded, where that is not left to chance.
+    pub(crate) schedulers: Option<Kind>,
     pub(crate) steps: Vec<(Duration, Step)>,
 }
 
@@ -144,7 +147,7 @@ impl History {
         let replicas = if chance.happens(300) { 2 } else { 1 };
         let watched =
             chance.one_of(&[vec![], vec![], vec!["team".to_owned()], NAMESPACES.map(str::to_owned).to_vec()]);
-        Self { seed, replicas, watched, steps }
+        Self { seed, replicas, schedulers: None, watched, steps }
     }
 
     /// Whether the operator watches a namespace.

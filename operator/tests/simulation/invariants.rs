@@ -14,7 +14,7 @@ use crate::history::History;
 
 /// What happened is acted upon after this long at the latest: the API server was away, a list had no answer, a watch
 /// waited before it tried again, and calls are on their way.
-const STALE: Duration = Duration::from_mins(3);
+pub(crate) const STALE: Duration = Duration::from_mins(3);
 
 /// So long a worker may take to leave.
 const DRAIN: Duration = Duration::from_mins(2);
@@ -33,6 +33,8 @@ pub(crate) struct Invariants {
     suspended: HashMap<(String, String), Option<Instant>>,
     /// When the image of each cluster, by UID, changed last.
     changed: HashMap<String, Instant>,
+    /// When each cluster was deleted last: nobody can tell any more what its workers should have been.
+    deleted: HashMap<(String, String), Instant>,
     holder: Option<String>,
     dask: Dask,
     /// When each scheduler's pod became ready, by UID.
@@ -58,6 +60,7 @@ impl Invariants {
             suspended: HashMap::new(),
             parents: HashSet::new(),
             changed: HashMap::new(),
+            deleted: HashMap::new(),
             holder: None,
             lost: HashMap::new(),
         };
@@ -92,7 +95,7 @@ impl Invariants {
         {
             self.lost.entry(group).or_default().push(change.at);
         }
-        let Some(after) = &change.after else { return };
+        let Some(after) = &change.after else { return self.remember_deletion(change) };
         match change.id.plural {
             "leases" => self.holder = after["spec"]["holderIdentity"].as_str().map(str::to_owned),
             "daskclusters" => {
@@ -121,6 +124,12 @@ impl Invariants {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn remember_deletion(&mut self, change: &Change) {
+        if change.id.plural == "daskclusters" {
+            self.deleted.insert((change.id.namespace.clone(), change.id.name.clone()), change.at);
         }
     }
 
@@ -203,7 +212,8 @@ impl Invariants {
 
     fn never_more_than_wanted(&self, world: &World, change: &Change) -> Option<String> {
         let (None, Some(pod)) = (&change.before, &change.after) else { return None };
-        let group = worker_of(change, pod)?;
+        // Whoever does not know yet that it is gone may not know what was wanted of it last, either.
+        let group = worker_of(change, pod).filter(|_| !self.is_of_a_deleted_cluster(change, pod))?;
         let live = live_workers(world, change, &group);
         let most = self.wanted(&group).max().unwrap_or(0) + u64::from(self.rolls(world, change, &group));
         (live > most).then(|| format!("{live} workers where {most} are wanted"))
@@ -217,13 +227,20 @@ impl Invariants {
         }
         // That it has started may not be known yet.
         let started = self.has_worked(before);
-        if !started && (is_outdated(world, &change.id, before) || self.has_changed(world, &change.id, before))
-        {
+        let outdated = is_outdated(world, &change.id, before) || self.has_changed(world, &change.id, before);
+        if !started && (outdated || self.is_of_a_deleted_cluster(change, before)) {
             return None;
         }
         let live = live_workers(world, change, &group) + 1 + self.lost_lately(&group);
         let least = self.wanted(&group).min().unwrap_or(0);
         (live <= least).then(|| format!("one of {live} workers deleted where {least} are wanted"))
+    }
+
+    /// Whether its cluster is gone, and somebody may not know yet.
+    fn is_of_a_deleted_cluster(&self, change: &Change, pod: &Value) -> bool {
+        let cluster = pod["metadata"]["labels"][labels::CLUSTER_NAME].as_str().unwrap_or_default();
+        let at = self.deleted.get(&(change.id.namespace.clone(), cluster.to_owned()));
+        at.is_some_and(|at| at.elapsed() < STALE)
     }
 
     /// Whether workers of the group are being replaced, or the operator may still think so.

@@ -30,19 +30,22 @@ const PATIENCE: Duration = Duration::from_hours(2);
 pub(crate) fn play(history: &History, faults: Option<Box<dyn Faults>>) -> Result<End, String> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-    runtime.block_on(async {
+    let (ended, world) = runtime.block_on(async {
         let disturbed = faults.is_some();
         let mut stage = Stage::new(history, faults);
         let ended = stage.play(history, disturbed).await;
-        let broken = stage.broken.lock().unwrap().clone();
-        if std::env::var_os("SIMULATION_LOG").is_some() {
-            stage.log();
-        }
-        match broken.first() {
-            Some(first) => Err(format!("{first} (and {} more) in {:?}", broken.len() - 1, history.steps)),
-            None => ended.map_err(|why| format!("{why} in {:?}", history.steps)),
-        }
-    })
+        (stage.told(ended, history), stage.server.handle())
+    });
+    drop(runtime);
+    // A hundred thousand are played in one process.
+    let left = || format!("its world is still in memory, after {:?}", history.steps);
+    ended.and_then(|end| if world.is_alive() { Err(left()) } else { Ok(end) })
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.server.world().end();
+    }
 }
 
 struct Stage {
@@ -57,7 +60,7 @@ impl Stage {
         let replicas = if faults.is_some() { history.replicas } else { 1 };
         let seed = faults.is_some().then_some(history.seed);
         let server = ApiServer::new(faults.unwrap_or_else(|| Box::new(NoFaults)));
-        let dask = Dask::new(&server, seed);
+        let dask = Dask::new(&server, history.schedulers, seed);
         tokio::spawn(Life::new(&server, history.seed).run());
         let broken = Invariants::watch(&server, &dask, history);
         let processes = (0..replicas).map(|number| Process::new(&server, &dask, history, number)).collect();
@@ -78,6 +81,18 @@ impl Stage {
         self.rest().await?;
         end::check(&self.server, &self.dask, history)?;
         Ok(End::of(&self.server, history))
+    }
+
+    /// The end, or what was broken before it.
+    fn told(&self, ended: Result<End, String>, history: &History) -> Result<End, String> {
+        if std::env::var_os("SIMULATION_LOG").is_some() {
+            self.log();
+        }
+        let broken = self.broken.lock().unwrap();
+        match broken.first() {
+            Some(first) => Err(format!("{first} (and {} more) in {:?}", broken.len() - 1, history.steps)),
+            None => ended.map_err(|why| format!("{why} in {:?}", history.steps)),
+        }
     }
 
     fn is_broken(&self) -> bool {

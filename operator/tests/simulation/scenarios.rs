@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use dask_operator_testkit::server::{Call, End, Fate, Faults, Verb};
 
+use crate::dask::Kind;
 use crate::history::{History, Name, Step};
 
 /// One coincidence.
@@ -13,6 +14,7 @@ pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     steps: Vec<(u64, Step)>,
     replicas: usize,
+    schedulers: Option<Kind>,
     faults: Targeted,
 }
 
@@ -77,11 +79,29 @@ impl Scenario {
     }
 
     fn of_leaving() -> Vec<Self> {
+        let lost_scheduler = || {
+            let lost = Step::DeleteScheduler { cluster: cluster() };
+            vec![(0, a_cluster(6)), (600_000, scale(1)), (5000, lost), (600_000, scale(2))]
+        };
+        let wanted_again =
+            || vec![(0, a_cluster(6)), (600_000, scale(1)), (20_000, scale(4)), (600_000, scale(2))];
         vec![
             Self::new(
                 "workers with work are to leave, and some are wanted again before they are gone",
-                vec![(0, a_cluster(6)), (600_000, scale(1)), (20_000, scale(4)), (600_000, scale(2))],
-            ),
+                wanted_again(),
+            )
+            .by(Kind::Ours),
+            Self::new(
+                "workers that leave by Dask's own protocol are wanted again before they are gone",
+                wanted_again(),
+            )
+            .by(Kind::Speaks),
+            Self::new("a scheduler is lost while workers leave", lost_scheduler()).by(Kind::Ours),
+            Self::new(
+                "a scheduler that has loaded nothing of ours is lost while workers leave",
+                lost_scheduler(),
+            )
+            .by(Kind::Speaks),
             // Whichever leads, the other follows.
             Self::new(
                 "a replica with another clock takes over while workers leave",
@@ -92,12 +112,16 @@ impl Scenario {
     }
 
     fn new(name: &'static str, steps: Vec<(u64, Step)>) -> Self {
-        Self { name, steps, replicas: 1, faults: Targeted::default() }
+        Self { name, steps, replicas: 1, schedulers: None, faults: Targeted::default() }
     }
 
     fn with(mut self, rule: Rule) -> Self {
         self.faults.rules.push(rule);
         self
+    }
+
+    fn by(self, schedulers: Kind) -> Self {
+        Self { schedulers: Some(schedulers), ..self }
     }
 
     fn with_two_replicas(self) -> Self {
@@ -115,7 +139,8 @@ impl Scenario {
         let last = (60_000, Step::Quota { namespace: "team", pods: None });
         let steps = self.steps.iter().chain([&last]);
         let steps = steps.map(|(quiet, step)| (Duration::from_millis(*quiet), step.clone())).collect();
-        History { seed, replicas: self.replicas, watched: Vec::new(), steps }
+        let Self { replicas, schedulers, .. } = *self;
+        History { seed, replicas, watched: Vec::new(), schedulers, steps }
     }
 
     /// Whether everything has gone wrong that was to.

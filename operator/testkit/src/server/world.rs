@@ -128,6 +128,11 @@ impl World {
         self.inspectors.push(inspector);
     }
 
+    /// Lets go of all that look, who may know this world and would keep it in memory for ever.
+    pub fn end(&mut self) {
+        self.inspectors.clear();
+    }
+
     /// Forgets the past: watches that lag behind have to list anew.
     pub fn compact(&mut self) {
         self.compacted = self.version;
