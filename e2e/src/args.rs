@@ -68,6 +68,9 @@ pub(crate) enum Command {
 pub(crate) struct TestOptions {
     /// A part of the names of the tests to run on the cluster; without it, everything is tested
     pub(crate) filter: Option<String>,
+    /// Run those that any cluster will do for, each under an operator of its own that has Roles only
+    #[arg(long, conflicts_with = "kubeconfig")]
+    pub(crate) namespaced: bool,
     /// Run the tests of a cluster on this one instead of the embedded one; those that read its audit log are left out
     #[arg(long)]
     pub(crate) kubeconfig: Option<PathBuf>,
@@ -122,6 +125,8 @@ pub(crate) enum Benchmark {
     Start(StartOptions),
     /// How much memory the operator takes
     Memory,
+    /// How soon a scheduler says what is asked of it, and what that costs it; needs no cluster
+    Facts,
     /// What workers cost and how soon recorded work is done, by the rule that scales them; needs no cluster
     Autoscale,
     /// How often an autoscaler turns round under mixed load, for five minutes

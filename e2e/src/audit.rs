@@ -67,7 +67,7 @@ pub struct Status {
 }
 
 /// How many bytes there are by now.
-pub(crate) fn length(log: &Path) -> u64 {
+pub fn length(log: &Path) -> u64 {
     fs::metadata(log).map_or(0, |file| file.len())
 }
 

@@ -15,15 +15,17 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::{WatchStreamExt, reflector, watcher};
 use kube::{Api, Client, Config, Resource};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::audit::{self, Audit};
 use crate::cluster::Cluster;
 use crate::manifests::DASK_IMAGE;
+use crate::namespaced::{self, Home};
 use crate::progress::Progress;
 use crate::route::Route;
-use crate::{commands, python};
+use crate::{commands, evidence, operator, python};
 
 /// The variable by which `cargo e2e test` tells the tests of a cluster that is not the embedded one.
 pub const KUBECONFIG_VARIABLE: &str = "E2E_KUBECONFIG";
@@ -42,6 +44,8 @@ pub struct Bed {
     audited_from: u64,
     /// Kept open until the test ends.
     routes: Mutex<Vec<Route>>,
+    /// Of its own operator, if it has one.
+    home: Option<Home>,
 }
 
 impl Bed {
@@ -51,12 +55,14 @@ impl Bed {
         let audited_from = cluster.audit_log.as_ref().map_or(0, |log| audit::length(log));
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let namespace = format!("{name}-{:x}-{number}", std::process::id());
-        cluster.kubectl(&["create", "namespace", &namespace])?;
-        cluster.kubectl(&["label", "namespace", &namespace, OURS])?;
+        create_namespace(&cluster, &namespace)?;
         let kubeconfig = Kubeconfig::read_from(&cluster.kubeconfig)?;
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
         let client = Client::try_from(config)?;
-        let bed = Self { cluster, client, namespace, audited_from, routes: Mutex::default() };
+        let mut bed = Self { cluster, client, namespace, audited_from, routes: Mutex::default(), home: None };
+        if namespaced::is_wanted() {
+            bed.home = Some(Home::beside(&bed.cluster, &bed.namespace)?);
+        }
         // Pods are refused before their account exists.
         bed.until(
             "",
@@ -71,6 +77,11 @@ impl Bed {
     /// Waits until the namespaces of other tests are gone: the operator still writes in those that are on their way.
     pub fn until_alone(&self) -> Result<()> {
         until_none_but(&self.cluster, &self.namespace)
+    }
+
+    /// Where the operator is that acts in this namespace.
+    pub fn operator_namespace(&self) -> &str {
+        self.home.as_ref().map_or(operator::NAMESPACE, |home| &home.namespace)
     }
 
     /// kubectl in this namespace.
@@ -104,6 +115,7 @@ impl Bed {
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
             + Clone
             + Debug
+            + Serialize
             + DeserializeOwned
             + Send
             + Sync
@@ -122,10 +134,11 @@ impl Bed {
             }
             false
         };
-        match tokio::time::timeout(within, watch).await {
-            Ok(true) => Ok(store.state()),
-            _ => bail!("not within {} s: {what}; last seen: {:#?}", within.as_secs(), store.state()),
+        if matches!(tokio::time::timeout(within, watch).await, Ok(true)) {
+            return Ok(store.state());
         }
+        let (objects, events) = Box::pin(evidence::of(&store.state(), &self.api())).await;
+        bail!("not within {} s: {what}; last seen:\n{objects}\nEvents:\n{events}", within.as_secs())
     }
 
     /// Waits until the condition `Ready` of a cluster is true for its present spec.
@@ -184,6 +197,12 @@ impl Drop for Bed {
     fn drop(&mut self) {
         let _ = self.cluster.kubectl(&["delete", "namespace", &self.namespace, "--wait=false"]);
     }
+}
+
+/// Makes a namespace that is a test's.
+pub(crate) fn create_namespace(cluster: &Cluster, name: &str) -> Result<()> {
+    cluster.kubectl(&["create", "namespace", name])?;
+    cluster.kubectl(&["label", "namespace", name, OURS]).map(drop)
 }
 
 /// Waits until the namespaces of tests are gone, all but this one.

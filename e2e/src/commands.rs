@@ -4,11 +4,13 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::block_in_place;
 
 /// What the program wrote to its standard output.
 pub fn output(command: &mut Command) -> Result<String> {
-    let finished =
-        command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {command:?}"))?;
+    let finished = wait_aside(|| command.stdin(Stdio::null()).output());
+    let finished = finished.with_context(|| format!("cannot run {command:?}"))?;
     if !finished.status.success() {
         bail!("{command:?} failed ({}):\n{}", finished.status, last_lines(&finished.stderr));
     }
@@ -17,6 +19,16 @@ pub fn output(command: &mut Command) -> Result<String> {
 
 pub fn run(command: &mut Command) -> Result<()> {
     output(command).map(drop)
+}
+
+/// Waits for something that keeps its thread. A runtime of several threads goes on meanwhile: the one that stands still
+/// may be the one that would have seen what the others wait for (tokio issue 4730).
+pub fn wait_aside<T>(wait: impl FnOnce() -> T) -> T {
+    let flavor = Handle::try_current().map(|runtime| runtime.runtime_flavor());
+    if flavor.is_ok_and(|flavor| flavor == RuntimeFlavor::MultiThread) {
+        return block_in_place(wait);
+    }
+    wait()
 }
 
 /// Like [`output`], with `input` on the program's standard input.
@@ -31,7 +43,7 @@ pub fn output_of_input(command: &mut Command, input: &str) -> Result<String> {
     let mut pipe = child.stdin.take().context("no standard input")?;
     let written = pipe.write_all(input.as_bytes());
     drop(pipe);
-    let finished = child.wait_with_output()?;
+    let finished = wait_aside(|| child.wait_with_output())?;
     if !finished.status.success() {
         bail!("{command:?} failed ({}):\n{}", finished.status, last_lines(&finished.stderr));
     }

@@ -11,6 +11,7 @@ use kube::api::ListParams;
 
 use crate::audit::Request;
 use crate::bed::Bed;
+use crate::operator;
 use crate::workload::Start;
 
 const SOON: Duration = Duration::from_mins(1);
@@ -125,6 +126,18 @@ pub async fn of_deletion(bed: &Bed, cluster: &str) -> Result<Duration> {
         .max()
         .context("no deletion in the audit log")?;
     Ok(last.duration_since(first.request_received_timestamp).try_into()?)
+}
+
+/// From a moment at which the leader is ended to the request by which another one takes its lease, and when that was.
+pub async fn of_hand_over(bed: &Bed, old: &str, from: Timestamp) -> Result<(Duration, Timestamp)> {
+    let by_another = |request: &Request| {
+        let lease = request.summary() == "update leases" && request.user.username == operator::USER;
+        let later = request.request_received_timestamp >= from && request.response_status.code == 200;
+        lease && later && request.pod() != Some(old)
+    };
+    let requests = until_logged(bed, by_another, by_another).await?;
+    let taken = requests.first().context("no one took the lease")?.request_received_timestamp;
+    Ok((taken.duration_since(from).try_into()?, taken))
 }
 
 /// A request is logged when it has been answered, which may be after others have seen what it did.

@@ -9,7 +9,8 @@ use crate::manifests;
 const SCRIPT: &str = include_str!("../workloads/scheduler_that_lies.py");
 /// In place of Dask's own program, and before it on the path, so that the command is the usual one.
 const FOLDER: &str = "/lies";
-const HANGS: &str = "/tmp/hangs";
+/// Outlives the container, so that one that is to die does so whenever it is started.
+const TROUBLE: &str = "/trouble";
 
 /// Has the script ready for those of a namespace.
 pub fn prepare(bed: &Bed) -> Result<()> {
@@ -29,11 +30,17 @@ pub fn cluster(name: &str, tasks: u64) -> String {
         "env": [
             variable("PATH", &format!("{FOLDER}:/opt/dask/bin:/usr/local/bin:/usr/bin:/bin")),
             variable("TASKS", &tasks.to_string()),
-            variable("HANG_FILE", HANGS),
+            variable("TROUBLE", TROUBLE),
         ],
-        "volumeMounts": [{"name": "lies", "mountPath": FOLDER}],
+        "volumeMounts": [
+            {"name": "lies", "mountPath": FOLDER},
+            {"name": "trouble", "mountPath": TROUBLE},
+        ],
     });
-    let volumes = json!([{"name": "lies", "configMap": {"name": "lies", "defaultMode": 0o755}}]);
+    let volumes = json!([
+        {"name": "lies", "configMap": {"name": "lies", "defaultMode": 0o755}},
+        {"name": "trouble", "emptyDir": {}},
+    ]);
     let scheduler = json!({"resources": tiny, "spec": {"containers": [scheduler], "volumes": volumes}});
     let worker = json!({"replicas": 0, "resources": tiny, "spec": mute_workers()});
     manifests::cluster_of(name, &json!({"scheduler": scheduler, "worker": worker}))
@@ -47,7 +54,16 @@ pub fn mute_workers() -> Value {
 
 /// From now on it does not answer any more.
 pub fn hang(bed: &Bed, cluster: &str) -> Result<()> {
-    let scheduler = format!("deployment/{cluster}-scheduler");
-    let exec = ["exec", "--namespace", &bed.namespace, &scheduler, "--", "touch", HANGS];
+    trouble(bed, cluster, "hangs")
+}
+
+/// It ends, and again whenever it is started.
+pub fn die(bed: &Bed, cluster: &str) -> Result<()> {
+    trouble(bed, cluster, "dies")
+}
+
+fn trouble(bed: &Bed, cluster: &str, which: &str) -> Result<()> {
+    let (scheduler, file) = (format!("deployment/{cluster}-scheduler"), format!("{TROUBLE}/{which}"));
+    let exec = ["exec", "--namespace", &bed.namespace, &scheduler, "--", "touch", &file];
     bed.cluster.kubectl(&exec).map(drop)
 }

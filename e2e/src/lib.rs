@@ -6,15 +6,18 @@
 //!   [`pki`], as [`processes`] that outlive the command; [`layout`] names their files.
 //! - [`binaries`] compiles Kubernetes, [`images`] makes and imports container images, [`packages`] finds the
 //!   programs of the host; what they make is kept in the [`cache`].
-//! - [`operator`] installs what is tested, [`helm`] a second one by the chart, [`python_operator`] that of
-//!   dask-kubernetes in its place; [`bed`] is where a test lies, [`manifests`] what it applies, [`audit`] what it can
-//!   count, [`latency`] what is promised, [`python`] what a client on the host runs in, [`dask`] which release it and
-//!   its cluster have, [`workload`] what it runs meanwhile, [`route`] how it reaches a scheduler; [`drains`] has workers
-//!   leave by [`chance`].
-//! - [`histories`] has people at random under autoscalers, of which [`autoscalers`] asks; [`mixed`] is work that comes
-//!   and goes, [`bodies`] logs each task, [`liars`] are schedulers that schedule nothing, [`turncoats`] such that turn, and [`quiet`] counts calls.
+//! - [`operator`] installs what is tested, [`helm`] a second one by the chart, [`namespaced`] one for each test,
+//!   [`python_operator`] that of dask-kubernetes in its place; [`bed`] is where a test lies, [`evidence`] what it
+//!   tells of a wait in vain, [`manifests`] what it applies, [`at_work`] a cluster that is busy, [`audit`] what it can
+//!   count, [`latency`] what is promised, [`statistics`] what measurements come to, [`python`] what a client on the host
+//!   runs in, [`dask`] which release it and its cluster have, [`workload`] what it runs meanwhile, [`route`] how it
+//!   reaches a scheduler, [`policy`] what forbids its pods; [`drains`] has workers leave by [`chance`].
+//! - [`histories`] has people at random under autoscalers, of which [`autoscalers`] asks; [`mixed`] is work that
+//!   comes and goes, [`bodies`] logs each task, [`liars`] are schedulers that schedule nothing, [`turncoats`] such
+//!   that turn, and [`quiet`] counts calls.
 //! - [`progress`] says what is going on, [`commands`] runs other programs, and [`mounts`] undoes mounts.
 
+pub mod at_work;
 pub mod audit;
 pub mod autoscalers;
 pub mod bed;
@@ -28,6 +31,7 @@ pub mod control_plane;
 pub mod dask;
 pub mod down;
 pub mod drains;
+pub mod evidence;
 pub mod helm;
 pub mod histories;
 pub mod images;
@@ -37,11 +41,13 @@ pub mod liars;
 pub mod manifests;
 pub mod mixed;
 pub mod mounts;
+pub mod namespaced;
 pub mod network;
 pub mod node;
 pub mod operator;
 pub mod packages;
 pub mod pki;
+pub mod policy;
 pub mod processes;
 pub mod progress;
 pub mod python;
@@ -49,6 +55,7 @@ pub mod python_operator;
 pub mod quiet;
 pub mod registered;
 pub mod route;
+pub mod statistics;
 pub mod turncoats;
 pub mod up;
 pub mod workload;

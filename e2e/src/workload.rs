@@ -6,6 +6,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::commands;
 use crate::dask::Dask;
 use crate::progress::Progress;
 
@@ -68,10 +69,16 @@ impl Workload {
         writeln!(input, "{line}").context("it does not listen")
     }
 
+    /// Has it act by this word, and waits until that is done.
+    pub fn act(&mut self, word: &str) -> Result<()> {
+        self.say(word)?;
+        self.until("done")
+    }
+
     /// Waits until it prints this line.
     pub fn until(&mut self, line: &str) -> Result<()> {
         loop {
-            match self.lines.next() {
+            match commands::wait_aside(|| self.lines.next()) {
                 Some(printed) if printed.as_deref().is_ok_and(|printed| printed == line) => return Ok(()),
                 Some(printed) => drop(printed?),
                 None => bail!("it ended before it was \"{line}\""),

@@ -1,28 +1,40 @@
 #!/usr/bin/env python3
 """Answer the operator as a scheduler would, with whatever is to be told; it schedules nothing.
 
-TASKS tasks (0) of SECONDS (1) each are said to be queued. A file that is called like HANG_FILE, if that is
-named, has all later requests for facts hang. operator/preload/README.md says what is asked.
+TASKS tasks (0) of SECONDS (1) each are said to be queued. In the folder TROUBLE, if that is named, a file `hangs` has
+all later requests for facts hang, and a file `dies` ends it, however often it is started again.
+operator/preload/README.md says what is asked.
 """
 
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 TASKS, SECONDS = int(os.environ.get("TASKS", "0")), float(os.environ.get("SECONDS", "1"))
-HANG_FILE = os.environ.get("HANG_FILE", "")
+TROUBLE = os.environ.get("TROUBLE", "")
 PORT = int(os.environ.get("PORT", "8787"))
 STARTED = time.time()
 # Longer than anybody waits for an answer.
 LONG = 600
 
 
-def hangs():
-    return bool(HANG_FILE) and os.path.exists(HANG_FILE)
+def has(trouble):
+    return bool(TROUBLE) and os.path.exists(os.path.join(TROUBLE, trouble))
+
+
+def die_when_told():
+    if not has("dies"):
+        while not has("dies"):
+            time.sleep(0.2)
+        # Whoever said so from within has an answer first.
+        time.sleep(0.5)
+    print("no more", file=sys.stderr, flush=True)
+    os._exit(4)
 
 
 def facts():
@@ -63,9 +75,9 @@ class Handler(BaseHTTPRequestHandler):
     def poll(self, query):
         wait = 0 if query.get("after") != ["1"] else min(60, float(query.get("wait", ["0"])[0]))
         end = time.monotonic() + wait
-        while time.monotonic() < end and not hangs():
-            time.sleep(0.2 if HANG_FILE else wait)
-        if hangs():
+        while time.monotonic() < end and not has("hangs"):
+            time.sleep(0.2 if TROUBLE else wait)
+        if has("hangs"):
             time.sleep(LONG)
         self.answer(facts())
 
@@ -91,4 +103,5 @@ class Handler(BaseHTTPRequestHandler):
 if __name__ == "__main__":
     # The first process of a container ignores it otherwise.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    threading.Thread(target=die_when_told, daemon=True).start()
     ThreadingHTTPServer(("", PORT), Handler).serve_forever()

@@ -6,10 +6,10 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use e2e::statistics::{self, Spread};
 use serde::{Deserialize, Serialize};
 
 use super::machine::Machine;
-use super::statistics::{self, Spread};
 
 /// With fewer starts of each kind, chance decides.
 const ENOUGH: usize = 7;

@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 use e2e::bed::Bed;
+use e2e::cluster::Cluster;
+use e2e::operator::{self, Replicas};
 use e2e::progress::say;
-use e2e::{latency, manifests};
+use e2e::statistics::Spread;
+use e2e::{at_work, latency, manifests};
+use jiff::Timestamp;
 use serde_json::json;
 
 const SOON: Duration = Duration::from_mins(1);
@@ -19,25 +23,30 @@ struct Line {
     took: Vec<Duration>,
 }
 
-pub(super) async fn bench() -> Result<()> {
-    let lines = measure().await?;
+pub(super) async fn bench(cluster: &Cluster) -> Result<()> {
+    let mut lines = Vec::from(at_rest().await?);
+    lines.extend([growth().await?, deletion_at_work().await?, hand_over(cluster).await?]);
     say(&format!(
         "{:<52} {:>10} {:>10} {:>10} {:>10}",
         "seconds, by the audit log", "promised", "least", "median", "most"
     ));
-    for line in lines {
-        say(&row(line));
-    }
+    lines.iter().filter_map(row).for_each(|row| say(&row));
     Ok(())
 }
 
-async fn measure() -> Result<[Line; 6]> {
-    let line = |promise, seconds| Line { promise, bound: Duration::from_secs_f64(seconds), took: Vec::new() };
-    let mut running = line("apply -> phase Running", 1.0);
-    let mut replaced = line("worker deleted -> next worker created", 0.5);
-    let mut let_go = line("idle worker scaled away -> its pod deleted", 0.5);
-    let mut gone = line("idle worker scaled away -> its pod gone", 1.5);
-    let mut deleted = line("cluster at rest deleted -> nothing left", 5.0);
+impl Line {
+    fn new(promise: &'static str, bound: Duration) -> Self {
+        Self { promise, bound, took: Vec::new() }
+    }
+}
+
+async fn at_rest() -> Result<[Line; 5]> {
+    let line = |promise, milliseconds| Line::new(promise, Duration::from_millis(milliseconds));
+    let mut running = line("apply -> phase Running", 1000);
+    let mut replaced = line("worker deleted -> next worker created", 500);
+    let mut let_go = line("idle worker scaled away -> its pod deleted", 500);
+    let mut gone = line("idle worker scaled away -> its pod gone", 1500);
+    let mut deleted = line("cluster at rest deleted -> nothing left", 5000);
     for _ in 0..RUNS {
         let bed = Bed::new("bench").await?;
         bed.apply(&manifests::cluster("demo", 2))?;
@@ -51,7 +60,7 @@ async fn measure() -> Result<[Line; 6]> {
         deleted.took.push(latency::of_deletion(&bed, "demo").await?);
         bed.kubectl(&["delete", "namespace", &bed.namespace, "--wait"])?;
     }
-    Ok([running, replaced, let_go, gone, deleted, growth().await?])
+    Ok([running, replaced, let_go, gone, deleted])
 }
 
 /// A graph is submitted to a cluster without workers, again and again.
@@ -61,19 +70,41 @@ async fn growth() -> Result<Line> {
     let soon = json!({"minimum": 0, "maximum": 1, "scaleDown": {"stabilizationSeconds": 1}});
     bed.apply(&manifests::autoscaler("demo", "demo", &soon))?;
     bed.until_ready("demo", SOON).await?;
-    let mut took = Vec::new();
+    let mut line = Line::new("graph submitted -> first worker created", Duration::from_millis(100));
     for _ in 0..GROWTHS {
-        took.push(latency::of_growth(&bed, "demo").await?);
+        line.took.push(latency::of_growth(&bed, "demo").await?);
     }
-    let bound = Duration::from_millis(100);
-    Ok(Line { promise: "graph submitted -> first worker created", bound, took })
+    Ok(line)
 }
 
-fn row(mut line: Line) -> String {
-    line.took.sort();
-    let seconds = |took: Option<&Duration>| took.map(Duration::as_secs_f64).unwrap_or_default();
-    let (least, most) = (seconds(line.took.first()), seconds(line.took.last()));
-    let median = seconds(line.took.get(line.took.len() / 2));
+async fn deletion_at_work() -> Result<Line> {
+    let mut line = Line::new("cluster at work deleted -> nothing left", Duration::from_secs(12));
+    for _ in 0..RUNS {
+        let bed = at_work::busy("bench").await?;
+        line.took.push(latency::of_deletion(&bed, "demo").await?);
+        bed.kubectl(&["delete", "namespace", &bed.namespace, "--wait"])?;
+    }
+    Ok(line)
+}
+
+/// With its pod the leader goes, again and again.
+async fn hand_over(cluster: &Cluster) -> Result<Line> {
+    let mut line = Line::new("leader told to stop -> another one leads", Duration::from_secs(2));
+    let bed = Bed::new("bench").await?;
+    let _two = Replicas::new(cluster, 2)?;
+    for _ in 0..RUNS {
+        let leader = operator::wait_until_leading(cluster)?;
+        let told = Timestamp::now();
+        operator::kubectl(cluster, &["delete", "pod", &leader, "--wait=false"])?;
+        operator::wait_until_another_leads(cluster, &leader)?;
+        line.took.push(latency::of_hand_over(&bed, &leader, told).await?.0);
+        operator::wait_until_available(cluster)?;
+    }
+    Ok(line)
+}
+
+fn row(line: &Line) -> Option<String> {
+    let Spread { least, median, most, .. } = Spread::of(line.took.iter().map(Duration::as_secs_f64))?;
     let promised = line.bound.as_secs_f64();
-    format!("{:<52} {promised:>10.3} {least:>10.3} {median:>10.3} {most:>10.3}", line.promise)
+    Some(format!("{:<52} {promised:>10.3} {least:>10.3} {median:>10.3} {most:>10.3}", line.promise))
 }

@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use e2e::statistics::Spread;
 
 use super::figures::{Figures, Memory, Starter, Starts};
 use super::machine::Machine;
-use super::statistics::Spread;
 use super::svg;
 
 const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
@@ -145,6 +145,11 @@ mod tests {
     use super::super::samples::figures as some_figures;
     use super::*;
 
+    /// How long a start may take, as a multiple of what the same objects take that were made by hand.
+    const MOST_OF_THE_FLOOR: f64 = 1.1;
+    /// Bytes that an operator without clusters may have.
+    const MOST_AT_REST: u32 = 15 << 20;
+
     #[test]
     fn the_page_shows_what_is_kept() {
         let kept = Figures::read(&json()).unwrap();
@@ -154,6 +159,17 @@ mod tests {
         let page = fs::read_to_string(page()).unwrap();
         assert_eq!(with_figures(&page, &kept.shown()).unwrap(), page);
         assert_eq!(svg::picture(&kept.shown().starts), fs::read_to_string(picture()).unwrap());
+    }
+
+    #[test]
+    fn what_is_shown_keeps_what_is_promised() {
+        let shown = Figures::read(&json()).unwrap().shown();
+        let compared: Vec<_> = shown.starts.iter().filter(|starts| starts.shape.late == 0).collect();
+        let ratio = |starts: &Starts| starts.ratio(Starter::Operator, |spread| spread.median).unwrap();
+        let slow: Vec<_> = compared.iter().filter(|starts| ratio(starts) > MOST_OF_THE_FLOOR).collect();
+        assert!(slow.is_empty() && !compared.is_empty(), "{slow:?}");
+        let idle = shown.memory.unwrap().idle;
+        assert!(idle <= MOST_AT_REST, "{idle}");
     }
 
     #[test]

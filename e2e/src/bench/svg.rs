@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use e2e::statistics::Spread;
+
 use super::drawing::{frame, text};
 use super::figures::{Starter, Starts};
-use super::statistics::Spread;
 
 /// Where bars begin, and how much room they have.
 const LEFT: f64 = 190.0;

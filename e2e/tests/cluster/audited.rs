@@ -2,6 +2,5 @@
 //! image that only it has.
 
 mod alone;
-mod at_work;
 mod settled;
 mod together;

@@ -1,4 +1,4 @@
-//! Tests that need the operator or the machine for themselves: one after the other.
+//! Tests that need the operator for themselves, or more of the machine than others leave: one after the other.
 
 mod chart;
 mod conformance;

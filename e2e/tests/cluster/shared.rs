@@ -17,6 +17,7 @@ mod restarting;
 mod rolling;
 mod scaling;
 mod seen;
+mod shuffles;
 mod skew;
 mod suspend;
 mod troubles;

@@ -1,6 +1,7 @@
-//! Tests that need the operator for themselves, one after the other.
+//! Tests that need the operator or the machine for themselves, one after the other.
 
 mod beside_troubles;
+mod mixed;
 mod namespaced;
 mod replicas;
 mod rest;

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use dask_operator_api::labels;
 use dask_operator_api::worker_group::DaskWorkerGroup;
 use e2e::bed::Bed;
+use e2e::workload::Start;
 use e2e::{manifests, operator};
 use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
 use kube::api::ListParams;
 
 const SOON: Duration = Duration::from_mins(2);
@@ -49,6 +52,28 @@ async fn a_scale_up_that_is_cut_off_ends_at_the_exact_count() -> Result<()> {
         before = after;
     }
     bed.until_registered("demo", 6, SOON).await
+}
+
+/// The marks on pods, and what the scheduler remembers, are all that the next one knows.
+#[tokio::test]
+async fn workers_that_are_leaving_when_it_is_killed_leave_without_a_loss() -> Result<()> {
+    let bed = Bed::new("half-gone").await?;
+    bed.apply(&manifests::cluster("demo", 3))?;
+    bed.until_registered("demo", 3, SOON).await?;
+    let mut workload = Start::new("leaving", &bed.address("demo")?).with("RUNNING", "20").start()?;
+    workload.until("ready")?;
+    bed.kubectl(&["scale", "dsk/demo", "--replicas=2"])?;
+    let marked = |pods: &[Arc<Pod>]| pods.iter().any(|pod| pod.annotations().contains_key(labels::DRAINING));
+    bed.until(WORKERS, "one is to leave", SOON, marked).await?;
+    kill(&bed)?;
+    let stays =
+        |pods: &[Arc<Pod>]| marked(pods) && pods.iter().all(|pod| pod.metadata.deletion_timestamp.is_none());
+    bed.until(WORKERS, "it has not left", SOON, stays).await?;
+    operator::wait_until_available(&bed.cluster)?;
+    let (reported, succeeded) = workload.finish()?;
+    assert!(succeeded, "{reported}");
+    assert_eq!(reported["bodies"], 15, "{reported}");
+    workers(&bed, 2).await.map(drop)
 }
 
 #[tokio::test]

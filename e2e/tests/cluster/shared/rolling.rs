@@ -85,6 +85,7 @@ async fn a_template_that_cannot_start_stops_the_roll_and_the_workers_go_on() -> 
     until_outdated(&bed, "the roll stalls, in the node's own words", stalled).await?;
     bed.until_registered("demo", 2, SOON).await?;
     assert!(names(&bed, WORKERS).await?.is_superset(&before));
+    assert_eq!(bed.client("demo", "print(client.submit(sum, range(100)).result())")?.trim(), "4950");
     bed.kubectl(&["patch", "dsk/demo", "--type=merge", "--patch", &with_image(&Value::Null)])?;
     until_outdated(&bed, "the roll was turned round", |told| told.is_none()).await?;
     bed.until_ready("demo", SOON).await?;

@@ -12,21 +12,24 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use dask_operator_api::conditions::Reason;
 use dask_operator_api::{DaskCluster, DaskWorkerGroup};
 use e2e::bed::Bed;
-use e2e::operator;
 use e2e::progress::say;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::{Resource, ResourceExt};
+use kube::api::ListParams;
+use kube::{Api, Resource, ResourceExt};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// Ten times the promise, which is 5 s after the cause.
 const TOLD: Duration = Duration::from_secs(50);
+/// Less than any trouble lasts that a test makes.
+const COUNTED: Duration = Duration::from_secs(10);
 /// For pods to start and to end.
 const SOON: Duration = Duration::from_mins(2);
 
@@ -35,6 +38,7 @@ trait Told:
     Resource<Scope = NamespaceResourceScope, DynamicType = ()>
     + Clone
     + Debug
+    + Serialize
     + DeserializeOwned
     + Send
     + Sync
@@ -68,6 +72,7 @@ impl Trouble<'_> {
         let what = format!("{} of {} with {:?}", self.reason, self.object, self.words);
         bed.until("", &what, TOLD, |objects: &[Arc<K>]| self.is_told(objects)).await?;
         say(&format!("{what}: told after {:.2} s", cause.elapsed().as_secs_f64()));
+        until_counted::<K>(bed, self.reason).await.with_context(|| what.clone())?;
         let event = |events: &[Arc<Event>]| events.iter().any(|event| self.is_event(event));
         bed.until("", &format!("a Warning: {what}"), TOLD, event).await.map(drop)
     }
@@ -114,21 +119,39 @@ impl Trouble<'_> {
 
 /// How often each Event of this reason was sent.
 async fn count_events(bed: &Bed, reason: Reason) -> Result<i32> {
-    let events = bed.api::<Event>().list(&kube::api::ListParams::default()).await?.items;
+    let events = bed.api::<Event>().list(&ListParams::default()).await?.items;
     let of_reason = events.iter().filter(|event| event.reason.as_deref() == Some(&reason.to_string()));
     Ok(of_reason.map(|event| event.series.as_ref().map_or(1, |series| series.count)).sum())
 }
 
-/// Whether the operator counts groups in a trouble of this reason.
-fn is_counted(bed: &Bed, reason: Reason) -> Result<bool> {
-    let pod =
-        ["get", "pods", "--namespace", operator::NAMESPACE, "--output", "jsonpath={.items[0].metadata.name}"];
-    let pod = bed.cluster.kubectl(&pod)?;
-    let path = format!("/api/v1/namespaces/{}/pods/{pod}:8080/proxy/metrics", operator::NAMESPACE);
-    let metrics = bed.cluster.kubectl(&["get", "--raw", &path])?;
-    let labels =
-        format!("{{kind=\"DaskWorkerGroup\",condition=\"{}\",reason=\"{reason}\"}}", reason.condition());
-    Ok(metrics.contains(&format!("dask_operator_troubles{labels}")))
+/// The operator may see a moment later than others what it wrote.
+async fn until_counted<K: Told>(bed: &Bed, reason: Reason) -> Result<()> {
+    let counted = async {
+        while !is_counted::<K>(bed, reason).await? {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(COUNTED, counted).await.context("no metric counts it")?
+}
+
+/// Whether the operator counts objects of this kind in a trouble of this reason.
+async fn is_counted<K: Told>(bed: &Bed, reason: Reason) -> Result<bool> {
+    let labels = [format!("kind=\"{}\"", K::kind(&())), format!("reason=\"{reason}\"")];
+    let counted = |line: &str| {
+        line.starts_with("dask_operator_troubles{") && labels.iter().all(|label| line.contains(label))
+    };
+    Ok(metrics(bed).await?.lines().any(counted))
+}
+
+/// What the operator tells to whoever scrapes it.
+async fn metrics(bed: &Bed) -> Result<String> {
+    let home = bed.operator_namespace();
+    let pods = Api::<Pod>::namespaced(bed.client.clone(), home);
+    let pods = pods.list(&ListParams::default()).await?;
+    let pod = pods.items.first().context("an operator")?.name_any();
+    let path = format!("/api/v1/namespaces/{home}/pods/{pod}:8080/proxy/metrics");
+    Ok(bed.client.request_text(http::Request::get(path).body(Vec::new())?).await?)
 }
 
 /// Waits for the cause itself, which no one can tell earlier than the kubelet or the scheduler do.

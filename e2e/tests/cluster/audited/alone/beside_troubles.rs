@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use dask_operator_api::{DaskCluster, DaskWorkerGroup};
 use e2e::bed::Bed;
+use e2e::policy::Policy;
 use e2e::{latency, manifests};
 use futures::future::try_join_all;
 use jiff::Timestamp;
@@ -51,19 +52,33 @@ fn of_kind(kind: &str, spec: &Value) -> Value {
     json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "small"}, "spec": spec})
 }
 
-fn troubles() -> [Trouble; 12] {
+/// An object of somebody else's has the name of the scheduler's.
+fn taken(namespace: &'static str, version: &str, kind: &str, spec: &Value) -> Trouble {
+    let metadata = json!({"name": "demo-scheduler"});
+    let cause = json!({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec});
+    let pod = in_pod("OwnedByAnother", 1, &json!({"containers": [{"name": "worker"}]}));
+    Trouble { namespace, cause: Some(cause), ..pod }
+}
+
+fn somebodys() -> Value {
+    let labels = json!({"app": "theirs"});
+    let spec = json!({"containers": [{"name": "theirs", "image": "theirs"}]});
+    json!({"replicas": 0, "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": spec}})
+}
+
+fn troubles() -> [Trouble; 14] {
     let workers = json!([{"name": "worker"}]);
     let memory = json!({"limits": {"memory": "50Mi"}});
     let hungry = json!(["python", "-c", "x = b'x' * (1 << 30)"]);
     let crashing = json!({"name": "scheduler", "command": ["sh", "-c", "exit 4"]});
-    let service = json!({"ports": [{"port": 1234}]});
-    let mut taken = of_kind("Service", &service);
-    taken["metadata"]["name"] = json!("demo-scheduler");
     let least = json!({"limits": [{"type": "Container", "min": {"memory": "9Gi"}}]});
     [
         in_namespace("QuotaExceeded", of_kind("ResourceQuota", &json!({"hard": {"pods": "0"}}))),
         in_namespace("LimitRangeViolated", of_kind("LimitRange", &least)),
-        Trouble { cause: Some(taken), ..in_pod("OwnedByAnother", 1, &json!({"containers": workers})) },
+        taken("taken-service", "v1", "Service", &json!({"ports": [{"port": 1234}]})),
+        taken("taken-deployment", "apps/v1", "Deployment", &somebodys()),
+        in_pod("RefusedByAdmission", MANY, &json!({"containers": workers})),
         in_pod(
             "ServiceAccountMissing",
             MANY,
@@ -92,7 +107,8 @@ fn troubles() -> [Trouble; 12] {
 }
 
 /// Returns once the trouble is told, of the cluster or of its group.
-async fn a_troubled_bed(trouble: &Trouble) -> Result<Bed> {
+async fn a_troubled_bed(trouble: &Trouble) -> Result<(Bed, Option<Policy>)> {
+    let mut policy = None;
     let bed = Bed::new(&trouble.namespace.to_lowercase()).await?;
     if let Some(cause) = &trouble.cause {
         bed.apply(&cause.to_string())?;
@@ -106,6 +122,7 @@ async fn a_troubled_bed(trouble: &Trouble) -> Result<Bed> {
             let level = "pod-security.kubernetes.io/enforce=restricted";
             bed.cluster.kubectl(&["label", "namespace", &bed.namespace, level])?;
         }
+        "RefusedByAdmission" => policy = Some(Policy::new(&bed).await?),
         _ => {}
     }
     bed.apply(&manifests::cluster_of("demo", &trouble.spec))?;
@@ -120,7 +137,7 @@ async fn a_troubled_bed(trouble: &Trouble) -> Result<Bed> {
         told = bed.until("", trouble.reason, SOON, of_clusters) => drop(told?),
         told = bed.until("", trouble.reason, SOON, of_groups) => drop(told?),
     }
-    Ok(bed)
+    Ok((bed, policy))
 }
 
 /// How soon a lost worker is followed by a new pod: the median of some.
@@ -150,7 +167,7 @@ async fn a_healthy_cluster_beside_all_troubles_keeps_its_reaction_times() -> Res
     assert!(beside < Duration::from_secs(5), "{beside:?}");
     assert!(beside < alone * 3 + Duration::from_millis(500), "{alone:?} alone, {beside:?} beside troubles");
 
-    for troubled in &beds {
+    for (troubled, _) in &beds {
         let writes = troubled.audit()?.writes_of_operator(&troubled.namespace)?;
         let tries = writes.iter().filter(|write| write.summary() == "create pods").count();
         let statuses = writes.iter().filter(|write| write.summary().ends_with("/status")).count();

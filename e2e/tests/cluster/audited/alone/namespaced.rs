@@ -9,8 +9,8 @@ use dask_operator_api::DaskCluster;
 use e2e::audit::Request;
 use e2e::bed::Bed;
 use e2e::helm::Release;
-use e2e::manifests;
 use e2e::operator::Replicas;
+use e2e::{manifests, namespaced};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
@@ -44,11 +44,7 @@ fn trespasses(bed: &Bed, account: &str, own: &BTreeSet<&str>) -> Result<Vec<Requ
     let user = format!("system:serviceaccount:{account}");
     let requests = bed.audit()?.requests(|request| request.user.username == user)?;
     assert!(requests.iter().any(|one| one.summary() == "create pods"), "what {user} asks is seen");
-    let abroad = |one: &Request| {
-        // What every account may ask, as the server's version, is about no object.
-        let about_an_object = !one.object_ref.resource.is_empty();
-        (about_an_object && !own.contains(one.object_ref.namespace.as_str())) || one.is_forbidden()
-    };
+    let abroad = |one: &Request| namespaced::is_trespass(one, |namespace| own.contains(namespace));
     Ok(requests.into_iter().filter(abroad).collect())
 }
 
@@ -57,9 +53,8 @@ fn trespasses(bed: &Bed, account: &str, own: &BTreeSet<&str>) -> Result<Vec<Requ
 async fn live_within(values: &[&str], home: &Bed, watched: &[&Bed]) -> Result<()> {
     let outside = Bed::new(&format!("not-{}", watched.len())).await?;
     outside.apply(&manifests::cluster("demo", 1))?;
-    let release = Release::new(&home.cluster, &home.namespace, "own")?;
-    let common = ["rbac.cluster=false", "crds.install=false", "fullnameOverride=own"];
-    release.apply(&[&common[..], values].concat())?;
+    let release = Release::new(&home.cluster, &home.namespace, namespaced::NAME)?;
+    release.apply(&[&namespaced::VALUES[..], values].concat())?;
     for bed in watched {
         live(bed).await?;
     }

@@ -10,10 +10,10 @@ use anyhow::{Context, Result};
 use dask_operator_api::{DaskCluster, DaskWorkerGroup};
 use e2e::audit::Request;
 use e2e::bed::Bed;
-use e2e::manifests;
 use e2e::operator::{self, Replicas};
-use e2e::processes::{Process, Signal};
+use e2e::processes::{Process, Signal, recorded};
 use e2e::progress::tell;
+use e2e::{latency, manifests};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Patch, PatchParams};
@@ -25,6 +25,7 @@ const WORKERS: &str = "dask.org/component=worker";
 const MANY: usize = 96;
 /// The duration of the lease, the wait between two attempts, and some time to write it.
 const TAKE_OVER: Duration = Duration::from_secs(20);
+const LONGER_THAN_THE_LEASE: Duration = Duration::from_secs(20);
 /// Ten times of it would be longer than the lease: sooner than that, or it merely ran out.
 const HAND_OVER: Duration = Duration::from_secs(10);
 
@@ -52,21 +53,6 @@ async fn half_way(bed: &Bed, act: impl FnOnce() -> Result<()>) -> Result<()> {
 async fn until_workers(bed: &Bed, what: &str, enough: impl Fn(usize) -> bool) -> Result<()> {
     let what = format!("{what} workers");
     bed.until(WORKERS, &what, SOON, |pods: &[Arc<Pod>]| enough(pods.len())).await.map(drop)
-}
-
-/// When another than the old leader took the lease.
-fn taken(bed: &Bed, old: &str, after: Timestamp) -> Result<Timestamp> {
-    let by_another = |request: &Request| {
-        let lease = request.summary() == "update leases" && request.user.username == operator::USER;
-        let later = request.request_received_timestamp >= after && request.response_status.code == 200;
-        lease && later && request.pod() != Some(old)
-    };
-    let first = bed.audit()?.requests(by_another)?.into_iter().next();
-    Ok(first.context("no one took the lease")?.request_received_timestamp)
-}
-
-fn since(start: Timestamp, end: Timestamp) -> Duration {
-    Duration::try_from(end.duration_since(start)).unwrap_or_default()
 }
 
 /// As many pods as are wanted, and none was one too many; how many the old leader made. A create that its end cut off
@@ -105,7 +91,7 @@ async fn a_leader_killed_during_a_scale_up_is_followed_by_one_that_completes_it(
     let killed = Timestamp::now();
     operator::remove(&bed.cluster, &leader)?;
     until_workers(&bed, "all", |count| count == MANY).await?;
-    let took = since(killed, taken(&bed, &leader, killed)?);
+    let (took, _) = latency::of_hand_over(&bed, &leader, killed).await?;
     tell(&format!("killed; the other led {took:.1?} later"));
     assert!(took < TAKE_OVER, "{took:?}");
     operator::wait_until_available(&bed.cluster)?;
@@ -129,8 +115,7 @@ async fn a_leader_that_is_told_to_stop_hands_over_at_once() -> Result<()> {
     half_way(&bed, stop).await?;
     until_workers(&bed, "all", |count| count == MANY).await?;
     operator::wait_until_another_leads(&bed.cluster, &leader)?;
-    let taken = taken(&bed, &leader, told)?;
-    let took = since(told, taken);
+    let (took, taken) = latency::of_hand_over(&bed, &leader, told).await?;
     tell(&format!("told to stop; the other led {took:.2?} later"));
     assert!(took < HAND_OVER, "{took:?}");
     assert_silent(&bed, &leader, taken)?;
@@ -153,13 +138,54 @@ async fn a_leader_that_slept_through_its_lease_writes_nothing_when_it_wakes() ->
     until_workers(&bed, "all", |count| count == MANY + 12).await?;
     until_it_looks_at_the_lease(&bed, &leader, woken).await?;
 
-    let taken = taken(&bed, &leader, paused)?;
-    tell(&format!("paused; the other led {:.1?} later", since(paused, taken)));
+    let (took, taken) = latency::of_hand_over(&bed, &leader, paused).await?;
+    tell(&format!("paused; the other led {took:.1?} later"));
     assert_silent(&bed, &leader, taken)?;
     operator::wait_until_available(&bed.cluster)?;
     let first = assert_none_too_many(&bed, &leader, MANY + 12)?;
     assert!((1..MANY).contains(&first), "it was not caught half-way");
     Ok(())
+}
+
+/// Whoever led ends, for it cannot renew its lease. What it had sent before is done when the server goes on, and then
+/// only by one of both.
+#[tokio::test]
+async fn a_server_that_stood_still_for_longer_than_the_lease_is_written_to_by_one_after_the_other()
+-> Result<()> {
+    let bed = Bed::new("still-server").await?;
+    let _two = Replicas::new(&bed.cluster, 2)?;
+    let (leader, _) = prepared(&bed).await?;
+    let server = Still(
+        recorded(bed.cluster.layout().context("no server of ours")?, "kube-apiserver")
+            .context("no server")?,
+    );
+    half_way(&bed, || server.0.signal(Signal::STOP)).await?;
+    tokio::time::sleep(LONGER_THAN_THE_LEASE).await;
+    drop(server);
+    let back = Timestamp::now();
+    until_workers(&bed, "all", |count| count == MANY).await?;
+    let holder = operator::wait_until_leading(&bed.cluster)?;
+    let writes = bed.audit()?.writes_of_operator(&bed.namespace)?.into_iter();
+    let mut wrote: Vec<_> = writes
+        .filter(|one| one.response_status.code < 300 && one.request_received_timestamp >= back)
+        .filter_map(|one| one.pod().map(str::to_owned))
+        .collect();
+    wrote.dedup();
+    tell(&format!("{leader} led before, {holder} leads now; from then on wrote {wrote:?}"));
+    assert!(wrote.len() <= 2 && wrote.last() == Some(&holder), "{wrote:?}");
+    operator::wait_until_available(&bed.cluster)?;
+    let first = assert_none_too_many(&bed, &leader, MANY)?;
+    assert!(first > 0, "it was not caught half-way");
+    Ok(())
+}
+
+/// A process that was stopped, and goes on whatever becomes of the test.
+struct Still(Process);
+
+impl Drop for Still {
+    fn drop(&mut self) {
+        let _ = self.0.signal(Signal::CONT);
+    }
 }
 
 /// By then it has done what it was about to do; it may have been restarted meanwhile.

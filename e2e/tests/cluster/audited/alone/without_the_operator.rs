@@ -5,9 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use e2e::bed::Bed;
 use e2e::operator::Replicas;
-use e2e::{latency, manifests};
-
-use crate::audited::at_work;
+use e2e::{at_work, latency, manifests};
 
 const SOON: Duration = Duration::from_mins(1);
 

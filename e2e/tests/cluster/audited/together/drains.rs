@@ -17,17 +17,14 @@ async fn workers_that_leave_at_random_lose_nothing_and_begin_nothing_twice() -> 
     Ok(())
 }
 
+/// A worker that has to go may take its part of a shuffle along: Dask begins that again, and it ends right.
 #[tokio::test]
-async fn workers_that_are_scaled_away_restart_no_shuffle() -> Result<()> {
-    let random = Drains::at_random("shuffles", chance::seed());
-    let run = Drains { shape: Shape::Nanny, ways: &[Way::ScaleDown], ..random };
+async fn workers_that_are_evicted_lose_nothing_and_every_shuffle_ends_right() -> Result<()> {
+    let random = Drains::at_random("evicted", chance::seed());
+    let run = Drains { shape: Shape::Nanny, ways: &[Way::Evict], ..random };
     let counted = run.run().await?;
     tell(&format!("{run}: {counted}"));
-    assert_eq!(
-        (drains::losses(&counted), counted["shuffle_restarts"].as_u64()),
-        (0, Some(0)),
-        "{run}: {counted}"
-    );
+    assert_eq!(drains::losses(&counted), 0, "{run}: {counted}");
     assert!(counted["shuffles"].as_u64() > Some(0), "{counted}");
     Ok(())
 }

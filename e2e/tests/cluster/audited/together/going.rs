@@ -1,16 +1,19 @@
 //! A namespace that is deleted with a cluster in it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use dask_operator_api::DaskWorkerGroup;
 use e2e::audit::Request;
 use e2e::bed::Bed;
 use e2e::manifests;
+use e2e::progress::say;
 use jiff::Timestamp;
 
 const SOON: Duration = Duration::from_mins(2);
+/// Ten times the promise.
+const TOLD: Duration = Duration::from_secs(50);
 
 #[tokio::test]
 async fn a_namespace_that_goes_takes_its_clusters_along_and_is_hardly_asked_for_more() -> Result<()> {
@@ -27,7 +30,12 @@ async fn a_namespace_that_goes_takes_its_clusters_along_and_is_hardly_asked_for_
             one.type_ == "Refused" && one.reason == "NamespaceTerminating" && one.message.contains(words)
         })
     };
+    let since = Instant::now();
     bed.until("", "NamespaceTerminating", SOON, told).await?;
+    let took = since.elapsed();
+    say(&format!("NamespaceTerminating of demo-default: told after {:.2} s", took.as_secs_f64()));
+    // Before anybody deletes a pod nothing is wanted there.
+    assert!(took < TOLD, "{took:?}");
     let gone = format!("namespace/{}", bed.namespace);
     bed.cluster.kubectl(&["wait", &gone, "--for=delete", "--timeout=100s"])?;
     let tries = |request: &Request| {

@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use e2e::bed::Bed;
-use e2e::{latency, manifests};
+use e2e::{at_work, latency, manifests};
 use serde_json::json;
-
-use crate::audited::at_work;
 
 const SOON: Duration = Duration::from_mins(1);
 #[tokio::test]

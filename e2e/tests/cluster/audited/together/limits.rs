@@ -24,7 +24,7 @@ const LATE: Duration = Duration::from_mins(4);
 const WHILE: Duration = Duration::from_secs(30);
 const WORKERS: &str = "dask.org/component=worker";
 const BILLION: u64 = 1_000_000_000;
-const LIARS: [&str; 2] = ["liar", "hung"];
+const LIARS: [&str; 3] = ["liar", "hung", "dead"];
 /// More than there can be workers for, by a client that goes.
 const MUCH_WORK: &str = "
 import time
@@ -96,21 +96,13 @@ async fn quota() -> Result<()> {
     Ok(())
 }
 
-/// One says that it has a billion tasks, one hangs, and one beside them works.
+/// All say that they have a billion tasks; then one hangs, one dies again and again, and one beside them works.
 async fn liars() -> Result<()> {
     let bed = Bed::new("liars").await?;
-    liars::prepare(&bed)?;
-    for name in LIARS {
-        bed.apply(&liars::cluster(name, BILLION))?;
-        bed.apply(&manifests::autoscaler(name, name, &bounds(0, 3)))?;
-    }
-    for name in LIARS {
-        until_told(&bed, name, "AtMaximum").await?;
-        until_replicas(&bed, &format!("{name}-default"), 3, SOON).await?;
-    }
-    bed.until(WORKERS, "six workers", SOON, |pods: &[Arc<Pod>]| pods.len() == 6).await?;
+    until_all_have_three(&bed).await?;
     liars::hang(&bed, "hung")?;
-    until_told(&bed, "hung", "SchedulerSilent").await?;
+    liars::die(&bed, "dead")?;
+    silent_ones_may_have_more(&bed).await?;
     let start = Timestamp::now();
     beside_liars(&bed).await?;
     let of_liars = |write: &&Request| {
@@ -122,7 +114,31 @@ async fn liars() -> Result<()> {
     for group in LIARS.map(|name| format!("{name}-default")) {
         assert_eq!((replicas(&bed, &group).await?, pods_of(&bed, &group).await?), (3, 3), "{group}");
     }
-    until_told(&bed, "hung", "SchedulerSilent").await.map(drop)
+    until_told(&bed, "hung", "SchedulerSilent").await?;
+    until_told(&bed, "dead", "SchedulerSilent").await.map(drop)
+}
+
+async fn until_all_have_three(bed: &Bed) -> Result<()> {
+    liars::prepare(bed)?;
+    for name in LIARS {
+        bed.apply(&liars::cluster(name, BILLION))?;
+        bed.apply(&manifests::autoscaler(name, name, &bounds(0, 3)))?;
+    }
+    for name in LIARS {
+        until_told(bed, name, "AtMaximum").await?;
+        until_replicas(bed, &format!("{name}-default"), 3, SOON).await?;
+    }
+    bed.until(WORKERS, "nine workers", SOON, |pods: &[Arc<Pod>]| pods.len() == 9).await.map(drop)
+}
+
+/// What they said last would have them grow, and is not believed any more.
+async fn silent_ones_may_have_more(bed: &Bed) -> Result<()> {
+    for name in ["hung", "dead"] {
+        until_told(bed, name, "SchedulerSilent").await?;
+        bed.apply(&manifests::autoscaler(name, name, &bounds(0, 6)))?;
+        until_observed(bed, name).await?;
+    }
+    until_told_in_words(bed, "dead", "SchedulerSilent", "(Error): no more", SOON).await.map(drop)
 }
 
 /// Workers come with the work and go when it is done.

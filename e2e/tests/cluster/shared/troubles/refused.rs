@@ -1,15 +1,16 @@
 //! Pods that the API server will not have: told of the group and of the scheduler alike, and made when it relents.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Result;
 use dask_operator_api::conditions::Reason;
 use dask_operator_api::{DaskCluster, DaskWorkerGroup};
 use e2e::bed::Bed;
 use e2e::manifests;
+use e2e::policy::{self, Policy};
 use k8s_openapi::api::core::v1::Pod;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{SOON, Trouble};
 
@@ -48,13 +49,12 @@ async fn a_quota_lets_a_group_grow_to_what_fits_and_the_rest_is_told() -> Result
         ["2 of 4 workers cannot be created: pods \"…\" is forbidden: exceeded quota: small", "pods=3"];
     let trouble = Trouble { object: "demo-default", reason: Reason::QuotaExceeded, words: &words };
     trouble.until_told::<DaskWorkerGroup>(&bed, began).await?;
-    assert!(super::is_counted(&bed, Reason::QuotaExceeded)?);
     bed.until_registered("demo", 2, SOON).await?;
 
     bed.kubectl(&["patch", "quota", "small", "--patch", r#"{"spec": {"hard": {"pods": "20"}}}"#])?;
     bed.until_registered("demo", 4, SOON).await?;
     trouble.until_over::<DaskWorkerGroup>(&bed).await?;
-    assert!(!super::is_counted(&bed, Reason::QuotaExceeded)?);
+    assert!(!super::is_counted::<DaskWorkerGroup>(&bed, Reason::QuotaExceeded).await?);
     assert_eq!(super::count_events(&bed, Reason::QuotaExceeded).await?, 1, "told once");
     bed.until(WORKERS, "four workers", SOON, |pods: &[Arc<Pod>]| pods.len() == 4).await.map(drop)
 }
@@ -105,64 +105,11 @@ async fn a_level_of_pod_security_that_the_pods_break_is_told() -> Result<()> {
     until_recovered(&bed, Reason::PodSecurityViolated).await
 }
 
-/// A policy for one namespace, gone when the test ends.
-struct Policy<'a>(&'a Bed);
-
-impl Policy<'_> {
-    fn delete(&self) -> Result<()> {
-        let kinds = ["validatingadmissionpolicybinding", "validatingadmissionpolicy"];
-        let delete =
-            |kind| self.0.cluster.kubectl(&["delete", kind, &self.0.namespace, "--ignore-not-found"]);
-        kinds.into_iter().try_for_each(|kind| delete(kind).map(drop))
-    }
-
-    fn manifest(&self) -> Value {
-        let Bed { namespace, .. } = self.0;
-        let rule = json!({"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]});
-        let here = json!({"matchLabels": {"kubernetes.io/metadata.name": namespace}});
-        let validation =
-            json!({"expression": "'cost-centre' in object.metadata.labels", "message": "who pays for it?"});
-        let kind = |kind| format!("ValidatingAdmissionPolicy{kind}");
-        let object = |kind, spec: Value| {
-            let version = "admissionregistration.k8s.io/v1";
-            json!({"apiVersion": version, "kind": kind, "metadata": {"name": namespace}, "spec": spec})
-        };
-        let policy = json!({
-            "failurePolicy": "Fail",
-            "matchConstraints": {"namespaceSelector": here, "resourceRules": [rule]},
-            "validations": [validation],
-        });
-        let binding = json!({"policyName": namespace, "validationActions": ["Deny"]});
-        let items = [object(kind(""), policy), object(kind("Binding"), binding)];
-        json!({"apiVersion": "v1", "kind": "List", "items": items})
-    }
-
-    /// Returns when the API server follows it, which takes it a moment.
-    async fn until_in_force(&self) -> Result<()> {
-        let pod = manifests::client_pod("none", &self.0.namespace, "none");
-        let apply = ["apply", "--namespace", &self.0.namespace, "--dry-run=server", "--filename", "-"];
-        let asked = async {
-            while self.0.cluster.kubectl_with_input(&apply, &pod).is_ok() {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        };
-        Ok(tokio::time::timeout(SOON, asked).await?)
-    }
-}
-
-impl Drop for Policy<'_> {
-    fn drop(&mut self) {
-        let _ = self.delete();
-    }
-}
-
 #[tokio::test]
 async fn an_admission_policy_that_forbids_the_pods_is_told_in_its_own_words() -> Result<()> {
     let bed = Bed::new("policy").await?;
-    let policy = Policy(&bed);
-    bed.apply(&policy.manifest().to_string())?;
-    policy.until_in_force().await?;
-    let words = ["ValidatingAdmissionPolicy", "who pays for it?"];
+    let policy = Policy::new(&bed).await?;
+    let words = ["ValidatingAdmissionPolicy", policy::WORDS];
     until_both_told(&bed, &manifests::cluster("demo", 2), Reason::RefusedByAdmission, &words).await?;
     policy.delete()?;
     until_recovered(&bed, Reason::RefusedByAdmission).await

@@ -5,16 +5,17 @@ use std::time::Instant;
 
 use anyhow::Result;
 use dask_operator_api::conditions::Reason;
-use dask_operator_api::{DaskWorkerGroup, labels};
+use dask_operator_api::{DaskCluster, DaskWorkerGroup, labels};
 use e2e::bed::Bed;
 use e2e::manifests;
 use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
 use serde_json::json;
 
-use super::super::{SOON, Trouble};
+use super::super::{SOON, Told, Trouble};
 use super::Gone;
 
-const SECONDS: u32 = 3;
+const SECONDS: u32 = 12;
 /// Starts a long task on each worker, and returns once all of them run.
 const WORK: &str = "
 import time
@@ -66,7 +67,17 @@ async fn deaf(bed: &Bed) -> Result<()> {
     Ok(())
 }
 
-/// Its workers end with it. Others take their places, as many as are wanted, and none of them is told to leave.
+async fn until_it_is_not_ready(bed: &Bed, cluster: &str) -> Result<()> {
+    let is_not = |clusters: &[Arc<DaskCluster>]| {
+        let named = clusters.iter().filter(|one| one.name_any() == cluster);
+        named
+            .flat_map(|one| one.conditions())
+            .any(|one| one.type_ == "SchedulerReady" && one.status == "False")
+    };
+    bed.until("", &format!("the scheduler of {cluster} is not ready"), SOON, is_not).await.map(drop)
+}
+
+/// Its workers end with it, and it is told. Others take their places, as many as are wanted, and none of them is told to leave.
 async fn restarted(bed: &Bed) -> Result<()> {
     let workers = format!("{}=restarted-default", labels::WORKER_GROUP_NAME);
     let is_marked = |pod: &Pod| pod.metadata.annotations.iter().any(|all| all.contains_key(labels::DRAINING));
@@ -74,9 +85,14 @@ async fn restarted(bed: &Bed) -> Result<()> {
     let marked = |pods: &[Arc<Pod>]| pods.iter().any(|pod| is_marked(pod));
     let before = bed.until(&workers, "one is to leave", SOON, marked).await?;
     let restart = "import os, signal; os.kill(1, signal.SIGTERM)";
-    let scheduler = ["exec", "--namespace", &bed.namespace, "deployment/restarted-scheduler", "--"];
+    let (cluster, namespace) = (bed.cluster.clone(), bed.namespace.clone());
+    let end = move || {
+        let scheduler = ["exec", "--namespace", &namespace, "deployment/restarted-scheduler", "--"];
+        cluster.kubectl(&[&scheduler[..], &["python3", "-c", restart]].concat())
+    };
     // Whoever says so may end with it; what comes of it is awaited.
-    let _ = bed.cluster.kubectl(&[&scheduler[..], &["python3", "-c", restart]].concat());
+    let (told, _) = tokio::join!(until_it_is_not_ready(bed, "restarted"), tokio::task::spawn_blocking(end));
+    told?;
     let anew = |pods: &[Arc<Pod>]| {
         let [pod] = pods else { return false };
         let is_new = before.iter().all(|old| old.metadata.uid != pod.metadata.uid);

@@ -1,58 +1,93 @@
-//! A healthy cluster whose workers hold data, and how long one of them takes to leave.
+//! A healthy cluster whose workers hold data, and how long one of them takes to leave, again and again.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use e2e::bed::Bed;
 use e2e::manifests;
+use e2e::workload::Workload;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
+use tokio::task::JoinHandle;
 
 use super::SOON;
 
-const WORKERS: &str = "dask.org/component=worker";
-/// Each worker holds something that cannot be computed anew, and no client.
-const HOLD: &str = "
-addresses = list(client.scheduler_info()['workers'])
-data = [client.scatter(bytes(1_000_000), workers=[one], hash=False) for one in addresses]
-client.publish_dataset(data, name='data')
-";
-const LOOK: &str = "print([len(one) for one in client.gather(client.get_dataset('data'))])";
+const WORKERS: u32 = 3;
+/// Those that stay when one leaves.
+const OTHERS: u32 = WORKERS - 1;
+const PODS: &str = "dask.org/component=worker";
 
+/// One that holds something on each of its workers.
 pub(super) struct Neighbour {
     bed: Bed,
-    workers: usize,
+    workload: Option<Workload>,
+}
+
+/// How long one worker took from the scale-down until its pod was let go, and when that was.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Drained {
+    pub(super) took: Duration,
+    pub(super) at: Timestamp,
 }
 
 impl Neighbour {
     pub(super) async fn new() -> Result<Self> {
-        let (bed, workers) = (Bed::new("neighbour").await?, 3);
-        bed.apply(&manifests::cluster("demo", 3))?;
-        Ok(Self { bed, workers })
+        let bed = Bed::new("neighbour").await?;
+        bed.apply(&manifests::cluster("demo", WORKERS))?;
+        Ok(Self { bed, workload: None })
     }
 
-    pub(super) async fn hold(&self) -> Result<()> {
-        self.bed.until_registered("demo", 3, SOON).await?;
-        self.bed.client("demo", HOLD).map(drop)
+    pub(super) async fn hold(&mut self) -> Result<()> {
+        self.bed.until_registered("demo", WORKERS.into(), SOON).await?;
+        let mut workload = Workload::start("holding", &self.bed.address("demo")?)?;
+        workload.say(&WORKERS.to_string())?;
+        self.workload.insert(workload).act("hold")
     }
 
-    /// Has one worker leave; how long that took until its pod was let go, and when that was.
-    pub(super) async fn drain(&mut self) -> Result<(Duration, Timestamp)> {
-        self.workers -= 1;
-        let (began, left) = (Instant::now(), self.workers);
-        self.bed.kubectl(&["scale", "dsk/demo", &format!("--replicas={left}")])?;
-        let let_go = |pods: &[Arc<Pod>]| {
-            pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).count() == left
-        };
-        self.bed.until(WORKERS, &format!("{left} workers stay"), SOON, let_go).await?;
-        Ok((began.elapsed(), Timestamp::now()))
-    }
-
-    /// The same; nothing was lost by that one and those before.
-    pub(super) async fn drain_whole(mut self) -> Result<(Duration, Timestamp)> {
-        let drained = self.drain().await?;
-        assert_eq!(self.bed.client("demo", LOOK)?.trim(), "[1000000, 1000000, 1000000]");
+    /// Has one worker after the other leave, so many times, and another one come.
+    pub(super) async fn drain(&mut self, times: usize) -> Result<Vec<Drained>> {
+        let mut drained = Vec::new();
+        for _ in 0..times {
+            drained.push(self.drain_one().await?);
+        }
         Ok(drained)
+    }
+
+    /// The same until something else is over; nothing was lost with all that left.
+    pub(super) async fn drain_beside<T>(mut self, other: JoinHandle<Result<T>>) -> Result<(Vec<Drained>, T)> {
+        let drained = self.drain_until(&other).await;
+        // Where both fail, it knows why.
+        let told = other.await??;
+        Ok((drained?, told))
+    }
+
+    async fn drain_until<T>(&mut self, other: &JoinHandle<Result<T>>) -> Result<Vec<Drained>> {
+        let mut drained = Vec::new();
+        while !other.is_finished() {
+            drained.push(self.drain_one().await?);
+        }
+        self.act("check").map(|()| drained)
+    }
+
+    async fn drain_one(&mut self) -> Result<Drained> {
+        let began = Instant::now();
+        self.scale(OTHERS)?;
+        let let_go = |pods: &[Arc<Pod>]| {
+            pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).count() == OTHERS as usize
+        };
+        self.bed.until(PODS, "one worker is let go", SOON, let_go).await?;
+        let drained = Drained { took: began.elapsed(), at: Timestamp::now() };
+        self.scale(WORKERS)?;
+        self.act("hold")?;
+        Ok(drained)
+    }
+
+    fn scale(&self, workers: u32) -> Result<()> {
+        self.bed.kubectl(&["scale", "dsk/demo", &format!("--replicas={workers}")]).map(drop)
+    }
+
+    fn act(&mut self, what: &str) -> Result<()> {
+        self.workload.as_mut().context("nothing is held yet")?.act(what)
     }
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use dask_operator_api::conditions::Reason;
-use dask_operator_api::{DaskWorkerGroup, labels};
+use dask_operator_api::conditions::{Reason, troubles};
+use dask_operator_api::{DaskCluster, DaskWorkerGroup, labels};
 use e2e::bed::Bed;
 use e2e::turncoats::{self, Turncoat};
-use futures::future::try_join_all;
+use futures::future::{self, try_join_all};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
@@ -85,12 +85,19 @@ impl Turn {
         let words = ["1 workers are to leave", self.words];
         let trouble = Trouble { object: &group, reason: Reason::SchedulerUnreachable, words: &words };
         let told = trouble.until_told::<DaskWorkerGroup>(bed, scaled);
+        let told = future::try_join(told, self.is_told_of_the_cluster(bed, scaled));
         if self.stays() {
-            return told.await.map(|()| None);
+            return told.await.map(|_| None);
         }
-        let ((), gone) = tokio::try_join!(told, Gone::wait(bed, &group))?;
+        let (_, gone) = tokio::try_join!(told, Gone::wait(bed, &group))?;
         gone.assert_in_time(&group, self.scheduler.seconds, 15);
         Ok(Some(gone))
+    }
+
+    async fn is_told_of_the_cluster(&self, bed: &Bed, scaled: Instant) -> Result<()> {
+        let (object, words) = (self.scheduler.turns, ["cannot be asked", self.words]);
+        let trouble = Trouble { object, reason: Reason::Unreachable, words: &words };
+        trouble.until_told::<DaskCluster>(bed, scaled).await
     }
 
     /// One that is only slow lets its worker go; what makes no sense is waited for in vain.
@@ -98,6 +105,11 @@ impl Turn {
         if self.scheduler.turns == "slow" {
             let gone = Gone::wait(bed, group).await?;
             ensure!(gone.took().as_secs() < i64::from(LATE) - 5, "{group}: {:?}", gone.took());
+            // Nothing is wrong with it.
+            let cluster = bed.api::<DaskCluster>().get("slow").await?;
+            let group = bed.api::<DaskWorkerGroup>().get(group).await?;
+            let told: Vec<_> = troubles(cluster.conditions()).chain(troubles(group.conditions())).collect();
+            ensure!(told.is_empty(), "{told:?}");
             return Ok(None);
         }
         let words = ["1 workers are to have left by now", "neither lets them go nor says why"];

@@ -11,13 +11,15 @@ use e2e::manifests::{self, DASK_IMAGE};
 use e2e::workload::Workload;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt;
 use serde_json::{Value, json};
 
-use super::super::{SOON, Trouble};
+use super::super::{SOON, Told, Trouble, metrics};
 use super::{Gone, until_event};
 
-/// For those who cannot leave at all.
-const SECONDS: u32 = 6;
+/// For those who cannot leave at all, which is told no longer than it lasts.
+const SECONDS: u32 = 12;
 /// Of every group there is one worker.
 const WORKERS: u64 = 7;
 
@@ -66,19 +68,14 @@ pub(super) async fn leave(bed: &Bed, workload: Workload) -> Result<()> {
     let kill = async { tokio::task::spawn_blocking(move || kill(workload)).await? };
     let (first, second) = (killed(bed, "uneasy-killed"), killed(bed, "uneasy-plain"));
     let ((), (), (), (), mut workload) = tokio::try_join!(holder(bed), first, second, blind(bed), kill)?;
-    act(&mut workload, "pause")?;
+    workload.act("pause")?;
     scant(bed, &mut workload).await?;
-    act(&mut workload, "check")?;
+    workload.act("check")?;
     refused(bed, "default", "last worker").await
 }
 
 fn kill(mut workload: Workload) -> Result<Workload> {
-    act(&mut workload, "kill").map(|()| workload)
-}
-
-fn act(workload: &mut Workload, what: &str) -> Result<()> {
-    workload.say(what)?;
-    workload.until("done")
+    workload.act("kill").map(|()| workload)
 }
 
 fn scale_away(bed: &Bed, groups: &[&str]) -> Result<()> {
@@ -92,24 +89,37 @@ async fn refused(bed: &Bed, group: &str, why: &str) -> Result<()> {
     let (name, scaled) = (format!("uneasy-{group}"), Instant::now());
     scale_away(bed, &[group])?;
     let trouble = Trouble { object: &name, reason: Reason::DrainRefused, words: &["cannot leave", why] };
-    let lost = until_event(bed, "WorkInterrupted", &name, &["bytes) lost"]);
     let told = trouble.until_told::<DaskWorkerGroup>(bed, scaled);
-    let ((), (), gone) = tokio::try_join!(told, lost, Gone::wait(bed, &name))?;
+    let ((), (), gone) = tokio::try_join!(told, lost(bed, &name, &["bytes) lost"]), Gone::wait(bed, &name))?;
     gone.assert_in_time(&name, SECONDS, 15);
     Ok(())
 }
 
+/// What went with a worker is told when it has gone; the time that is printed counts from now, its drain included.
+async fn lost(bed: &Bed, group: &str, words: &[&str]) -> Result<()> {
+    let trouble = Trouble { object: group, reason: Reason::WorkInterrupted, words };
+    trouble.until_told::<DaskWorkerGroup>(bed, Instant::now()).await
+}
+
+/// By all drains since the operator started.
+fn lost_bytes(metrics: &str) -> u64 {
+    let counts = |line: &str| line.strip_prefix("dask_operator_drain_lost_bytes_total ")?.parse().ok();
+    metrics.lines().find_map(counts).unwrap_or(0)
+}
+
 /// Half a gigabyte cannot be moved in time, so its worker stays; until it is to go all the same.
 async fn holder(bed: &Bed) -> Result<()> {
-    let name = "uneasy-holder";
+    let (name, before) = ("uneasy-holder", lost_bytes(&metrics(bed).await?));
     let kept = Trouble { object: name, reason: Reason::WorkersKept, words: &["could not leave in time"] };
     kept.until_told::<DaskWorkerGroup>(bed, Instant::now()).await?;
     until_event(bed, "WorkerStays", name, &["could not leave in time"]).await?;
     let change = json!({"spec": {"worker": {"drain": {"onTimeout": "Delete"}}}}).to_string();
     bed.kubectl(&["patch", "daskworkergroup", name, "--type=merge", "--patch", &change])?;
-    let lost = until_event(bed, "WorkInterrupted", name, &["0 tasks interrupted", "(500000", "bytes) lost"]);
-    let ((), gone) = tokio::try_join!(lost, Gone::wait(bed, name))?;
+    let ((), gone) =
+        tokio::try_join!(lost(bed, name, &["0 tasks interrupted", "(500000"]), Gone::wait(bed, name))?;
     gone.assert_in_time(name, 1, 30);
+    let lost = lost_bytes(&metrics(bed).await?) - before;
+    assert!(lost >= 500_000_000, "the metric counts {lost} bytes");
     Ok(())
 }
 
@@ -118,13 +128,15 @@ async fn holder(bed: &Bed) -> Result<()> {
 async fn killed(bed: &Bed, group: &str) -> Result<()> {
     let workers = format!("{}={group}", labels::WORKER_GROUP_NAME);
     let gone = bed.until(&workers, "the killed worker is gone", SOON, |pods: &[Arc<Pod>]| pods.is_empty());
-    let told = |event: &Event| {
-        let note = event.note.as_deref().unwrap_or_default();
-        let lost = event.reason.as_deref() == Some("WorkInterrupted") && note.contains(" results (5000000");
-        let about = event.regarding.as_ref().and_then(|about| about.name.as_deref());
-        about == Some(group) && (lost || note.contains("exit code 137"))
+    let told = |one: &Condition| match one.type_.as_str() {
+        "WorkLost" => one.message.contains(" results (500000"),
+        "WorkersFailing" => one.message.contains("exit code 137"),
+        _ => false,
     };
-    let told = |events: &[Arc<Event>]| events.iter().any(|event| told(event));
+    let told = |groups: &[Arc<DaskWorkerGroup>]| {
+        let named = groups.iter().filter(|one| one.name_any() == group);
+        named.flat_map(|one| one.conditions()).any(told)
+    };
     let what = format!("what {group} lost is told");
     tokio::try_join!(gone, bed.until("", &what, SOON, told)).map(drop)
 }
@@ -143,7 +155,7 @@ async fn scant(bed: &Bed, workload: &mut Workload) -> Result<()> {
     scale_away(bed, &["scant"])?;
     let trouble = Trouble { object: name, reason: Reason::DrainRefused, words: &["peers paused"] };
     trouble.until_told::<DaskWorkerGroup>(bed, scaled).await?;
-    act(workload, "resume")?;
+    workload.act("resume")?;
     Gone::wait(bed, name).await?;
     let events = bed.api::<Event>().list(&kube::api::ListParams::default()).await?.items;
     let lost = |event: &&Event| {

@@ -1,17 +1,25 @@
 //! What a row of measurements comes to.
 
+use std::fmt;
+
 /// The middle of some measurements, and how far they lie apart.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Spread {
-    pub(super) least: f64,
-    pub(super) median: f64,
-    pub(super) most: f64,
-    pub(super) mean: f64,
+pub struct Spread {
+    pub least: f64,
+    pub median: f64,
+    pub most: f64,
+    pub mean: f64,
+}
+
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.2} (median; {:.2} to {:.2})", self.median, self.least, self.most)
+    }
 }
 
 impl Spread {
     /// Of nothing there is none.
-    pub(super) fn of(measured: impl IntoIterator<Item = f64>) -> Option<Self> {
+    pub fn of(measured: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut sorted: Vec<f64> = measured.into_iter().collect();
         sorted.sort_by(f64::total_cmp);
         let (&least, &most) = (sorted.first()?, sorted.last()?);
@@ -22,7 +30,7 @@ impl Spread {
 }
 
 /// How much `y` grows with `x`, by least squares; none when `x` never changes.
-pub(super) fn slope(points: &[(f64, f64)]) -> Option<f64> {
+pub fn slope(points: &[(f64, f64)]) -> Option<f64> {
     let (xs, ys): (Vec<f64>, Vec<f64>) = points.iter().copied().unzip();
     let (x, y) = (mean(&xs)?, mean(&ys)?);
     let together: f64 = points.iter().map(|point| (point.0 - x) * (point.1 - y)).sum();

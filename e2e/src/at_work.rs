@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use e2e::bed::Bed;
-use e2e::manifests;
 use serde_json::json;
+
+use crate::bed::Bed;
+use crate::manifests;
 
 const SOON: Duration = Duration::from_mins(1);
 /// Less than the tasks would still run; Dask's own patience alone is longer.
-pub(crate) const WITHOUT_WAITING: Duration = Duration::from_secs(30);
+pub const WITHOUT_WAITING: Duration = Duration::from_secs(30);
 /// Starts a minute's task on every worker that outlives its client, and returns once each is running.
 const MINUTES_OF_WORK: &str = "
 import time
@@ -21,7 +22,7 @@ while not all(client.run(lambda dask_worker: dask_worker.state.executing_count).
 ";
 
 /// One worker under a nanny and one without, each with a task that runs for a minute.
-pub(crate) async fn busy(name: &str) -> Result<Bed> {
+pub async fn busy(name: &str) -> Result<Bed> {
     let bed = Bed::new(name).await?;
     bed.apply(&manifests::cluster("demo", 1))?;
     let plain = json!([{"name": "worker", "args": ["dask", "worker", "--no-nanny", "--name", "$(DASK_WORKER_NAME)"]}]);
