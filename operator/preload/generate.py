@@ -12,6 +12,8 @@ import zlib
 from collections import Counter
 from pathlib import Path
 
+import zopfli.zlib
+
 FOLDER = Path(__file__).parent
 SOURCES = FOLDER / "src"
 GENERATED = FOLDER / "generated"
@@ -33,7 +35,7 @@ def run_packed(variable):
 
 def pack(text):
     """Compress a text; a dollar sign would be a reference to a variable in a pod."""
-    return base64.b85encode(zlib.compress(text.encode(), 9)).decode().replace("$", ".")
+    return base64.b85encode(zopfli.zlib.compress(text.encode())).decode().replace("$", ".")
 
 
 def unpack(packed):

@@ -1,4 +1,4 @@
-import time,contextlib,re,os,sys,dask,distributed,asyncio,hmac,json,math
+import contextlib,re,time,os,sys,dask,distributed,asyncio,hmac,json,math
 from collections import Counter,defaultdict
 from itertools import chain,islice
 from types import SimpleNamespace
@@ -6,369 +6,371 @@ from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.preloading import logger,process_preloads
 from dask import config
 from tornado.web import HTTPError,RequestHandler,stream_request_body
-bh={'waiting':'waiting','queued':'queued','processing':'processing','no-worker':'unrunnable'}
-bi=('processing','unrunnable')
-cr=('memory','released','erred','forgotten')
-aE=20000
-aF=5000
-cs=100
+bj={'waiting':'waiting','queued':'queued','processing':'processing','no-worker':'unrunnable'}
+bk=('processing','unrunnable')
+cs=('memory','released','erred','forgotten')
+aI=20000
+aJ=5000
+ct=100
 Z=20
-R=((),(),())
+S=((),(),())
 aa=defaultdict(Counter)
-def bE(c,cM):
+def bF(c,cN):
  for name in('resources','workers'):
-  for i in islice(cM.get(name)or(),aE):
+  for i in islice(cN.get(name)or(),aI):
    f=c.tasks.get(i)
-   if f and(m:=av(c,f))!=R:aa[f.group.name][m]+=1
-def av(c,f):
- ah,ai,aj=(f.resource_restrictions,f.host_restrictions,f.worker_restrictions)
- if f.loose_restrictions or not(ah or ai or aj):return R
- return(tuple(sorted(ah.items()))if ah else(),tuple(sorted(ai))if ai else(),tuple(sorted((bF(c,n)for n in aj)))if aj else())
-def bF(c,n):am=c.workers.get(n);return str(am.name if am else n)
-def bG(c):
- G=defaultdict(lambda:{d:[0,0.0,0]for d in[*bh.values(),'next']})
- for name in set(aa).difference(c.task_groups):del aa[name]
- for o in c.task_groups.values():
-  for d,g in bh.items():
-   if(l:=o.states[d]):ak(c,G[R][g],o.prefix,l)
- bm=bH(c)if aa else{}
- for(m,g,o),l in bm.items():aW(c,G,m,g,o,l)
- for name,w in aa.items():
-  o=c.task_groups[name]
-  for m,ds in w.items():D=sum((bm.get((m,g,o),0)for g in bi));aW(c,G,m,'waiting',o,bJ(o,ds-D))
- for(m,o),l in bI(c).items():ak(c,G[m]['next'],o.prefix,l)
- g=(bK(m,e)for m,e in G.items())
- return[*islice((m for m in g if m['tasks']),cs)]
+   if f and(m:=ax(c,f))!=S:aa[f.group.name][m]+=1
+def ax(c,f):
+ ai,aj,ak=(f.resource_restrictions,f.host_restrictions,f.worker_restrictions)
+ if f.loose_restrictions or not(ai or aj or ak):return S
+ return(tuple(sorted(ai.items()))if ai else(),tuple(sorted(aj))if aj else(),tuple(sorted((bG(c,n)for n in ak)))if ak else())
+def bG(c,n):an=c.workers.get(n);return str(an.name if an else n)
 def bH(c):
- w=Counter()
- for dg,g in zip((aV(c),c.unrunnable),bi,strict=True):
-  for f in islice(dg,aE):
-   if(m:=av(c,f))!=R:w[m,g,f.group]+=1
- return w
-def aV(c):return chain.from_iterable((am.processing for am in c.workers.values()))
+ G=defaultdict(lambda:{d:[0,0.0,0]for d in[*bj.values(),'next']})
+ for name in set(aa).difference(c.task_groups):del aa[name]
+ for p in c.task_groups.values():
+  for d,g in bj.items():
+   if(l:=p.states[d]):am(c,G[S][g],p.prefix,l)
+ bo=bI(c)if aa else{}
+ for(m,g,p),l in bo.items():aY(c,G,m,g,p,l)
+ for name,w in aa.items():
+  p=c.task_groups[name]
+  for m,dt in w.items():D=sum((bo.get((m,g,p),0)for g in bk));aY(c,G,m,'waiting',p,bK(p,dt-D))
+ for(m,p),l in bJ(c).items():am(c,G[m]['next'],p.prefix,l)
+ g=(bL(m,e)for m,e in G.items())
+ return[*islice((m for m in g if m['tasks']),ct)]
 def bI(c):
- an=set(islice(aV(c),aF))
- cN=chain.from_iterable((f.waiters or()for f in an))
- w,r=(Counter(),aE-aF)
- for f in set(islice(cN,aF-len(an))):
-  aN=f.waiting_on or()
-  if 0<len(aN)<=min(r,len(an)):
-   r-=len(aN)
-   if aN<=an:w[av(c,f),f.group]+=1
+ w=Counter()
+ for dh,g in zip((aX(c),c.unrunnable),bk,strict=True):
+  for f in islice(dh,aI):
+   if(m:=ax(c,f))!=S:w[m,g,f.group]+=1
  return w
-def bJ(o,l):z=o.states['waiting'];cO=sum((o.states[d]for d in cr));return min(z,round(max(0,l)*z/max(1,z+cO)))
-def aW(c,G,m,g,o,l):
- if m!=R and l:ak(c,G[R][g],o.prefix,-l);ak(c,G[m][g],o.prefix,l)
-def ak(c,w,bn,l):w[0]+=l;w[1]+=l*c._get_prefix_duration(bn);w[2]+=l*(bn.duration_average<0)
-def bK(m,e):ah,ai,aj=m;return{'resources':dict(ah[:Z]),'hosts':ai[:Z],'workers':aj[:Z],'tasks':{d:{'count':l,'seconds':round(U,3),'unmeasured':dv}for d,(l,U,dv)in e.items()if l>0}}
-ct=200
-t={}
-def aw(j,u):
- t.pop(j,None)
- bo=[name for name,b in t.items()if b.g]
- for name in bo[:max(0,len(bo)-ct)]:del t[name]
- t[j]=b=SimpleNamespace(aT=j,dC=u,O=None,af=0,I=0,x=False,aS=False,B=set(),aU=set(),p='waiting',E='',D=0,C=0,X={},r={},Y={},F={},at=time.monotonic(),dB=time.monotonic(),g=None)
- return b
-def al(b):bp=[aO for i,aO in b.X.items()if i not in b.r and i not in b.Y];return b.g or{'name':b.aT,'state':b.p,'reason':b.E,'workers':b.D,'tasks':b.C,'keys':len(b.r),'bytes':sum(b.r.values()),'moved_keys':len(bp),'moved_bytes':sum(bp),'lost_keys':len(b.Y),'lost_bytes':sum(b.Y.values()),'seconds':round(time.monotonic()-b.at,3)}
-def ax(b,p):b.p=p;b.g=al(b);b.X,b.r,b.Y,b.F=({},{},{},{})
-def bL(c,n):
- for b in t.values():
-  if n in b.B and(not(b.g and n in b.aU)):
-   b.aU.add(n)
-   dt=[K for J,K in c.get_events(n)if isinstance(K,dict)]
-   *J,bC=(K for K in dt if K.get('action')=='remove-worker')
-   bx=bC['lost-computed-tasks']|bC['lost-scattered-tasks']
-   if b.g:b.g['lost_keys']+=len(bx)
-   else:b.Y.update(((i,b.X.get(i,0))for i in bx))
+def aX(c):return chain.from_iterable((an.processing for an in c.workers.values()))
+def bJ(c):
+ ao=set(islice(aX(c),aJ))
+ cO=chain.from_iterable((f.waiters or()for f in ao))
+ w,r=(Counter(),aI-aJ)
+ for f in set(islice(cO,aJ-len(ao))):
+  aR=f.waiting_on or()
+  if 0<len(aR)<=min(r,len(ao)):
+   r-=len(aR)
+   if aR<=ao:w[ax(c,f),f.group]+=1
+ return w
+def bK(p,l):z=p.states['waiting'];cP=sum((p.states[d]for d in cs));return min(z,round(max(0,l)*z/max(1,z+cP)))
+def aY(c,G,m,g,p,l):
+ if m!=S and l:am(c,G[S][g],p.prefix,-l);am(c,G[m][g],p.prefix,l)
+def am(c,w,bp,l):w[0]+=l;w[1]+=l*c._get_prefix_duration(bp);w[2]+=l*(bp.duration_average<0)
+def bL(m,e):ai,aj,ak=m;return{'resources':dict(ai[:Z]),'hosts':aj[:Z],'workers':ak[:Z],'tasks':{d:{'count':l,'seconds':round(V,3),'unmeasured':dx}for d,(l,V,dx)in e.items()if l>0}}
 cu=re.compile('(.+-worker-[0-9a-f]{10})(-\\d+)?')
-bj=('running','paused')
-def aX(c,j,u):bq=c.host_info.get(u,{}).get('addresses')if u else None;e=[c.workers[by]for by in bq or c.workers if by in c.workers];return[d for d in e if bM(str(d.name),j,bool(bq))]
-def bM(name,j,cP):
+bl=('running','paused')
+def ay(c,j,u):bq=c.host_info.get(u,{}).get('addresses')if u else None;e=[c.workers[by]for by in bq or c.workers if by in c.workers];return[d for d in e if bM(str(d.name),j,bool(bq))]
+def bM(name,j,cQ):
  if name==j or re.fullmatch(re.escape(j)+'-\\d+',name):return True
  br=cu.fullmatch(name)
- return cP and(not br or j.startswith(br.group(1)+'-'))
-def bN(c,e):cQ={d for d in c.workers.values()if d.status.name in bj}.difference(e);cR={f for d in e for f in d.has_what};return{f.key:f.get_nbytes()for f in cR if not f.actor and cQ.isdisjoint(f.who_has)}
-def bO(c,e):ad=c.extensions.get('stealing');return sum((dy['thief']in e for dy in ad.in_flight.values()))if ad else 0
-def aY(c,e):
- ao=set(e)
- for cS in list(c.plugins.values()):
-  with contextlib.suppress(Exception):ao.intersection_update(cS.valid_workers_downscaling(c,list(e)))
- return ao
-cv=10000
-cw=20000
+ return cQ and(not br or j.startswith(br.group(1)+'-'))
+def bN(c,e):cR={d for d in c.workers.values()if d.status.name in bl}.difference(e);cS={f for d in e for f in d.has_what};return{f.key:f.get_nbytes()for f in cS if not f.actor and cR.isdisjoint(f.who_has)}
+def bO(c,e):ad=c.extensions.get('stealing');return sum((dA['thief']in e for dA in ad.in_flight.values()))if ad else 0
+def aZ(c,e):
+ ap=set(e)
+ for cT in list(c.plugins.values()):
+  with contextlib.suppress(Exception):ap.intersection_update(cT.valid_workers_downscaling(c,list(e)))
+ return ap
+cv=200
+t={}
+def az(j,u):
+ ae=t.pop(j,None)
+ bs=[name for name,b in t.items()if b.g]
+ for name in bs[:max(0,len(bs)-cv)]:del t[name]
+ t[j]=b=SimpleNamespace(aw=j,bE=u,O=None,ag=0,I=0,x=False,aW=False,B=set(),al=set(),o='waiting',E='',D=0,C=0,Y={},r={},Q=ae.Q if ae else{},F={},au=time.monotonic(),dD=time.monotonic(),g=None)
+ return b
+def aA(b):return{'name':b.aw,'state':b.o,'reason':b.E,'lost_keys':len(b.Q),'lost_bytes':sum(b.Q.values()),**(b.g or a_(b))}
+def a_(b):bt=[aS for i,aS in b.Y.items()if i not in b.r and i not in b.Q];return{'workers':b.D,'tasks':b.C,'keys':len(b.r),'bytes':sum(b.r.values()),'moved_keys':len(bt),'moved_bytes':sum(bt),'seconds':round(time.monotonic()-b.au,3)}
+def aB(b,o):b.o=o;b.g=a_(b);b.Y,b.r,b.F=({},{},{})
+def bP(c,n):
+ for b in t.values():
+  if n in b.B and(not(b.g and n in b.al)):
+   b.al.add(n)
+   du=[K for J,K in c.get_events(n)if isinstance(K,dict)]
+   *J,bC=(K for K in du if K.get('action')=='remove-worker')
+   dv=bC['lost-computed-tasks']|bC['lost-scattered-tasks']
+   b.Q.update(((i,b.Y.get(i,0))for i in dv))
+   al=b.g and(not ay(c,b.aw,b.bE))
+   if al and b.o!='forgotten':b.o='lost'if b.Q else'ready'
+cw=10000
+cx=20000
 ab={}
-def bP(c,A,cT):
- g={'schema':1,'revision':A,'polls':cT,'time':time.time(),'pod_uid':os.environ.get('OPERATOR_POD_UID',''),'missing':[]}
- for name,dh in cx.items():
-  try:g[name]=dh(c)
+def bQ(c,A,cU):
+ g={'schema':1,'revision':A,'polls':cU,'time':time.time(),'pod_uid':os.environ.get('OPERATOR_POD_UID',''),'missing':[]}
+ for name,di in cy.items():
+  try:g[name]=di(c)
   except Exception as error:g['missing'].append(name+' '+type(error).__name__)
  return g
-def bQ(c):e=list(c.workers.values())[:cv];ao,T=(aY(c,e),bS(c));return[bR(d,d not in ao,T[d.address])for d in e]
-def bR(d,cU,T):g={'name':str(d.name)[:253],'address':d.address,'status':d.status.name,'threads':d.nthreads,'resources':dict(islice(d.resources.items(),Z)),'memory_limit':d.memory_limit,'memory':d.metrics.get('memory'),'bytes':d.nbytes,'unique_bytes':d.nbytes-T,'processing':len(d.processing),'long_running':len(d.long_running),'actors':len(d.actors),'vetoed':cU,'mute':d.extra.get('python3',1)is None,'idle_since':None if d.processing else ab.get(d.address)};return{name:P for name,P in g.items()if P}
-def bS(c):
- T=Counter()
- for f in islice(c.replicated_tasks,cw):
-  aO=f.get_nbytes()
-  for d in f.who_has:T[d.address]+=aO
- return T
-def bT(c):cV=c.queued or c.unrunnable or any((dz.processing for dz in c.workers.values()));return None if cV else c.idle_since
-def aZ(c):return[ae for ae in c.client_comms if'-worker-'not in ae]
-def bU(c):
+def bR(c):e=list(c.workers.values())[:cw];ap,U=(aZ(c,e),bT(c));return[bS(d,d not in ap,U[d.address])for d in e]
+def bS(d,cV,U):g={'name':str(d.name)[:253],'address':d.address,'status':d.status.name,'threads':d.nthreads,'resources':dict(islice(d.resources.items(),Z)),'memory_limit':d.memory_limit,'memory':d.metrics.get('memory'),'bytes':d.nbytes,'unique_bytes':d.nbytes-U,'processing':len(d.processing),'long_running':len(d.long_running),'actors':len(d.actors),'vetoed':cV,'mute':d.extra.get('python3',1)is None,'idle_since':None if d.processing else ab.get(d.address)};return{name:P for name,P in g.items()if P}
+def bT(c):
+ U=Counter()
+ for f in islice(c.replicated_tasks,cx):
+  aS=f.get_nbytes()
+  for d in f.who_has:U[d.address]+=aS
+ return U
+def bU(c):cW=c.queued or c.unrunnable or any((dB.processing for dB in c.workers.values()));return None if cW else c.idle_since
+def ba(c):return[af for af in c.client_comms if'-worker-'not in af]
+def bV(c):
  H={}
- ap=('.'.join(map(str,sys.version_info)),dask.__version__,distributed.__version__)
- ay(H,ap,'scheduler','scheduler')
- for d in c.workers.values():ay(H,a_(d),'workers',d.name)
- for ae in aZ(c):ay(H,a_(c.clients[ae]),'clients',ae)
+ aq=('.'.join(map(str,sys.version_info)),dask.__version__,distributed.__version__)
+ aC(H,aq,'scheduler','scheduler')
+ for d in c.workers.values():aC(H,bb(d),'workers',d.name)
+ for af in ba(c):aC(H,bb(c.clients[af]),'clients',af)
  return list(H.values())[:Z]
-def a_(d):aq=d.versions.get('packages',{});return(d.versions.get('host',{}).get('python'),aq.get('dask'),aq.get('distributed'))
-def ay(H,ar,cW,name):
- if ar not in H:du,*aq=(str(dw or'?')[:99]for dw in ar);di=(('python','dask','distributed'),('.'.join(du.split('.')[:3]),*aq));H[ar]={**dict(zip(*di,strict=True)),'scheduler':0,'workers':0,'clients':0,'names':[]}
- g=H[ar]
- g[cW]+=1
+def bb(d):ar=d.versions.get('packages',{});return(d.versions.get('host',{}).get('python'),ar.get('dask'),ar.get('distributed'))
+def aC(H,at,cX,name):
+ if at not in H:dw,*ar=(str(dy or'?')[:99]for dy in at);dj=(('python','dask','distributed'),('.'.join(dw.split('.')[:3]),*ar));H[at]={**dict(zip(*dj,strict=True)),'scheduler':0,'workers':0,'clients':0,'names':[]}
+ g=H[at]
+ g[cX]+=1
  if len(g['names'])<3:g['names'].append(str(name)[:253])
-cx={'status':lambda c:c.status.name,'idle_since':bT,'clients':lambda c:len(aZ(c)),'datasets':lambda c:len(c.extensions['publish'].datasets),'bytes':lambda c:sum((d.nbytes for d in c.workers.values())),'workers':bQ,'demand':bG,'drains':lambda c:[al(b)for b in t.values()],'versions':bU}
-S='dask-operator-'
-cy=('ready','constrained','waiting','released',None)
-cz=('executing','long-running')
-cA=1000
+cy={'status':lambda c:c.status.name,'idle_since':bU,'clients':lambda c:len(ba(c)),'datasets':lambda c:len(c.extensions['publish'].datasets),'bytes':lambda c:sum((d.nbytes for d in c.workers.values())),'workers':bR,'demand':bH,'drains':lambda c:[aA(b)for b in t.values()],'versions':bV}
+T='dask-operator-'
+cz=('ready','constrained','waiting','released',None)
+cA=('executing','long-running')
+cB=1000
 F={}
-def bV(c,d):
- bW(c)
+def bW(c,d):
+ bX(c)
  ad=c.extensions.get('stealing')
  l=0
  for f in d.processing:
   if ad and f in ad.in_flight or F.get((f.key,d.address))==f.run_id:continue
   F[f.key,d.address]=f.run_id
-  dj={'op':'steal-request','key':f.key,'stimulus_id':S+str(f.run_id)}
-  c.stream_comms[d.address].send(dj)
+  dk={'op':'steal-request','key':f.key,'stimulus_id':T+str(f.run_id)}
+  c.stream_comms[d.address].send(dk)
   l+=1
-  if l==cA:break
-def bW(c):
- aH=c.stream_handlers.get('steal-response')
- def bk(**W):
-  if W['stimulus_id'].startswith(S):bX(c,W['key'],W['worker'],W['state'],W['stimulus_id'])
-  elif aH:aH(**W)
- if getattr(aH,'ours',None)is None:bk.ours=True;c.stream_handlers['steal-response']=bk
-def bX(c,i,n,d,stimulus_id):
- if d not in cz:F.pop((i,n),None)
+  if l==cB:break
+def bX(c):
+ aL=c.stream_handlers.get('steal-response')
+ def bm(**X):
+  if X['stimulus_id'].startswith(T):bY(c,X['key'],X['worker'],X['state'],X['stimulus_id'])
+  elif aL:aL(**X)
+ if getattr(aL,'ours',None)is None:bm.ours=True;c.stream_handlers['steal-response']=bm
+def bY(c,i,n,d,stimulus_id):
+ if d not in cA:F.pop((i,n),None)
  f=c.tasks.get(i)
- if d in cy and f and(S+str(f.run_id)==stimulus_id):c._reschedule(i,n,stimulus_id=stimulus_id)
-def bY(B):
+ if d in cz and f and(T+str(f.run_id)==stimulus_id):c._reschedule(i,n,stimulus_id=stimulus_id)
+def bZ(B):
  for i in[i for i in F if i[1]in B]:del F[i]
-cB=0.25
-cC=0.03
-cD=8
-q=SimpleNamespace(A=1,z=0,dA=0.0,bD=asyncio.Event())
-def y():q.A+=1;ba()
-def ba():q.bD.set();q.bD=asyncio.Event()
-async def bZ(A,U,cX):
- af=time.monotonic()+U
+cC=0.25
+cD=0.03
+cE=8
+q=SimpleNamespace(A=1,z=0,dC=0.0,bD=asyncio.Event())
+def y():q.A+=1;bc()
+def bc():q.bD.set();q.bD=asyncio.Event()
+async def b_(A,V,cY):
+ ag=time.monotonic()+V
  q.z+=1
- while q.A==A and(not cX())and((r:=(af-time.monotonic()))>0):
+ while q.A==A and(not cY())and((r:=(ag-time.monotonic()))>0):
   with contextlib.suppress(asyncio.TimeoutError):await asyncio.wait_for(q.bD.wait(),r)
- if q.A!=A and U:await asyncio.sleep(q.dA-time.monotonic())
+ if q.A!=A and V:await asyncio.sleep(q.dC-time.monotonic())
  q.z-=1
-def b_(U):q.dA=time.monotonic()+max(cC,20*U)
-class ca(SchedulerPlugin):
- def update_graph(h,c,**dk):bb(bE,c,dk.get('annotations')or{})
- def remove_worker(h,**K):bb(bL,K['scheduler'],K['worker'])
- def add_worker(h,*J,**bv):y()
- def add_client(h,*J,**bv):y()
- def remove_client(h,*J,**bv):y()
-def bb(cY,*cZ):
- try:cY(*cZ)
+def ca(V):q.dC=time.monotonic()+max(cD,20*V)
+class cb(SchedulerPlugin):
+ def update_graph(h,c,**dl):bd(bF,c,dl.get('annotations')or{})
+ def remove_worker(h,**K):bd(bP,K['scheduler'],K['worker'])
+ def add_worker(h,*J,**bw):y()
+ def add_client(h,*J,**bw):y()
+ def remove_client(h,*J,**bw):y()
+def bd(cZ,*c_):
+ try:cZ(*c_)
  except Exception:logger.exception('dask-operator')
  y()
-async def cb(c):
- bs=None
+async def cc(c):
+ ae=None
  while True:
   with contextlib.suppress(Exception):
-   X=cc(c)
-   if X!=bs:bs=X;y()
-  await asyncio.sleep(cB)
-def cc(c):
+   Y=cd(c)
+   if Y!=ae:ae=Y;y()
+  await asyncio.sleep(cC)
+def cd(c):
  for n,d in c.workers.items():
   if d.processing:ab.pop(n,None)
   else:ab.setdefault(n,time.time())
  for n in set(ab).difference(c.workers):del ab[n]
- c_=[d.status for d in c.workers.values()]
- da=getattr(c.extensions.get('publish'),'datasets',())
- return(c.transition_counter,c.idle_since,len(da),c_)
+ da=[d.status for d in c.workers.values()]
+ db=getattr(c.extensions.get('publish'),'datasets',())
+ return(c.transition_counter,c.idle_since,len(db),da)
 ac='closing_gracefully'
-cE=2
-cF=('vetoed','peers paused','actors','last worker')
-cG=30
-def cd(c,j,u,L,I,x):
+cF=2
+cG=('vetoed','peers paused','actors','last worker')
+cH=30
+def ce(c,j,u,L,I,x):
  b=t.get(j)
- if not b or(b.g and(not ce(c,b))):b=aw(j,u);b.O=asyncio.ensure_future(cf(c,b))
- b.af=time.monotonic()+L
+ if not b or(b.g and(not cf(c,b))):b=az(j,u);b.O=asyncio.ensure_future(cg(c,b))
+ b.ag=time.monotonic()+L
  b.I=I
  b.x=b.x or x
  y()
  return b
-def ce(c,b):e=Q(c,b);return not e or(b.p in('ready','lost')and bc(b,e))
-def bc(b,e):aI=all((d.status.name==ac for d in e));return aI and(not b.C)and(not b.r)
-async def cf(c,b):
- try:p=await ch(c,b)
- except asyncio.CancelledError:p='cancelled'
- except Exception as error:logger.exception('dask-operator');p,b.E=('failed',type(error).__name__);await cg(c,b)
- bY(b.B)
- ax(b,p)
- y()
+def cf(c,b):e=R(c,b);return not e or(b.o in('ready','lost')and be(b,e))
+def be(b,e):aM=all((d.status.name==ac for d in e));return aM and(not b.C)and(not b.r)
 async def cg(c,b):
- with contextlib.suppress(Exception):
-  if b.x:await aB(c,b)
-  else:aA(c,b)
+ try:o=await ci(c,b)
+ except asyncio.CancelledError:o='cancelled'
+ except Exception as error:logger.exception('dask-operator');o,b.E=('failed',type(error).__name__);await ch(c,b)
+ bZ(b.B)
+ aB(b,o)
+ y()
 async def ch(c,b):
- aP,p=(0.01,'')
+ with contextlib.suppress(Exception):
+  if b.x:await aF(c,b)
+  else:aE(c,b)
+async def ci(c,b):
+ aT,o=(0.01,'')
  while True:
-  at=time.monotonic()
-  with contextlib.suppress(OSError):p=az(c,b)
-  if p:break
-  aP=max(min(aP*1.5,0.2),20*(time.monotonic()-at))
-  await asyncio.sleep(max(0.01,min(aP,b.af-time.monotonic())))
- if b.x and p!='ready'and(b.E!='closing'):await aB(c,b)
- elif p=='refused':aA(c,b)
- return p
-def az(c,b):
- e=Q(c,b)
- b.E=ci(c,b,e)
- if not e:return'lost'if b.Y else'ready'if b.B else'unknown'
- if b.E and(not(b.x and b.E in cF)):return'refused'
- ag=time.monotonic()
- if b.E!='last worker'or b.C:b.dB=ag
- if ag>min(b.af,b.dB+cG):return'interrupted'
+  au=time.monotonic()
+  with contextlib.suppress(OSError):o=aD(c,b)
+  if o:break
+  aT=max(min(aT*1.5,0.2),20*(time.monotonic()-au))
+  await asyncio.sleep(max(0.01,min(aT,b.ag-time.monotonic())))
+ if b.x and o!='ready'and(b.E!='closing'):await aF(c,b)
+ elif o=='refused':aE(c,b)
+ return o
+def aD(c,b):
+ e=R(c,b)
+ b.E=cj(c,b,e)
+ if not e:return'lost'if b.Q else'ready'if b.B else'unknown'
+ if b.E and(not(b.x and b.E in cG)):return'refused'
+ ah=time.monotonic()
+ if b.E!='last worker'or b.C:b.dD=ah
+ if ah>min(b.ag,b.dD+cH):return'interrupted'
  if b.E!='vetoed':
-  cj(c,b,e)
-  if bc(b,e):return'lost'if b.Y else'refused'if b.E else'ready'
- if b.aS and b.E not in('last worker','peers paused'):ck(c,b)
+  ck(c,b,e)
+  if be(b,e):return'lost'if b.Q else'refused'if b.E else'ready'
+ if b.aW and b.E not in('last worker','peers paused'):cl(c,b)
  return''
-def Q(c,b):e=aX(c,b.aT,b.dC);b.B.update((d.address for d in e));b.D=len(e);b.C=sum((len(d.processing)for d in e))+bO(c,e);b.r=bN(c,e);b.X.update(b.r);return e
-def ci(c,b,e):
- if c.status.name in('closing','closed'):return'closing'
- db=not b.aS and time.monotonic()<b.af-b.I
- if(db or not b.x)and len(aY(c,e))<len(e):return'vetoed'
- bt=b.B.issuperset((d.address for d in c.running))
- z={n for n,dx in c.workers.items()if dx.status.name=='paused'}
- if bt and(b.C or b.r)and(not z-b.B):return'last worker'
- if any((d.actors for d in e)):return'actors'
- return'peers paused'if bt and(b.C or b.r)else''
+def R(c,b):e=ay(c,b.aw,b.bE);b.B.update((d.address for d in e));b.D=len(e);b.C=sum((len(d.processing)for d in e))+bO(c,e);b.r=bN(c,e);b.Y.update(b.r);return e
 def cj(c,b,e):
- b.aS=True
+ if c.status.name in('closing','closed'):return'closing'
+ dc=not b.aW and time.monotonic()<b.ag-b.I
+ if(dc or not b.x)and len(aZ(c,e))<len(e):return'vetoed'
+ bu=b.B.issuperset((d.address for d in c.running))
+ z={n for n,dz in c.workers.items()if dz.status.name=='paused'}
+ if bu and(b.C or b.r)and(not z-b.B):return'last worker'
+ if any((d.actors for d in e)):return'actors'
+ return'peers paused'if bu and(b.C or b.r)else''
+def ck(c,b,e):
+ b.aW=True
  for d in e:
-  if d.status.name in bj:c.handle_worker_status_change(ac,d,S+'retire');bd(c,d,ac)
-  bV(c,d)
-def bd(c,d,bu):
- dc={'op':'worker-status-change','status':bu,'stimulus_id':S+bu}
- with contextlib.suppress(OSError):c.stream_comms[d.address].send(dc)
-def ck(c,b):
+  if d.status.name in bl:c.handle_worker_status_change(ac,d,T+'retire');bf(c,d,ac)
+  bW(c,d)
+def bf(c,d,bv):
+ dd={'op':'worker-status-change','status':bv,'stimulus_id':T+bv}
+ with contextlib.suppress(OSError):c.stream_comms[d.address].send(dd)
+def cl(c,b):
  from distributed.active_memory_manager import ActiveMemoryManagerExtension,ActiveMemoryManagerPolicy
- ag=time.monotonic()
- aJ=[i for i in b.r if b.F.get(i,0)<ag-cE]
- b.F.update(dict.fromkeys(aJ,ag))
- class cH(ActiveMemoryManagerPolicy):
+ ah=time.monotonic()
+ aN=[i for i in b.r if b.F.get(i,0)<ah-cF]
+ b.F.update(dict.fromkeys(aN,ah))
+ class cI(ActiveMemoryManagerPolicy):
   def run(h):
-   for i in aJ:yield('replicate',c.tasks[i],None)
- if aJ:ActiveMemoryManagerExtension(c,{cH()},register=False,start=False).run_once()
-def aA(c,b):
- b.aS=False
- for d in aX(c,b.aT,b.dC):
-  if d.status.name==ac:bd(c,d,'running')
-async def aB(c,b):
+   for i in aN:yield('replicate',c.tasks[i],None)
+ if aN:ActiveMemoryManagerExtension(c,{cI()},register=False,start=False).run_once()
+def aE(c,b):
+ b.aW=False
+ for d in ay(c,b.aw,b.bE):
+  if d.status.name==ac:bf(c,d,'running')
+async def aF(c,b):
  b.g=None
- e=Q(c,b)
+ e=R(c,b)
  C,D=(b.C,b.D)
- for d in e:await c.remove_worker(d.address,expected=True,stimulus_id=S+'dismiss')
- Q(c,b)
+ for d in e:await c.remove_worker(d.address,expected=True,stimulus_id=T+'dismiss')
+ R(c,b)
  b.C,b.D=(C,D)
-async def cl(c,M,aK,x):
- L,I,au=aK
+async def cm(c,M,aO,x):
+ L,I,av=aO
  L=120 if L is None else L
  I=min(30,L/4)if I is None else I
- aL=[cd(c,j,u,L,I,x)for j,u in M]
- if(dl:=[V.O for V in aL if V.O]):await asyncio.wait(dl,timeout=au)
- N=[al(V)for V in aL]
- for V in aL:be(V)
+ aP=[ce(c,j,u,L,I,x)for j,u in M]
+ if(dm:=[W.O for W in aP if W.O]):await asyncio.wait(dm,timeout=av)
+ N=[aA(W)for W in aP]
+ for W in aP:bg(W)
  return N
-async def cm(c,M,*J):
+async def cn(c,M,*J):
  N=[]
  for j,u in M:
-  b=t.get(j)or aw(j,u)
-  bw=b.x and(not b.g or aC(c,b))
-  if not bw:await aD(b);t.pop(j,None);aA(c,b);await cn(c,b);y()
-  aI=aC(c,b)
-  d='leaving'if bw else'waiting'if aI else'running'
+  b=t.get(j)or az(j,u)
+  bx=b.x and(not b.g or aG(c,b))
+  if not bx:await aH(b);t.pop(j,None);aE(c,b);await co(c,b);y()
+  aM=aG(c,b)
+  d='leaving'if bx else'waiting'if aM else'running'
   N.append({'name':j,'state':d if b.D else'unknown','workers':b.D})
  return N
-def aC(c,b):return any((d.status.name==ac for d in Q(c,b)))
-async def cn(c,b):
+def aG(c,b):return any((d.status.name==ac for d in R(c,b)))
+async def co(c,b):
  for J in range(50):
-  if not aC(c,b):break
+  if not aG(c,b):break
   await asyncio.sleep(0.02)
-async def co(c,M,*J):
+async def cp(c,M,*J):
  N=[]
  for j,u in M:
-  b=t.get(j)or aw(j,u)
-  await aD(b)
-  if Q(c,b)or not b.B:await aB(c,b);ax(b,'forgotten'if b.B else'unknown')
-  N.append(al(b))
-  be(b)
+  b=t.get(j)or az(j,u)
+  await aH(b)
+  if R(c,b)or not b.B:await aF(c,b);aB(b,'forgotten'if b.B else'unknown')
+  N.append(aA(b))
+  bg(b)
  return N
-def be(b):
- if b.p=='unknown':t.pop(b.aT,None)
-async def aD(b):
+def bg(b):
+ if b.o=='unknown':t.pop(b.aw,None)
+async def aH(b):
  if b.O:b.O.cancel();await asyncio.wait([b.O])
- if not b.g:ax(b,'cancelled')
-async def cp():
- for b in list(t.values()):await aD(b)
+ if not b.g:aB(b,'cancelled')
+async def cq():
+ for b in list(t.values()):await aH(b)
  y()
 preloads=globals().get('preloads',[])
-def load(dd):
- if not preloads:i='distributed.'+dd+'.preload';dm={bz:bA for bz,bA in os.environ.items()if not bz.endswith('__PRELOAD')and bA!='[]'};ap=config.collect(env=dm);preloads.extend(process_preloads(None,config.get(i,[],ap),config.get(i+'-argv',[],ap)))
-async def bf(az,de,df):
- for aM in de:
-  aM.dask_object=df
-  try:await getattr(aM,az)()
-  except Exception:logger.exception(aM.name)
-cI='/dask-operator/v1/(facts|retire|uncordon|forget)'
-cJ='OPERATOR_TOKEN'
-cK=65536
-cL=60
-aG={'retire':cl,'uncordon':cm,'forget':co}
-bl=[]
+def load(de):
+ if not preloads:i='distributed.'+de+'.preload';dn={bz:bA for bz,bA in os.environ.items()if not bz.endswith('__PRELOAD')and bA!='[]'};aq=config.collect(env=dn);preloads.extend(process_preloads(None,config.get(i,[],aq),config.get(i+'-argv',[],aq)))
+async def bh(aD,df,dg):
+ for aQ in df:
+  aQ.dask_object=dg
+  try:await getattr(aQ,aD)()
+  except Exception:logger.exception(aQ.name)
+cJ='/dask-operator/v1/(facts|retire|uncordon|forget)'
+cK='OPERATOR_TOKEN'
+cL=65536
+cM=60
+aK={'retire':cm,'uncordon':cn,'forget':cp}
+bn=[]
 async def dask_setup(c):
- await bf('start',preloads,c)
- if(dn:=os.environ.get(cJ)):c.add_plugin(ca(),name='dask-operator');bl.append(asyncio.ensure_future(cb(c)));do=(cI,cq,{'scheduler':c,'token':dn});c.http_application.add_handlers('.*',[do])
+ await bh('start',preloads,c)
+ if(do:=os.environ.get(cK)):c.add_plugin(cb(),name='dask-operator');bn.append(asyncio.ensure_future(cc(c)));dp=(cJ,cr,{'scheduler':c,'token':do});c.http_application.add_handlers('.*',[dp])
 async def dask_teardown(c):
- for O in bl:O.cancel()
- await cp()
- await bf('teardown',preloads[::-1],c)
+ for O in bn:O.cancel()
+ await cq()
+ await bh('teardown',preloads[::-1],c)
 @stream_request_body
-class cq(RequestHandler):
- def initialize(h,**aQ):vars(h).update(aQ,body=b'',aU=False)
+class cr(RequestHandler):
+ def initialize(h,**aU):vars(h).update(aU,body=b'',al=False)
  def prepare(h):
-  aQ=h.request.headers.get('Authorization','')
-  if not hmac.compare_digest(aQ.encode(),('Bearer '+h.token).encode()):raise HTTPError(401)
-  h.request.connection.set_max_body_size(cK)
- def data_received(h,dp):h.body+=dp
- def on_connection_close(h):h.aU=True;ba()
+  aU=h.request.headers.get('Authorization','')
+  if not hmac.compare_digest(aU.encode(),('Bearer '+h.token).encode()):raise HTTPError(401)
+  h.request.connection.set_max_body_size(cL)
+ def data_received(h,dq):h.body+=dq
+ def on_connection_close(h):h.al=True;bc()
  async def get(h,name):
-  if name in aG:raise HTTPError(405)
-  if q.z>=cD:raise HTTPError(429)
-  try:bB=int(h.get_argument('after','-1'));au=bg(float(h.get_argument('wait','0')))
+  if name in aK:raise HTTPError(405)
+  if q.z>=cE:raise HTTPError(429)
+  try:bB=int(h.get_argument('after','-1'));av=bi(float(h.get_argument('wait','0')))
   except ValueError:raise HTTPError(400)from None
-  await bZ(bB,min(au,cL),lambda:h.aU)
-  at=time.monotonic()
-  h.answer(bP(h.scheduler,q.A,q.z))
-  if au and q.A!=bB:b_(time.monotonic()-at)
+  await b_(bB,min(av,cM),lambda:h.al)
+  au=time.monotonic()
+  h.answer(bQ(h.scheduler,q.A,q.z))
+  if av and q.A!=bB:ca(time.monotonic()-au)
  async def post(h,name):
-  if name not in aG:raise HTTPError(405)
-  try:aR=json.loads(h.body);M=[(str(j['name']),str(j.get('ip')or''))for j in aR['pods']];aK=[bg(aR.get(i))for i in('deadline','move_reserve','wait')]
+  if name not in aK:raise HTTPError(405)
+  try:aV=json.loads(h.body);M=[(str(j['name']),str(j.get('ip')or''))for j in aV['pods']];aO=[bi(aV.get(i))for i in('deadline','move_reserve','wait')]
   except(ValueError,TypeError,KeyError,AttributeError,RecursionError):raise HTTPError(400)from None
-  g=await aG[name](h.scheduler,M,aK,aR.get('leaving')is True)
+  g=await aK[name](h.scheduler,M,aO,aV.get('leaving')is True)
   h.answer({'schema':1,'pods':g})
- def answer(h,g):dq=json.dumps(json.loads(json.dumps(g,default=str),parse_constant=str));h.set_header('Content-Type','application/json');h.finish(dq)
- def write_error(h,dr,**J):h.finish({'error':dr})
-def bg(P):
+ def answer(h,g):dr=json.dumps(json.loads(json.dumps(g,default=str),parse_constant=str));h.set_header('Content-Type','application/json');h.finish(dr)
+ def write_error(h,ds,**J):h.finish({'error':ds})
+def bi(P):
  if P is not None and(not math.isfinite(P)):raise ValueError
  return P and min(max(P,0),86400)

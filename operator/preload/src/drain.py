@@ -3,6 +3,8 @@
 import time
 from types import SimpleNamespace
 
+from pods import workers_of
+
 # How many drains that are over are remembered.
 REMEMBERED = 200
 
@@ -12,7 +14,7 @@ drains = {}
 
 def remember(pod, ip):
     """Make the record of a new drain; forget the oldest ones that are over."""
-    drains.pop(pod, None)
+    before = drains.pop(pod, None)
     over = [name for name, drain in drains.items() if drain.told]
     for name in over[: max(0, len(over) - REMEMBERED)]:
         del drains[name]
@@ -32,16 +34,17 @@ def remember(pod, ip):
         why="",
         here=0,
         unfinished=0,
-        # The only copies on the pod, with their sizes: all that were seen, what is left, what was lost.
+        # The only copies on the pod, with their sizes: all that were seen, what is left, and what was lost,
+        # before this drain, too.
         seen={},
         left={},
-        lost={},
+        lost=before.lost if before else {},
         # When each of them was asked to be copied.
         asked={},
         began=time.monotonic(),
         # Since when it is the last one and nothing is executed on it.
         alone_since=time.monotonic(),
-        # The last report: keys are remembered no longer than a drain takes.
+        # What was measured last: most keys are remembered no longer than a drain takes.
         told=None,
     )
     return drain
@@ -49,19 +52,25 @@ def remember(pod, ip):
 
 def report(drain):
     """Return what is known of a drain, as it is answered and told among the facts."""
-    moved = [size for key, size in drain.seen.items() if key not in drain.left and key not in drain.lost]
-    return drain.told or {
+    return {
         "name": drain.pod_name,
         "state": drain.verdict,
         "reason": drain.why,
+        "lost_keys": len(drain.lost),
+        "lost_bytes": sum(drain.lost.values()),
+        **(drain.told or measured(drain)),
+    }
+
+
+def measured(drain):
+    moved = [size for key, size in drain.seen.items() if key not in drain.left and key not in drain.lost]
+    return {
         "workers": drain.here,
         "tasks": drain.unfinished,
         "keys": len(drain.left),
         "bytes": sum(drain.left.values()),
         "moved_keys": len(moved),
         "moved_bytes": sum(moved),
-        "lost_keys": len(drain.lost),
-        "lost_bytes": sum(drain.lost.values()),
         "seconds": round(time.monotonic() - drain.began, 3),
     }
 
@@ -69,8 +78,8 @@ def report(drain):
 def close(drain, verdict):
     """End the record of a drain."""
     drain.verdict = verdict
-    drain.told = report(drain)
-    drain.seen, drain.left, drain.lost, drain.asked = {}, {}, {}, {}
+    drain.told = measured(drain)
+    drain.seen, drain.left, drain.asked = {}, {}, {}
 
 
 def note_loss(scheduler, address):
@@ -81,7 +90,8 @@ def note_loss(scheduler, address):
             events = [event for _, event in scheduler.get_events(address) if isinstance(event, dict)]
             *_, removal = (event for event in events if event.get("action") == "remove-worker")
             keys = removal["lost-computed-tasks"] | removal["lost-scattered-tasks"]
-            if drain.told:
-                drain.told["lost_keys"] += len(keys)
-            else:
-                drain.lost.update((key, drain.seen.get(key, 0)) for key in keys)
+            drain.lost.update((key, drain.seen.get(key, 0)) for key in keys)
+            # Without workers, whatever stood in the way of a drain that is over does no more.
+            gone = drain.told and not workers_of(scheduler, drain.pod_name, drain.pod_ip)
+            if gone and drain.verdict != "forgotten":
+                drain.verdict = "lost" if drain.lost else "ready"

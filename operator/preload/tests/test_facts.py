@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
 from conftest import AN_HOUR, PATIENCE, wait_until
 from demand import MOST_AHEAD, next_tasks
 from facts import told_versions

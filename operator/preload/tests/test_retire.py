@@ -411,6 +411,35 @@ def test_what_is_forgotten_with_data_is_told_and_told_again(lab):
     assert cluster.retire(first) == told
 
 
+def test_what_went_is_told_although_a_worker_has_come_to_the_pod_since(lab):
+    cluster = Cluster(lab, "--no-dashboard").open()
+    fixed = "--worker-port", free_port()
+    [first, _] = cluster.with_pods(2, "--no-nanny", *fixed)
+    client = cluster.client()
+    client.run(f"scattered = client.scatter([bytes(1000)] * 5, workers=[{first!r}], hash=False)")
+    pod, worker = cluster.pods[first]
+    for came, order in (3, "forget"), (4, "retire"):
+        assert cluster.order("forget", first)["lost_keys"] == 5
+        worker.exit_code(within=10)
+        again = cluster.pod("--no-nanny", "--name", first, "--host", pod["ip"], *fixed)
+        worker = cluster.pods[again][1]
+        cluster.scheduler.sees("Register worker", came)
+        told = cluster.order(order, first)
+        assert (told["lost_keys"], told["lost_bytes"]) == (5, 5000)
+        worker.exit_code(within=10) if order == "forget" else None
+    assert told["state"] == "lost"
+
+
+def test_a_pod_that_dies_after_it_was_refused_is_told_with_its_losses(lab):
+    cluster, [first], client = held(lab, pods=1)
+    client.run(f"kept = keep({first!r}, 5)")
+    assert cluster.retire(first)["state"] == "refused"
+    cluster.pods[first][1].end()
+    cluster.scheduler.sees("Remove worker")
+    for told in cluster.retire(first), cluster.order("forget", first), cluster.draining():
+        assert (told["state"], told["lost_keys"]) == ("lost", 5)
+
+
 def test_what_dask_calls_retirement_starts_an_executing_task_twice(lab):
     _, [first, _], client = held(lab)
     client.run(f"a = on({first!r}, 'a'); begun('a')")
