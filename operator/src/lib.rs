@@ -15,6 +15,7 @@ pub mod replay;
 pub mod run;
 pub mod scheduler;
 mod server;
+mod settled;
 mod shutdown;
 pub mod telemetry;
 mod triggers;

@@ -17,14 +17,13 @@ use tokio::time::Instant;
 
 use crate::cache::{Cache, Guarded, Key, Objects};
 use crate::context::Context;
-use crate::kubernetes::{CallError, Reconciled, Report, Settled};
+use crate::kubernetes::{CallError, Reconciled, Report};
+use crate::settled;
 
 /// Nothing but a change is waited for; yet once in a while everything is looked at again.
 const IDLE: Duration = Duration::from_hours(1);
 /// A timer may fire early, and a look just before the time would find nothing to do.
 const TIMER: Duration = Duration::from_millis(10);
-/// The watch normally shows a write within milliseconds, and triggers.
-const UNSETTLED: Duration = Duration::from_secs(2);
 
 /// A kind that is reconciled: what its rooms of the plan are called with.
 pub(crate) trait Reconcile:
@@ -88,7 +87,7 @@ pub(crate) async fn reconcile<K: Reconcile>(
     let began = Instant::now();
     let (key, uid) = (Key::of(object.meta()), object.uid().unwrap_or_default());
     let by = Reconciled { kind: K::KIND, key, uid };
-    if let Some(action) = unsettled(&by, &context).await {
+    if let Some(action) = settled::unsettled(&by, &context).await {
         return Ok(action);
     }
     // The one that came with the call may be older than what the caches were just found to show.
@@ -116,7 +115,7 @@ fn current<K: Reconcile>(by: &Reconciled, context: &Context) -> Option<Arc<Guard
 
 /// Never called: reconciles return when to try again instead of failing.
 pub(crate) fn on_error<K>(_: Arc<Guarded<K>>, _: &Never, _: Arc<Context>) -> Action {
-    Action::requeue(UNSETTLED)
+    Action::requeue(settled::SOON)
 }
 
 struct Look<'a, K> {
@@ -142,6 +141,10 @@ impl<'a, K: Reconcile> Look<'a, K> {
             return Action::await_change();
         };
         let plan = K::plan(self.context, checked, &observed, self.now);
+        let generation = self.object.meta().generation;
+        if let Some(action) = settled::vanished(self.by, generation, &plan, self.context).await {
+            return action;
+        }
         K::ask(self.context, &self.by.key, &observed, &plan);
         let (plan, outcome) = self.apply(plan).await;
         K::done(self.context, checked, &observed, &outcome, self.now);
@@ -226,23 +229,6 @@ impl<'a, K: Reconcile> Look<'a, K> {
         match self.object {
             Guarded::Good(object) => K::status(object).cloned().unwrap_or_default(),
             Guarded::Bad { status, .. } => serde_json::from_value(status.clone()).unwrap_or_default(),
-        }
-    }
-}
-
-/// Whether the caches show this object's own writes; if not, when to look again.
-async fn unsettled(by: &Reconciled, context: &Context) -> Option<Action> {
-    match context.ledger.settled(by, &context.cache) {
-        Settled::Yes => None,
-        Settled::NotYet => Some(Action::requeue(UNSETTLED)),
-        Settled::Overdue(_) if sabotage::is(Bug::NeverAsked) => Some(Action::requeue(UNSETTLED)),
-        Settled::Overdue(writes) => {
-            for (kind, key, awaited) in writes {
-                if let Ok(false) = context.writer.caller.is_to_be_shown(kind, &key, &awaited).await {
-                    context.ledger.strike(by, kind, &key);
-                }
-            }
-            Some(Action::requeue(UNSETTLED))
         }
     }
 }

@@ -4,7 +4,7 @@ from distributed.preloading import logger,process_preloads
 from distributed.comm import get_address_host_port
 preloads=globals().get('preloads',[])
 def load(u):
- if not preloads:l='distributed.'+u+'.preload';y={n:o for n,o in os.environ.items()if not n.endswith('__PRELOAD')and o!='[]'};m=config.collect(env=y);preloads.extend(process_preloads(None,config.get(l,[],m),config.get(l+'-argv',[],m)))
+ if not preloads:m='distributed.'+u+'.preload';y={o:p for o,p in os.environ.items()if not o.endswith('__PRELOAD')and p!='[]'};n=config.collect(env=y);preloads.extend(process_preloads(None,config.get(m,[],n),config.get(m+'-argv',[],n)))
 async def g(w,x,a):
  for d in x:
   d.dask_object=a
@@ -16,24 +16,25 @@ async def dask_setup(a):
  e=getattr(a,'nanny',0)
  if e!=0:a.startup_information['python3']=lambda A:shutil.which('python3')
  if not e:await q(a.scheduler.address)
- p()
+ h()
  if e is None:r()
 async def dask_teardown(a):await g('teardown',preloads[::-1],a);c.set()
-def p():
- h=f"/dev/shm/leaves-{os.environ.get('DASK_WORKER_NAME')}"
- if os.path.exists(h)and time.time()-os.path.getmtime(h)<30:os._exit(0)
-async def q(i):
- if i.startswith(('tcp:','tls:','ws')):
+def h():
+ i=f"/dev/shm/{os.getenv('DASK_WORKER_NAME')}"
+ if os.path.exists(i)and time.time()-os.path.getmtime(i)<30:os._exit(0)
+async def q(j):
+ if j.startswith(('tcp:','tls:','ws')):
   f=0.05
   while True:
-   b=asyncio.ensure_future(asyncio.open_connection(*get_address_host_port(i)))
+   h()
+   b=asyncio.ensure_future(asyncio.open_connection(*get_address_host_port(j)))
    await asyncio.wait([b],timeout=1)
    if b.done()and(not b.exception()):return b.result()[1].close()
    b.cancel()
    await asyncio.sleep(f)
    f=min(f*1.005,0.5)
 def r():
- j=signal.getsignal(signal.SIGTERM)
+ l=signal.getsignal(signal.SIGTERM)
  def s():c.wait();time.sleep(8);os._exit(0)
- def t(*z):c.set();j(*z)
- if callable(j):threading.Thread(target=s,daemon=True).start();signal.signal(signal.SIGTERM,t)
+ def t(*z):c.set();l(*z)
+ if callable(l):threading.Thread(target=s,daemon=True).start();signal.signal(signal.SIGTERM,t)

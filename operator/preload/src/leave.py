@@ -11,11 +11,11 @@ import time
 HEAD = "POST /dask-operator/v1/retire HTTP/1.0\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n"
 BODY = '{"pods":[{"name":"%s","ip":"%s"}],"leaving":true,"deadline":%s}'
 
-env = os.environ.get
+env = os.getenv
 connected = threading.Event()
 
 
-def ask(limit):
+def ask():
     """Post the request; return whether the scheduler does not know the pod.
 
     The answer is over when the scheduler closes the connection.
@@ -33,19 +33,23 @@ def ask(limit):
     return b"unknown" in told
 
 
-def leave(limit):
-    """Ask; where no worker has registered, none is to do so any more, and one may be just about to."""
-    if ask(limit):
-        with open("/dev/shm/leaves-" + env("DASK_WORKER_NAME"), "w"):
-            time.sleep(1)
-        ask(limit)
+def leave():
+    """Ask; where no worker has registered, or nobody answers, none is to do so any more."""
+    mark = "/dev/shm/" + env("DASK_WORKER_NAME")
+    open(mark, "w").close()
+    if ask():
+        # One may have been just about to.
+        time.sleep(1)
+        ask()
+    else:
+        os.remove(mark)
 
 
 # A thread can be left behind, whatever it hangs in: a name server, a scheduler that stands still.
 try:
     limit = float(env("OPERATOR_DRAIN_SECONDS", "120"))
     threading.excepthook = lambda _: connected.set()
-    asking = threading.Thread(target=leave, args=[limit], daemon=True)
+    asking = threading.Thread(target=leave, daemon=True)
     asking.start()
     connected.wait(1) and asking.join(limit)
 finally:

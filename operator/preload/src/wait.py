@@ -50,9 +50,10 @@ async def dask_teardown(server):
 def end_if_leaving():
     """Do not register when the pod was told to leave before: what this worker did would be lost with it.
 
-    While Python starts, it does not hear SIGTERM as process 1. An older mark is of a container before this.
+    While Python starts, it does not hear SIGTERM as process 1; and a scheduler that has gone with the cluster
+    would be waited for without end. An older mark is of a container before this.
     """
-    mark = f"/dev/shm/leaves-{os.environ.get('DASK_WORKER_NAME')}"
+    mark = f"/dev/shm/{os.getenv('DASK_WORKER_NAME')}"
     if os.path.exists(mark) and time.time() - os.path.getmtime(mark) < 30:
         os._exit(0)
 
@@ -62,6 +63,7 @@ async def scheduler_listens(address):
     if address.startswith(("tcp:", "tls:", "ws")):
         pause = 0.05
         while True:
+            end_if_leaving()
             # Resolves the name each time, because a Service may appear or change meanwhile. Until Python 3.12
             # `wait_for` would lose the order to stop if that came together with a refusal.
             attempt = asyncio.ensure_future(asyncio.open_connection(*get_address_host_port(address)))

@@ -79,10 +79,14 @@ class Lab:
         self.port = free_port()
         self.address = f"tcp://127.0.0.1:{self.port}"
         self.processes = []
+        # What pods leave behind that were told to leave.
+        self.marks = set()
 
     def start(self, *arguments, **environ):
         process = Process([self.python, *map(str, arguments)], self.folder, environ)
         self.processes.append(process)
+        if pod := environ.get("DASK_WORKER_NAME"):
+            self.marks.add(Path("/dev/shm", pod))
         return process
 
     def scheduler(self):
@@ -107,6 +111,8 @@ class Lab:
     def end(self):
         for process in reversed(self.processes):
             process.end()
+        for mark in self.marks:
+            mark.unlink(missing_ok=True)
 
 
 class Process:

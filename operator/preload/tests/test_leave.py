@@ -110,19 +110,25 @@ def test_it_ends_at_once_when_the_scheduler_is_told_to_stop(lab):
 def test_no_worker_registers_in_a_pod_that_was_told_to_leave_before(lab, way):
     cluster = Cluster(lab, "--no-dashboard").open()
     name = f"early-{lab.port}"
-    mark = Path("/dev/shm/leaves-" + name)
     cluster.pods[name] = {"name": name, "ip": "127.0.0.9"}, None
-    try:
-        assert cluster.leave(name).exit_code(within=20) == 0
-        early = lab.worker("--name", name, *way, DASK_WORKER_NAME=name)
-        assert early.exit_code(within=20 * PATIENCE) == 0
-        assert not cluster.scheduler.times("Register worker")
-        # One that a container of the same pod left behind long ago ends nothing.
-        os.utime(mark, (0, 0))
-        lab.worker("--name", name, *way, DASK_WORKER_NAME=name)
-        cluster.scheduler.sees("Register worker", within=40)
-    finally:
-        mark.unlink(missing_ok=True)
+    assert cluster.leave(name).exit_code(within=20) == 0
+    early = lab.worker("--name", name, *way, DASK_WORKER_NAME=name)
+    assert early.exit_code(within=20 * PATIENCE) == 0
+    assert not cluster.scheduler.times("Register worker")
+    # One that a container of the same pod left behind long ago ends nothing.
+    os.utime(Path("/dev/shm", name), (0, 0))
+    lab.worker("--name", name, *way, DASK_WORKER_NAME=name)
+    cluster.scheduler.sees("Register worker", within=40)
+
+
+@pytest.mark.parametrize("way", [["--nanny"], ["--no-nanny"]], ids=["nanny", "no nanny"])
+def test_a_worker_that_waits_for_a_scheduler_ends_when_its_pod_is_told_to_leave(lab, alone, way):
+    name = f"vain-{lab.port}"
+    alone.pods[name] = {"name": name, "ip": "127.0.0.9"}, None
+    waiting = lab.worker("--name", name, *way, DASK_WORKER_NAME=name)
+    waiting.sees("Run preload setup")
+    assert alone.leave(name).exit_code(within=10) == 0
+    assert waiting.exit_code(within=20 * PATIENCE) == 0
 
 
 def test_it_ends_when_nothing_listens(alone):

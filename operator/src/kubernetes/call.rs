@@ -11,7 +11,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::gate::Gate;
-use super::ledger::Awaited;
+use super::ledger::{Awaited, Reconciled};
 use super::request::{self, Built};
 use super::tenure::Tenure;
 use crate::cache::Key;
@@ -134,6 +134,12 @@ impl Caller {
             kube::Error::Api(status) => CallError::Answer(status),
             error => CallError::Call(error.to_string()),
         })
+    }
+
+    /// Asks the API server itself whether the object with this UID is there, and not on its way.
+    pub(crate) async fn is_there(&self, by: &Reconciled) -> Result<bool, CallError> {
+        let gone = Awaited::Deleted(by.uid.clone());
+        self.is_to_be_shown(by.kind, &by.key, &gone).await.map(|gone| !gone)
     }
 
     /// Asks the API server itself whether a watch is still going to show a write: it has happened, and to something

@@ -5,7 +5,7 @@
 //! is deleted in its stead. (The same idea in Kubernetes' own controllers: KEP-5647.)
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dask_operator_plan::Kind;
@@ -16,6 +16,8 @@ use crate::cache::{Cache, Key};
 
 /// After this long without a sign of a write in the watch, the API server is asked.
 const OVERDUE: Duration = Duration::from_secs(5);
+/// Whoever needs something again so soon after something was made for it has had it taken away, or is not there itself.
+const AGAIN: Duration = Duration::from_secs(10);
 
 /// An object that is reconciled. By its UID, so that nothing is carried over to another one of its name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -63,12 +65,19 @@ pub(crate) enum Settled {
 
 /// The writes of every reconciled object.
 #[derive(Default)]
-pub(crate) struct Ledger(Mutex<HashMap<Reconciled, Vec<Entry>>>);
+pub(crate) struct Ledger {
+    awaited: Mutex<HashMap<Reconciled, Vec<Entry>>>,
+    /// When something was made for it last.
+    made: Mutex<HashMap<Reconciled, Instant>>,
+}
 
 impl Ledger {
     /// Notes a write, before it is sent.
     pub(crate) fn note(&self, by: &Reconciled, kind: Kind, key: Key, awaited: Awaited) {
         let entry = Entry { kind, key, awaited, since: Instant::now() };
+        if entry.awaited == Awaited::Created {
+            lock(&self.made).insert(by.clone(), entry.since);
+        }
         self.with(|entries| entries.entry(by.clone()).or_default().push(entry));
     }
 
@@ -84,6 +93,12 @@ impl Ledger {
     /// Forgets an object that is gone.
     pub(crate) fn forget(&self, by: &Reconciled) {
         self.with(|all| all.remove(by));
+        lock(&self.made).remove(by);
+    }
+
+    /// Whether something was made for it just before.
+    pub(crate) fn made_lately(&self, by: &Reconciled) -> bool {
+        lock(&self.made).get(by).is_some_and(|made| made.elapsed() < AGAIN)
     }
 
     /// Drops what the cache shows by now, and tells about the rest.
@@ -104,8 +119,12 @@ impl Ledger {
     }
 
     fn with<R>(&self, act: impl FnOnce(&mut HashMap<Reconciled, Vec<Entry>>) -> R) -> R {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut lock(&self.awaited))
     }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn is_shown(entry: &Entry, cache: &Cache) -> bool {

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::dask::Dask;
 use crate::history::History;
+use crate::vanished::Vanished;
 
 /// What happened is acted upon after this long at the latest: the API server was away, a list had no answer, a watch
 /// waited before it tried again, and calls are on their way.
@@ -43,6 +44,7 @@ pub(crate) struct Invariants {
     leaving: HashMap<String, Instant>,
     /// When workers of each group, by UID, were lost otherwise than by us: a look may not know yet.
     lost: HashMap<String, Vec<Instant>>,
+    vanished: Vanished,
 }
 
 impl Invariants {
@@ -63,6 +65,7 @@ impl Invariants {
             deleted: HashMap::new(),
             holder: None,
             lost: HashMap::new(),
+            vanished: Vanished::default(),
         };
         server.world().inspect(Box::new(move |world, change| invariants.look(world, change)));
         broken
@@ -81,6 +84,7 @@ impl Invariants {
             status_goes_forward(change),
             self.only_the_leader_writes(change),
             self.nothing_outside(change),
+            self.hardly_anything_for_the_gone(world, change),
         ];
         for what in found.into_iter().flatten() {
             let told = format!("after {:?}: {what}: {} by {}", world.elapsed(), change.id.name, change.by);
@@ -277,6 +281,13 @@ impl Invariants {
         (holder != who).then(|| format!("written while {holder} leads"))
     }
 
+    fn hardly_anything_for_the_gone(&mut self, world: &World, change: &Change) -> Option<String> {
+        let mut vanished = std::mem::take(&mut self.vanished);
+        let found = vanished.look(world, change, |group| self.wanted(group).max().unwrap_or(0));
+        self.vanished = vanished;
+        found
+    }
+
     fn nothing_outside(&self, change: &Change) -> Option<String> {
         let outside = is_operator(change)
             && change.id.plural != "leases"
@@ -294,7 +305,7 @@ pub(crate) fn is_live(pod: &Value) -> bool {
     pod["metadata"]["deletionTimestamp"].is_null() && !ended
 }
 
-fn is_operator(change: &Change) -> bool {
+pub(crate) fn is_operator(change: &Change) -> bool {
     change.by.starts_with("operator-")
 }
 

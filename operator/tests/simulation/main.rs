@@ -16,6 +16,7 @@ mod people;
 mod play;
 mod scenarios;
 mod script;
+mod vanished;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

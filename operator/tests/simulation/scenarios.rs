@@ -67,6 +67,16 @@ impl Scenario {
             )
             .with(refused())
             .are_late("daskclusters"),
+            Self::new(
+                "a cluster is deleted, and that is seen late",
+                vec![(0, a_cluster(3)), (60_000, Step::DeleteCluster { cluster: cluster() })],
+            )
+            .are_late("daskclusters"),
+            Self::new(
+                "a cluster and its groups are deleted, and that of the groups is seen late",
+                vec![(0, a_cluster(3)), (60_000, Step::DeleteCluster { cluster: cluster() })],
+            )
+            .are_late("daskworkergroups"),
             Self::new("workers go while the API server is away, which then only knows who is there", {
                 let outage = Step::Outage { seconds: 5 };
                 vec![(0, a_cluster(4)), (60_000, outage), (100, lose_worker()), (0, lose_worker())]
