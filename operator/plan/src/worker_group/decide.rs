@@ -7,6 +7,7 @@ use serde_json::json;
 use super::check::CheckedGroup;
 use super::crashes::{crashes, due};
 use super::desired;
+use super::leave;
 use super::observed::{Cluster, Ended, Observed, Stage, WorkerPod};
 use super::roll::{Roll, is_outdated};
 use crate::plan::{Apply, Kind, Patch};
@@ -24,6 +25,12 @@ pub(super) struct Decision<'a> {
     pub(super) delete: Vec<&'a WorkerPod>,
     /// When an ended pod may be replaced.
     pub(super) wake: Option<Timestamp>,
+}
+
+impl Decision<'_> {
+    fn wake_at(&mut self, at: Timestamp) {
+        self.wake = Some(self.wake.map_or(at, |wake| wake.min(at)));
+    }
 }
 
 /// Fills each place once; a pod that ended keeps its place, readable, until its replacement is due.
@@ -75,11 +82,15 @@ fn replace_ended<'a>(
     let mut ended: Vec<_> = observed.pods.iter().filter_map(|pod| Some((pod, pod_end(pod)?))).collect();
     ended.sort_by_key(|(pod, end)| (end.at, &pod.name));
     for (place, (pod, end)) in ended.into_iter().enumerate() {
+        if let Some(until) = leave::untold(observed, pod, end, now).filter(|_| place >= missing) {
+            decision.wake_at(until);
+            continue;
+        }
         // What another template led to is history.
         let crashes = if outdated(pod) { 0 } else { crashes(pod, end) };
         let due = due(end, crashes);
         if place < missing && due > now {
-            decision.wake = Some(decision.wake.map_or(due, |wake| wake.min(due)));
+            decision.wake_at(due);
             held += 1;
             continue;
         }

@@ -5,6 +5,7 @@
 
 mod choose;
 mod delayed;
+mod ended;
 mod next;
 
 use dask_operator_api::labels;
@@ -16,10 +17,11 @@ use super::decide::is_ours_to_decide;
 use super::observed::{Mark, Observed, Stage, WorkerPod};
 use super::roll::Roll;
 use super::{desired, events};
-use crate::facts::{Drain, DrainState, Index, Link, Load};
+use crate::facts::{Drain, Index, Link, Load};
 use crate::plan::{Apply, Ask, Delete, Event, Kind, Order, Patch};
 use crate::sabotage::{self, Bug};
 pub(super) use delayed::delayed;
+pub(super) use ended::{ended, untold};
 use next::{Next, Step};
 
 /// Whatever was asked is looked at again after this time.
@@ -78,18 +80,6 @@ fn end(group: &CheckedGroup, observed: &Observed) -> Leaving {
     let grace = desired::leaves_as_we_say(group).then_some(BRIEF);
     let live = observed.pods.iter().filter(|pod| pod.is_live());
     Leaving { delete: live.map(|pod| delete(pod, grace)).collect(), ..Leaving::default() }
-}
-
-/// Those that have ended go. Of one that was killed while it was leaving it is told what was lost.
-pub(super) fn ended(observed: &Observed, pods: Vec<&WorkerPod>) -> Vec<Delete> {
-    let index = observed.link.facts().filter(|_| !pods.is_empty()).map(Index::of);
-    let lost = |pod: &WorkerPod| {
-        let drain = index.as_ref()?.drain(&pod.name)?;
-        (drain.state == DrainState::Lost).then(|| drain.clone())
-    };
-    let deletes =
-        pods.into_iter().map(|pod| Delete { replaced: true, drained: lost(pod), ..delete(pod, None) });
-    deletes.collect()
 }
 
 struct Look<'a> {

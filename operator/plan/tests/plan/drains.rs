@@ -314,21 +314,37 @@ fn a_scheduler_that_does_not_do_as_it_is_told_is_told_when_time_is_over() {
     assert_eq!(world.delayed(), None);
 }
 
+/// Two workers of whom one was killed when it was to leave, and what its scheduler says of that.
+fn killed_while_it_leaves(state: &'static str) -> World {
+    let mut world = World::new(2, 1);
+    world.step();
+    let name = world.marked()[0].to_owned();
+    let killed = world.pods.iter_mut().find(|pod| pod.name == name).unwrap();
+    let trouble = Trouble { reason: Reason::ContainerFailed, words: String::new() };
+    killed.stage = Stage::Ended(Ended { at: world.at, failed: true, trouble });
+    world.work.remove(&name);
+    world.drains.insert(name, state);
+    world
+}
+
 #[test]
-fn what_was_lost_with_a_pod_that_was_killed_while_it_was_leaving_is_told() {
-    for (state, told) in [("lost", Some(true)), ("ready", None)] {
-        let mut world = World::new(2, 1);
-        world.step();
-        let name = world.marked()[0].to_owned();
-        let killed = world.pods.iter_mut().find(|pod| pod.name == name).unwrap();
-        let trouble = Trouble { reason: Reason::ContainerFailed, words: String::new() };
-        killed.stage = Stage::Ended(Ended { at: world.at, failed: true, trouble });
-        world.work.remove(&name);
-        world.drains.insert(name, state);
-        let plan = world.plan();
+fn what_was_lost_with_a_pod_that_ended_while_it_was_leaving_is_told() {
+    for (state, told) in [("lost", Some(true)), ("forgotten", Some(true)), ("ready", None)] {
+        let plan = killed_while_it_leaves(state).plan();
         let [delete] = plan.delete.as_slice() else { panic!("{plan:?}") };
         let event = delete.drained.as_ref().and_then(worker_group::losses);
         assert_eq!(event.map(|event| event.note.contains("1 tasks interrupted")), told, "{state}");
+    }
+}
+
+#[test]
+fn a_pod_that_ended_while_it_was_leaving_is_kept_for_a_moment_until_its_scheduler_says_what_went() {
+    for state in ["waiting", "refused", "interrupted"] {
+        let mut world = killed_while_it_leaves(state);
+        let plan = world.plan();
+        assert_eq!((plan.delete.len(), plan.wake), (0, Some(world.at + SignedDuration::from_secs(10))));
+        world.at += SignedDuration::from_secs(10);
+        assert_eq!(world.plan().delete.len(), 1, "{state}");
     }
 }
 
