@@ -40,7 +40,7 @@ struct Rule {
 impl Scenario {
     /// All of them.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        Self::of_writes().into_iter().chain(Self::of_leaving())
+        Self::of_writes().into_iter().chain(Self::of_the_gone()).chain(Self::of_leaving())
     }
 
     fn of_writes() -> Vec<Self> {
@@ -67,16 +67,6 @@ impl Scenario {
             )
             .with(refused())
             .are_late("daskclusters"),
-            Self::new(
-                "a cluster is deleted, and that is seen late",
-                vec![(0, a_cluster(3)), (60_000, Step::DeleteCluster { cluster: cluster() })],
-            )
-            .are_late("daskclusters"),
-            Self::new(
-                "a cluster and its groups are deleted, and that of the groups is seen late",
-                vec![(0, a_cluster(3)), (60_000, Step::DeleteCluster { cluster: cluster() })],
-            )
-            .are_late("daskworkergroups"),
             Self::new("workers go while the API server is away, which then only knows who is there", {
                 let outage = Step::Outage { seconds: 5 };
                 vec![(0, a_cluster(4)), (60_000, outage), (100, lose_worker()), (0, lose_worker())]
@@ -85,6 +75,15 @@ impl Scenario {
                 "a worker crashes again and again, and nothing else happens",
                 vec![(0, a_cluster(1)), (60_000, crash()), (30_000, crash()), (30_000, crash())],
             ),
+        ]
+    }
+
+    fn of_the_gone() -> Vec<Self> {
+        let deleted = || vec![(0, a_cluster(3)), (60_000, Step::DeleteCluster { cluster: cluster() })];
+        vec![
+            Self::new("a cluster is deleted, and that is seen late", deleted()).are_late("daskclusters"),
+            Self::new("a cluster is deleted, and that its groups go is seen late", deleted())
+                .are_late("daskworkergroups"),
         ]
     }
 
