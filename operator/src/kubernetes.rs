@@ -19,4 +19,4 @@ pub(crate) use lease::{Lease, LeaseError};
 pub(crate) use ledger::{Ledger, Reconciled, Settled};
 pub(crate) use report::{Report, Reporter};
 pub(crate) use tenure::Tenure;
-pub(crate) use write::Writer;
+pub(crate) use write::{Writer, failed};

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use crate::cache::{Cache, Guarded, Key, Objects};
 use crate::context::Context;
 use crate::kubernetes::{CallError, Reconciled, Report};
-use crate::settled;
+use crate::settled::{self, Presence};
 
 /// Nothing but a change is waited for; yet once in a while everything is looked at again.
 const IDLE: Duration = Duration::from_hours(1);
@@ -141,12 +141,8 @@ impl<'a, K: Reconcile> Look<'a, K> {
             return Action::await_change();
         };
         let plan = K::plan(self.context, checked, &observed, self.now);
-        let generation = self.object.meta().generation;
-        if let Some(action) = settled::vanished(self.by, generation, &plan, self.context).await {
-            return action;
-        }
         K::ask(self.context, &self.by.key, &observed, &plan);
-        let (plan, outcome) = self.apply(plan).await;
+        let Some((plan, outcome)) = self.apply(plan).await else { return Action::requeue(settled::SOON) };
         K::done(self.context, checked, &observed, &outcome, self.now);
         let next = K::next(checked, &observed, &outcome, self.now);
         self.report(&plan, &outcome, &next).await
@@ -159,22 +155,32 @@ impl<'a, K: Reconcile> Look<'a, K> {
     }
 
     /// Writes what the plan says. After failures nothing new is tried before their wait is over, whatever triggers a
-    /// look; until then they stand as they were told.
-    async fn apply(&self, mut plan: Plan) -> (Plan, Outcome) {
+    /// look; until then they stand as they were told. None when the object is gone.
+    async fn apply(&self, mut plan: Plan) -> Option<(Plan, Outcome)> {
         let scaling = plan.scaling.clone();
         let held = self.context.backoff.held(self.by, self.object.meta().generation);
         let held = held.filter(|_| !plan.apply.is_empty());
-        if held.is_some() {
+        let presence = match held {
+            Some(_) => Presence::There,
+            None => settled::presence(self.by, &plan, self.context).await,
+        };
+        let unknown = match presence {
+            Presence::There => None,
+            Presence::Gone => return None,
+            Presence::Unknown(failed) => Some(failed.failures),
+        };
+        if held.is_some() || unknown.is_some() {
             plan.delete.retain(|delete| !delete.replaced);
             plan = Plan { delete: plan.delete, wake: plan.wake, ..Plan::default() };
         }
         let mut outcome = self.context.writer.apply(self.by, &plan, &self.context.ledger).await;
         outcome.scaling = scaling;
+        outcome.failures.extend(unknown.into_iter().flatten());
         if let Some((wait, failures)) = held {
             outcome.failures.extend(failures);
             outcome.held = Some(wait);
         }
-        (plan, outcome)
+        Some((plan, outcome))
     }
 
     async fn report(&self, plan: &Plan, outcome: &Outcome, next: &K::Status) -> Action {

@@ -3,30 +3,46 @@
 use std::time::Duration;
 
 use dask_operator_plan::sabotage::{self, Bug};
-use dask_operator_plan::{Apply, Plan};
+use dask_operator_plan::{Apply, Outcome, Plan};
 use kube::runtime::controller::Action;
 
 use crate::context::Context;
-use crate::kubernetes::{Reconciled, Settled};
+use crate::kubernetes::{Reconciled, Settled, failed};
 
 /// The watch normally shows a write within milliseconds, and triggers.
 pub(crate) const SOON: Duration = Duration::from_secs(2);
 
-/// When to look again, if what is to be made once more is for an object of which it is not known that it is there: the
-/// watch that would show it going may be late, while others show its children go as fast as they are made.
-pub(crate) async fn vanished(
-    by: &Reconciled,
-    generation: Option<i64>,
-    plan: &Plan,
-    context: &Context,
-) -> Option<Action> {
+/// Whether the object itself may be gone.
+pub(crate) enum Presence {
+    /// It is there, or nothing speaks against it.
+    There,
+    /// It is gone, or on its way.
+    Gone,
+    /// It may be gone, and nobody could be asked.
+    Unknown(Box<Outcome>),
+}
+
+/// Whether an object may be gone for which something is to be made that was made just before: the watch that would show
+/// it going may be late, while others show its children go as fast as they are made.
+pub(crate) async fn presence(by: &Reconciled, plan: &Plan, context: &Context) -> Presence {
     let makes = plan.apply.iter().any(|apply| Apply::create(apply).is_some());
-    let waits = context.backoff.held(by, generation).is_some();
-    if !makes || waits || !context.ledger.made_lately(by) || sabotage::is(Bug::MadeForTheGone) {
-        return None;
+    if !makes || sabotage::is(Bug::MadeForTheGone) {
+        return Presence::There;
     }
-    let is_there = context.writer.caller.is_there(by).await;
-    (!matches!(is_there, Ok(true))).then(|| Action::requeue(SOON))
+    if context.ledger.is_gone(by) {
+        return Presence::Gone;
+    }
+    if !context.ledger.made_lately(by) {
+        return Presence::There;
+    }
+    match context.writer.caller.is_there(by).await {
+        Ok(true) => Presence::There,
+        Ok(false) => {
+            context.ledger.note_gone(by);
+            Presence::Gone
+        }
+        Err(error) => Presence::Unknown(Box::new(failed(by.kind, &by.key.name, &error))),
+    }
 }
 
 /// Whether the caches show this object's own writes; if not, when to look again.

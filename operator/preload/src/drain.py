@@ -39,6 +39,8 @@ def remember(pod, ip):
         seen={},
         left={},
         lost=before.lost if before else {},
+        # How many tasks went with workers, likewise.
+        interrupted=before.interrupted if before else 0,
         # When each of them was asked to be copied.
         asked={},
         began=time.monotonic(),
@@ -66,7 +68,7 @@ def measured(drain):
     moved = [size for key, size in drain.seen.items() if key not in drain.left and key not in drain.lost]
     return {
         "workers": drain.here,
-        "tasks": drain.unfinished,
+        "tasks": drain.unfinished + drain.interrupted,
         "keys": len(drain.left),
         "bytes": sum(drain.left.values()),
         "moved_keys": len(moved),
@@ -79,7 +81,7 @@ def close(drain, verdict):
     """End the record of a drain."""
     drain.verdict = verdict
     drain.told = measured(drain)
-    drain.seen, drain.left, drain.asked = {}, {}, {}
+    drain.seen, drain.left, drain.asked = drain.left, {}, {}
 
 
 def note_loss(scheduler, address):
@@ -91,7 +93,14 @@ def note_loss(scheduler, address):
             *_, removal = (event for event in events if event.get("action") == "remove-worker")
             keys = removal["lost-computed-tasks"] | removal["lost-scattered-tasks"]
             drain.lost.update((key, drain.seen.get(key, 0)) for key in keys)
+            drain.interrupted += len(removal["processing-tasks"])
             # Without workers, whatever stood in the way of a drain that is over does no more.
             gone = drain.told and not workers_of(scheduler, drain.pod_name, drain.pod_ip)
             if gone and drain.verdict != "forgotten":
-                drain.verdict = "lost" if drain.lost else "ready"
+                drain.here, drain.unfinished, drain.told = 0, 0, None
+                close(drain, outcome(drain))
+
+
+def outcome(drain):
+    """Return how a drain has ended that has no workers any more."""
+    return "lost" if drain.lost or drain.interrupted else "ready"

@@ -33,24 +33,26 @@ def ask():
     return b"unknown" in told
 
 
+def mark(*_):
+    """Have no worker of this pod register any more: one that has not by now is just starting (`wait.py`)."""
+    open("/dev/shm/" + env("DASK_WORKER_NAME"), "w").close()
+    connected.set()
+
+
 def leave():
-    """Ask; where no worker has registered, or nobody answers, none is to do so any more."""
-    mark = "/dev/shm/" + env("DASK_WORKER_NAME")
-    open(mark, "w").close()
     if ask():
-        # One may have been just about to.
+        mark()
+        # One may have been just about to register.
         time.sleep(1)
         ask()
-    else:
-        os.remove(mark)
 
 
 # A thread can be left behind, whatever it hangs in: a name server, a scheduler that stands still.
 try:
     limit = float(env("OPERATOR_DRAIN_SECONDS", "120"))
-    threading.excepthook = lambda _: connected.set()
+    threading.excepthook = mark
     asking = threading.Thread(target=leave, daemon=True)
     asking.start()
-    connected.wait(1) and asking.join(limit)
+    asking.join(limit) if connected.wait(1) else mark()
 finally:
     os._exit(0)

@@ -10,7 +10,7 @@ import time
 
 from distributed.preloading import logger
 
-from drain import close, drains, remember
+from drain import close, drains, outcome, remember
 from handback import PREFIX, forget_asked, hand_back
 from pods import STAYING, arriving, free_to_go, unique_keys, workers_of
 from watch import changed
@@ -102,7 +102,7 @@ def step(scheduler, drain):
     states = look(scheduler, drain)
     drain.why = objection(scheduler, drain, states)
     if not states:
-        return "lost" if drain.lost else "ready" if drain.addresses else "unknown"
+        return outcome(drain) if drain.addresses else "unknown"
     if drain.why and not (drain.leaving and drain.why in MAY_PASS):
         return "refused"
     now = time.monotonic()
@@ -113,7 +113,7 @@ def step(scheduler, drain):
     if drain.why != "vetoed":
         cordon(scheduler, drain, states)
         if is_empty(drain, states):
-            return "lost" if drain.lost else "refused" if drain.why else "ready"
+            return "refused" if drain.why and not drain.lost else outcome(drain)
     # Nobody can take copies yet: they are asked for as soon as somebody can.
     if drain.cordoned and drain.why not in ("last worker", "peers paused"):
         copy_away(scheduler, drain)
@@ -199,8 +199,8 @@ async def dismiss(scheduler, drain):
     """Remove the workers as expected: their tasks run elsewhere, and are not blamed."""
     drain.told = None
     states = look(scheduler, drain)
-    unfinished, here = drain.unfinished, drain.here
+    here = drain.here
     for state in states:
         await scheduler.remove_worker(state.address, expected=True, stimulus_id=PREFIX + "dismiss")
     look(scheduler, drain)
-    drain.unfinished, drain.here = unfinished, here
+    drain.here = here

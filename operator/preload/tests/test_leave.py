@@ -121,6 +121,27 @@ def test_no_worker_registers_in_a_pod_that_was_told_to_leave_before(lab, way):
     cluster.scheduler.sees("Register worker", within=40)
 
 
+def test_a_pod_in_which_nothing_can_be_written_is_drained_all_the_same(lab):
+    cluster = Cluster(lab, "--no-dashboard").open()
+    cluster.with_pods(1, "--no-nanny")
+    name = cluster.pod("--no-nanny", "--name", "plain")
+    cluster.scheduler.sees("Register worker", 2, within=40)
+    assert cluster.leave(name, DASK_WORKER_NAME="no/such/folder").exit_code(within=20) == 0
+    assert [drain["state"] for drain in cluster.get("facts")[1]["drains"]] == ["ready"]
+
+
+def test_a_process_of_a_pod_that_is_known_may_start_while_it_leaves(lab):
+    cluster = Cluster(lab, "--no-dashboard").open()
+    [first, _] = cluster.with_pods(2, "--no-nanny")
+    client = cluster.client()
+    client.run(f"task = client.submit(time.sleep, 2, workers=[{first!r}])")
+    client.run("while not any(client.processing().values()): time.sleep(0.01)")
+    leaving = cluster.leave(first)
+    lab.worker("--name", f"{first}-1", "--no-nanny", DASK_WORKER_NAME=first)
+    cluster.scheduler.sees("Register worker", 3, within=40)
+    assert leaving.exit_code(within=20) == 0
+
+
 @pytest.mark.parametrize("way", [["--nanny"], ["--no-nanny"]], ids=["nanny", "no nanny"])
 def test_a_worker_that_waits_for_a_scheduler_ends_when_its_pod_is_told_to_leave(lab, alone, way):
     name = f"vain-{lab.port}"

@@ -138,8 +138,9 @@ impl Caller {
 
     /// Asks the API server itself whether the object with this UID is there, and not on its way.
     pub(crate) async fn is_there(&self, by: &Reconciled) -> Result<bool, CallError> {
-        let gone = Awaited::Deleted(by.uid.clone());
-        self.is_to_be_shown(by.kind, &by.key, &gone).await.map(|gone| !gone)
+        let deleted = Awaited::Deleted(by.uid.clone());
+        let is_gone = self.is_to_be_shown(by.kind, &by.key, &deleted).await?;
+        Ok(!is_gone)
     }
 
     /// Asks the API server itself whether a watch is still going to show a write: it has happened, and to something

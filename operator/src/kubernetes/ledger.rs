@@ -67,8 +67,23 @@ pub(crate) enum Settled {
 #[derive(Default)]
 pub(crate) struct Ledger {
     awaited: Mutex<HashMap<Reconciled, Vec<Entry>>>,
-    /// When something was made for it last.
-    made: Mutex<HashMap<Reconciled, Instant>>,
+    /// For whom something was made just before.
+    made: Mutex<HashMap<Reconciled, Made>>,
+}
+
+/// What is known of an object for which something was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Made {
+    /// When that was, last.
+    At(Instant),
+    /// It has gone itself since. No other will ever have its UID.
+    InVain,
+}
+
+impl Made {
+    fn is_lately(&self) -> bool {
+        matches!(self, Self::At(at) if at.elapsed() < AGAIN)
+    }
 }
 
 impl Ledger {
@@ -76,9 +91,16 @@ impl Ledger {
     pub(crate) fn note(&self, by: &Reconciled, kind: Kind, key: Key, awaited: Awaited) {
         let entry = Entry { kind, key, awaited, since: Instant::now() };
         if entry.awaited == Awaited::Created {
-            lock(&self.made).insert(by.clone(), entry.since);
+            self.note_made(by);
         }
         self.with(|entries| entries.entry(by.clone()).or_default().push(entry));
+    }
+
+    /// Forgets whatever was made too long ago to matter.
+    fn note_made(&self, by: &Reconciled) {
+        let mut made = lock(&self.made);
+        made.retain(|_, made| made.is_lately() || *made == Made::InVain);
+        made.insert(by.clone(), Made::At(Instant::now()));
     }
 
     /// Takes back the notes on one object: the write did not happen, or nothing is known to await.
@@ -98,7 +120,17 @@ impl Ledger {
 
     /// Whether something was made for it just before.
     pub(crate) fn made_lately(&self, by: &Reconciled) -> bool {
-        lock(&self.made).get(by).is_some_and(|made| made.elapsed() < AGAIN)
+        lock(&self.made).get(by).is_some_and(Made::is_lately)
+    }
+
+    /// It is gone, which the caches do not show yet.
+    pub(crate) fn note_gone(&self, by: &Reconciled) {
+        lock(&self.made).insert(by.clone(), Made::InVain);
+    }
+
+    /// Whether it is known to be gone.
+    pub(crate) fn is_gone(&self, by: &Reconciled) -> bool {
+        lock(&self.made).get(by) == Some(&Made::InVain)
     }
 
     /// Drops what the cache shows by now, and tells about the rest.
@@ -134,5 +166,39 @@ fn is_shown(entry: &Entry, cache: &Cache) -> bool {
         (Awaited::Changed(_) | Awaited::Deleted(_), None) => true,
         (Awaited::Changed(version), Some(seen)) => seen.version >= *version,
         (Awaited::Deleted(uid), Some(seen)) => seen.terminating || seen.uid != *uid,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made_something(ledger: &Ledger, uid: &str) -> Reconciled {
+        let by = Reconciled { kind: Kind::DaskCluster, key: Key::new("team", "demo"), uid: uid.to_owned() };
+        ledger.note(&by, Kind::Service, by.key.clone(), Awaited::Created);
+        by
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_made_long_ago_raises_no_doubt() {
+        let ledger = Ledger::default();
+        let by = made_something(&ledger, "1");
+        assert!(ledger.made_lately(&by));
+        tokio::time::advance(AGAIN).await;
+        assert!(!ledger.made_lately(&by));
+        made_something(&ledger, "2");
+        assert_eq!(lock(&ledger.made).len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_gone_is_gone_until_the_caches_show_it() {
+        let ledger = Ledger::default();
+        let by = made_something(&ledger, "1");
+        ledger.note_gone(&by);
+        tokio::time::advance(AGAIN).await;
+        let other = made_something(&ledger, "2");
+        assert_eq!((ledger.is_gone(&by), ledger.is_gone(&other)), (true, false));
+        ledger.forget(&by);
+        assert!(!ledger.is_gone(&by));
     }
 }

@@ -190,7 +190,8 @@ fn deleted(delete: &Delete) -> Outcome {
     }
 }
 
-fn failed(kind: Kind, name: &str, error: &CallError) -> Outcome {
+/// What came of a call that failed.
+pub(crate) fn failed(kind: Kind, name: &str, error: &CallError) -> Outcome {
     let refusal = match error {
         CallError::Answer(status) => refusal(status),
         CallError::Deadline | CallError::NotLeading | CallError::Call(_) => None,

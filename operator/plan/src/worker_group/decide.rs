@@ -7,7 +7,7 @@ use serde_json::json;
 use super::check::CheckedGroup;
 use super::crashes::{crashes, due};
 use super::desired;
-use super::leave;
+use super::leave::Untold;
 use super::observed::{Cluster, Ended, Observed, Stage, WorkerPod};
 use super::roll::{Roll, is_outdated};
 use crate::plan::{Apply, Kind, Patch};
@@ -81,11 +81,9 @@ fn replace_ended<'a>(
     let outdated = is_outdated(group, observed);
     let mut ended: Vec<_> = observed.pods.iter().filter_map(|pod| Some((pod, pod_end(pod)?))).collect();
     ended.sort_by_key(|(pod, end)| (end.at, &pod.name));
+    let left = ended.iter().any(|(pod, _)| pod.leaves_since().is_some());
+    let untold = Untold::of(observed, left, now);
     for (place, (pod, end)) in ended.into_iter().enumerate() {
-        if let Some(until) = leave::untold(observed, pod, end, now).filter(|_| place >= missing) {
-            decision.wake_at(until);
-            continue;
-        }
         // What another template led to is history.
         let crashes = if outdated(pod) { 0 } else { crashes(pod, end) };
         let due = due(end, crashes);
@@ -94,9 +92,12 @@ fn replace_ended<'a>(
             held += 1;
             continue;
         }
-        decision.delete.push(pod);
         if place < missing {
             decision.create.push(crashes);
+        }
+        match untold.until(pod, end) {
+            Some(until) => decision.wake_at(until),
+            None => decision.delete.push(pod),
         }
     }
     held

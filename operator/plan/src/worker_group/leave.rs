@@ -21,7 +21,7 @@ use crate::facts::{Drain, Index, Link, Load};
 use crate::plan::{Apply, Ask, Delete, Event, Kind, Order, Patch};
 use crate::sabotage::{self, Bug};
 pub(super) use delayed::delayed;
-pub(super) use ended::{ended, untold};
+pub(super) use ended::{Untold, ended};
 use next::{Next, Step};
 
 /// Whatever was asked is looked at again after this time.

@@ -349,6 +349,24 @@ fn a_pod_that_ended_while_it_was_leaving_is_kept_for_a_moment_until_its_schedule
 }
 
 #[test]
+fn one_that_is_kept_until_then_holds_no_place() {
+    let mut world = killed_while_it_leaves("refused");
+    world.wanted = 2;
+    let plan = world.plan();
+    assert_eq!((plan.apply.iter().filter_map(Apply::create).count(), plan.delete.len()), (1, 0));
+}
+
+#[test]
+fn nobody_is_waited_for_who_says_no_more_or_whose_node_has_another_clock() {
+    let by_rpc = World { by_rpc: true, ..killed_while_it_leaves("refused") };
+    let mut ahead = killed_while_it_leaves("refused");
+    ahead.at -= SignedDuration::from_secs(1);
+    for world in [by_rpc, ahead, killed_while_it_leaves("failed")] {
+        assert_eq!(world.plan().delete.len(), 1, "{world:?}");
+    }
+}
+
+#[test]
 fn a_pod_that_is_to_be_kept_goes_on_and_stays_until_the_group_changes() {
     let drain = Drain { timeout_seconds: Some(1), on_timeout: Some(OnTimeout::Keep) };
     let has = json!({"processing": 2, "unique_bytes": 30});

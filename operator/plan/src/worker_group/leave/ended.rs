@@ -2,14 +2,14 @@
 
 use jiff::Timestamp;
 
-use super::super::observed::{Ended, Observed, WorkerPod};
 use super::delete;
 use super::next::LATE;
-use crate::facts::{Drain, DrainState, Index};
+use crate::facts::{Drain, DrainState, Index, Link};
 use crate::plan::Delete;
+use crate::worker_group::observed::{Ended, Observed, WorkerPod};
 
 /// Those that have ended go. Of one that ended while it was leaving it is told what was lost.
-pub(in super::super) fn ended(observed: &Observed, pods: Vec<&WorkerPod>) -> Vec<Delete> {
+pub(in crate::worker_group) fn ended(observed: &Observed, pods: Vec<&WorkerPod>) -> Vec<Delete> {
     let index = observed.link.facts().filter(|_| !pods.is_empty()).map(Index::of);
     let lost = |pod: &WorkerPod| {
         let drain = index.as_ref()?.drain(&pod.name)?;
@@ -20,20 +20,35 @@ pub(in super::super) fn ended(observed: &Observed, pods: Vec<&WorkerPod>) -> Vec
     deletes.collect()
 }
 
-/// Until when a pod that was leaving is kept for its scheduler to say what went with it: its node may be faster. None
-/// when that is known, or nobody can say.
-pub(in super::super) fn untold(
-    observed: &Observed,
-    pod: &WorkerPod,
-    end: &Ended,
+/// Pods that were leaving when they ended, and of which their scheduler has not said yet what went with them: their node
+/// may be faster.
+pub(in crate::worker_group) struct Untold<'a> {
+    index: Option<Index<'a>>,
+    /// Whether what it says of a drain changes when its workers have gone.
+    says_what_went: bool,
     now: Timestamp,
-) -> Option<Timestamp> {
-    pod.leaves_since()?;
-    let until = end.at.checked_add(LATE).ok().filter(|until| *until > now)?;
-    let index = Index::of(observed.link.facts()?);
-    index.drain(&pod.name).filter(|drain| !is_final(drain)).map(|_| until)
 }
 
-fn is_final(drain: &Drain) -> bool {
-    matches!(drain.state, DrainState::Ready | DrainState::Lost | DrainState::Forgotten)
+impl<'a> Untold<'a> {
+    /// `any` says whether there are any that ended while they were leaving.
+    pub(in crate::worker_group) fn of(observed: &'a Observed, any: bool, now: Timestamp) -> Self {
+        let index = observed.link.facts().filter(|_| any).map(Index::of);
+        Self { index, says_what_went: matches!(observed.link, Link::Preload(_)), now }
+    }
+
+    /// Until when one is kept for that. Not at all where the clock of its node is ahead of ours.
+    pub(in crate::worker_group) fn until(&self, pod: &WorkerPod, end: &Ended) -> Option<Timestamp> {
+        pod.leaves_since()?;
+        let drain = self.index.as_ref()?.drain(&pod.name).filter(|drain| self.is_awaited(drain))?;
+        let until = end.at.checked_add(LATE).ok()?;
+        (until > self.now && end.at <= self.now).then_some(until)
+    }
+
+    fn is_awaited(&self, drain: &Drain) -> bool {
+        match drain.state {
+            DrainState::Waiting => true,
+            DrainState::Refused | DrainState::Interrupted => self.says_what_went,
+            DrainState::Ready | DrainState::Lost | DrainState::Forgotten | DrainState::Other => false,
+        }
+    }
 }
