@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::bed::Bed;
 
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 
 /// Returns all of them once one has a condition of this reason.
 pub async fn until_told(bed: &Bed, autoscaler: &str, reason: &str) -> Result<Vec<Arc<DaskAutoscaler>>> {

@@ -14,7 +14,7 @@ use crate::bed::Bed;
 use crate::operator;
 use crate::workload::Start;
 
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 const WORKERS: &str = "dask.org/component=worker";
 
 /// From the creation of a cluster to the operator's status write that made its phase Running.

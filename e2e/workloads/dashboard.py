@@ -12,7 +12,7 @@ import time
 from contextlib import contextmanager
 
 from dask import delayed
-from dask.distributed import Client
+from dask.distributed import Client, Event
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
@@ -21,6 +21,7 @@ from selenium.webdriver.common.by import By
 from session import report
 
 TASKS = 160
+DRAWN = "the picture is taken"
 
 FLAGS = [
     "--headless",
@@ -70,11 +71,17 @@ def combine(*values):
     return sum(values)
 
 
+def total(sums):
+    """End when the picture is taken."""
+    Event(DRAWN).wait(timeout=120)
+    return sum(sums)
+
+
 def graph():
     """Many small tasks in three layers, so that the progress bars and the task stream have colours."""
     values = [delayed(simulate)(seed) for seed in range(TASKS)]
     sums = [delayed(combine)(*values[start : start + 4]) for start in range(0, TASKS, 4)]
-    return delayed(sum)(sums)
+    return delayed(total)(sums)
 
 
 def watch(driver, keys, screenshot):
@@ -109,6 +116,7 @@ def main():
         future = client.compute(tasks)
         drawn = watch(driver, list(tasks.dask), arguments.screenshot)
         running = not future.done()
+        Event(DRAWN, client=client).set()
         workers = listed_workers(driver, arguments.dashboard)
         result = future.result(timeout=120)
 

@@ -17,6 +17,7 @@ from session import session
 GROUPS = "default", "actors", "holder", "killed", "plain", "blind", "scant"
 KILLED = "killed", "plain"
 BYTES = 500_000_000
+PATIENCE = 300
 
 
 class Slow:
@@ -121,11 +122,12 @@ class Held:
 
 def main():
     # Whatever it waits for in vain.
-    signal.alarm(300)
+    signal.alarm(PATIENCE)
     with session(workers=len(GROUPS)) as client:
         held = Held(client)
         print("ready", flush=True)
         for line in sys.stdin:
+            signal.alarm(PATIENCE)
             getattr(held, line.strip())()
             print("done", flush=True)
 

@@ -9,7 +9,6 @@ use dask_operator_plan::Settings;
 use futures::{StreamExt, stream};
 use kube::Client;
 use kube::runtime::Controller;
-use kube::runtime::events::{Recorder, Reporter as EventSource};
 use kube::runtime::reflector::ObjectRef;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
@@ -88,7 +87,6 @@ impl Operator {
         let (client, tenure) = (with_deadline(client), Tenure::default());
         let (triggers, queues) = Triggers::new();
         let triggers = Arc::new(triggers);
-        let recorder = Recorder::new(client.clone(), EventSource::from("dask-operator"));
         let caller = Caller {
             client: client.clone(),
             gate: Gate::new(),
@@ -99,7 +97,7 @@ impl Operator {
         let context = Context {
             cache: Cache::default(),
             settings,
-            reporter: Reporter::new(writer.clone(), recorder),
+            reporter: Reporter::new(writer.clone()),
             writer,
             ledger: Ledger::default(),
             backoff: Backoff::default(),

@@ -15,6 +15,10 @@ env = os.getenv
 connected = threading.Event()
 
 
+def left():
+    return until - time.monotonic()
+
+
 def ask():
     """Post the request; return whether the scheduler does not know the pod.
 
@@ -24,13 +28,10 @@ def ask():
     link = socket.create_connection((host, int(env("OPERATOR_HTTP_PORT", "8787"))), 1)
     connected.set()
     # The answer must be here before the time is over.
-    body = BODY % (env("DASK_WORKER_NAME"), env("OPERATOR_POD_IP", ""), max(limit - 1, limit / 2))
-    link.settimeout(limit)
+    body = BODY % (env("DASK_WORKER_NAME"), env("OPERATOR_POD_IP", ""), max(left() - 1, left() / 2))
+    link.settimeout(left())
     link.sendall((HEAD % (env("OPERATOR_TOKEN"), len(body)) + body).encode())
-    told = b""
-    while part := link.recv(65536):
-        told = told[-99:] + part
-    return b"unknown" in told
+    return b"unknown" in link.makefile("rb").read(9999)
 
 
 def mark(*_):
@@ -50,9 +51,11 @@ def leave():
 # A thread can be left behind, whatever it hangs in: a name server, a scheduler that stands still.
 try:
     limit = float(env("OPERATOR_DRAIN_SECONDS", "120"))
+    until = time.monotonic() + limit
     threading.excepthook = mark
     asking = threading.Thread(target=leave, daemon=True)
     asking.start()
-    asking.join(limit) if connected.wait(1) else mark()
+    # A name server may take some seconds, and whoever is throttled; a connection does not.
+    asking.join(left()) if connected.wait(min(5, limit / 2)) else mark()
 finally:
     os._exit(0)

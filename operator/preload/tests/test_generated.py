@@ -10,7 +10,7 @@ from distributed.stealing import WorkStealing
 from conftest import INJECTED, TEXTS
 from generate import GENERATED, STUBS, join, own_fields, unpack
 
-LIMIT = 2816
+LIMIT = 2880
 SCHEDULER_LIMIT = 8192
 PACKED = "scheduler-packed.txt"
 # What may be expanded, and where: the plain source is there to be read.

@@ -193,6 +193,7 @@ impl<Role> PodRecord<Role> {
             created: self.created,
             terminating: self.meta.terminating,
             stage: self.stage.clone(),
+            ready_since: self.ready_since,
             template: self.template.clone(),
             crashes: self.crashes,
             trouble: self.trouble.clone(),

@@ -24,13 +24,22 @@ const REASONS_EVERY: Duration = Duration::from_secs(2);
 /// A group's first status waits this long for its workers: most are ready by then, and one write tells it all.
 const FIRST_OF_GROUP: Duration = Duration::from_secs(3);
 
+/// Who tells.
+const SOURCE: &str = "dask-operator";
+/// As long as this after one Event, another one like it is counted with it.
+const SERIES: Duration = Duration::from_mins(6);
+
 /// Writes status and Events.
 pub(crate) struct Reporter {
     writer: Writer,
-    recorder: Recorder,
+    /// Who counts Events of the same words: kube takes those alike that differ in nothing but these, and tells the first.
+    recorders: Mutex<HashMap<Words, (Recorder, Instant)>>,
     /// When an object's status was written last, or first found to be worth a write.
     written: Mutex<HashMap<Reconciled, Instant>>,
 }
+
+/// Whom an Event is about, by UID, its reason and its note.
+type Words = (Option<String>, String, String);
 
 /// What a status write came to.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,8 +54,8 @@ pub(crate) enum Report {
 
 impl Reporter {
     /// Reports through these.
-    pub(crate) fn new(writer: Writer, recorder: Recorder) -> Self {
-        Self { writer, recorder, written: Mutex::default() }
+    pub(crate) fn new(writer: Writer) -> Self {
+        Self { writer, recorders: Mutex::default(), written: Mutex::default() }
     }
 
     /// Writes the difference between two statuses, if there is one worth a write now.
@@ -88,12 +97,23 @@ impl Reporter {
     pub(crate) async fn events(&self, about: &ObjectReference, events: &[Event]) {
         for event in events {
             let namespace = about.namespace.as_deref().unwrap_or_default();
+            let recorder = self.recorder(about, event);
             let event = kube_event(event);
-            let sent = self.writer.caller.in_time(namespace, self.recorder.publish(&event, about)).await;
+            let sent = self.writer.caller.in_time(namespace, recorder.publish(&event, about)).await;
             if let Err(error) = sent {
                 tracing::warn!(reason = event.reason, note = event.note, %error, "cannot record an Event");
             }
         }
+    }
+
+    fn recorder(&self, about: &ObjectReference, event: &Event) -> Recorder {
+        let words = (about.uid.clone(), event.reason.clone(), event.note.clone());
+        let mut all = self.recorders.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, (_, used)| used.elapsed() < SERIES);
+        let fresh = || (Recorder::new(self.writer.caller.client.clone(), SOURCE.into()), Instant::now());
+        let (recorder, used) = all.entry(words).or_insert_with(fresh);
+        *used = Instant::now();
+        recorder.clone()
     }
 }
 
@@ -165,11 +185,39 @@ fn conditions(status: &Value) -> impl Iterator<Item = &Value> {
 
 #[cfg(test)]
 mod tests {
+    use dask_operator_testkit::server::{ApiServer, NoFaults};
+
+    use super::super::write::tests::writer;
     use super::*;
 
     fn status(ready: &str, reason: &str, replicas: i64) -> Value {
         let condition = json!({"type": "Ready", "status": ready, "reason": reason});
         json!({"conditions": [condition], "replicas": replicas, "observedGeneration": 1})
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn events_of_other_words_are_others_and_those_of_the_same_are_counted() {
+        let server = ApiServer::new(Box::new(NoFaults));
+        let reporter = Reporter::new(writer(&server));
+        let about = ObjectReference {
+            kind: Some("DaskWorkerGroup".to_owned()),
+            name: Some("demo".to_owned()),
+            namespace: Some("team".to_owned()),
+            uid: Some("1".to_owned()),
+            ..ObjectReference::default()
+        };
+        let lost = |pod: &str| Event {
+            kind: EventKind::Warning,
+            reason: "WorkInterrupted".to_owned(),
+            action: "Drain",
+            note: format!("pod {pod} left"),
+        };
+        reporter.events(&about, &[lost("a"), lost("b"), lost("b")]).await;
+        let world = server.world();
+        let told = world.all("events", "team").map(|(_, event)| (&event["note"], &event["series"]["count"]));
+        let mut told: Vec<_> = told.map(|(note, count)| (note.as_str().unwrap(), count.as_u64())).collect();
+        told.sort_unstable();
+        assert_eq!(told, [("pod a left", None), ("pod b left", Some(2))]);
     }
 
     #[test]

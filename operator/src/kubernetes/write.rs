@@ -242,7 +242,7 @@ fn merged(mut all: Outcome, one: Outcome) -> Outcome {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use dask_operator_plan::{Event, EventKind};
     use dask_operator_testkit::server::{ApiServer, Call, End, Fate, Faults, Id, Verb};
     use serde_json::{Value, json};
@@ -273,7 +273,7 @@ mod tests {
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "team"}, "spec": {}})
     }
 
-    fn writer(server: &ApiServer) -> Writer {
+    pub(in crate::kubernetes) fn writer(server: &ApiServer) -> Writer {
         let tenure = Tenure::default();
         tenure.extend(Instant::now() + Duration::from_mins(1));
         let client = server.client("operator");

@@ -7,7 +7,7 @@ use e2e::bed::Bed;
 use e2e::manifests;
 use serde_json::json;
 
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 
 /// A cluster with an additional group and an autoscaler, everything ready and registered.
 pub(crate) async fn settled(name: &str) -> Result<Bed> {

@@ -14,7 +14,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::ListParams;
 
-const SOON: Duration = Duration::from_mins(2);
+const SOON: Duration = Duration::from_mins(4);
 const WORKERS: &str = "dask.org/component=worker";
 
 /// Ends the operator's process at once, with its pod: nothing is finished, no lease given back.

@@ -20,7 +20,7 @@ use kube::api::ListParams;
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
-const SOON: Duration = Duration::from_mins(2);
+const SOON: Duration = Duration::from_mins(4);
 const WORKERS: &str = "dask.org/component=worker";
 /// As many as an ordinary run can wait for; fifty are for `E2E_KILLS=50 cargo e2e test killed_at_random`.
 const FEW: u64 = 10;

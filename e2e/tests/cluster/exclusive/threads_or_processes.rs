@@ -7,7 +7,7 @@ use e2e::bed::Bed;
 use e2e::manifests;
 use serde_json::json;
 
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 
 #[tokio::test]
 async fn threads_win_where_data_are_shared_and_processes_where_python_loops() -> Result<()> {

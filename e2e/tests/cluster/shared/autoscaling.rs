@@ -12,7 +12,7 @@ use e2e::workload::Start;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 const WORKERS: &str = "dask.org/component=worker";
 
 /// A cluster with so many workers and one more group, and an autoscaler that does this.
@@ -37,7 +37,8 @@ fn assert_each_was_done_once(reported: &Value, tasks: u64) {
 async fn workers_come_from_none_with_a_graph_and_go_when_it_is_done() -> Result<()> {
     let spec = json!({"minimum": 0, "maximum": 8, "scaleDown": {"stabilizationSeconds": 4}});
     let bed = scaled("grown", 0, None, &spec).await?;
-    let mut workload = Start::new("growing", &bed.address("demo")?).with("TASKS", "60").start()?;
+    let mut workload =
+        Start::new("growing", &bed.address("demo")?).with("TASKS", "60").with("SECONDS", "2").start()?;
     workload.until("submitted")?;
     let (reported, succeeded) = workload.finish()?;
     assert!(succeeded, "{reported}");
@@ -61,7 +62,8 @@ async fn workers_come_and_go_with_the_work_where_the_scheduler_is_as_dask_made_i
     let spec = json!({"minimum": 0, "maximum": 8, "scaleDown": {"stabilizationSeconds": 4}});
     bed.apply(&manifests::autoscaler("demo", "demo", &spec))?;
     until_told(&bed, "demo", "FollowsWork").await?;
-    let mut workload = Start::new("growing", &bed.address("demo")?).with("TASKS", "100").start()?;
+    let mut workload =
+        Start::new("growing", &bed.address("demo")?).with("TASKS", "100").with("SECONDS", "2").start()?;
     workload.until("submitted")?;
     let (reported, succeeded) = workload.finish()?;
     assert!(succeeded, "{reported}");
@@ -89,7 +91,7 @@ async fn workers_for_what_depends_on_a_running_task_are_there_before_it_ends() -
 
 /// 31 tasks that need a GPU, which three workers at most offer.
 async fn work_for_gpus(bed: &Bed) -> Result<()> {
-    let work = Start::new("growing", &bed.address("demo")?).with("TASKS", "31").with("SECONDS", "0.5");
+    let work = Start::new("growing", &bed.address("demo")?).with("TASKS", "31").with("SECONDS", "2");
     let (reported, succeeded) = work.with("RESOURCE", "GPU").start()?.finished().await?;
     assert!(succeeded, "{reported}");
     assert_each_was_done_once(&reported, 31);
@@ -141,7 +143,8 @@ async fn work_falls_through_to_the_next_group_and_moves_back_when_the_first_can_
     });
     let nowhere = json!({"spec": {"nodeSelector": {"has-spot-machines": "yes"}}});
     let bed = scaled("ladder", 0, Some(("demo-spot", nowhere)), &spec).await?;
-    let mut workload = Start::new("growing", &bed.address("demo")?).with("TASKS", "60").start()?;
+    let mut workload =
+        Start::new("growing", &bed.address("demo")?).with("TASKS", "60").with("SECONDS", "2").start()?;
     workload.until("submitted")?;
     until_replicas(&bed, "demo-default", 2, SOON).await?;
     until_told(&bed, "demo", "GroupCannotGrow").await?;

@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::events::v1::Event;
 use kube::api::ListParams;
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_mins(4);
 
 #[tokio::test]
 async fn a_name_that_breaks_the_rule_is_an_error_that_names_the_rule() -> Result<()> {

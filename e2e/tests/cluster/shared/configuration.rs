@@ -7,7 +7,7 @@ use e2e::bed::Bed;
 use e2e::manifests;
 use serde_json::json;
 
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 
 #[tokio::test]
 async fn the_configuration_of_a_cluster_reaches_its_scheduler_and_every_worker() -> Result<()> {

@@ -8,7 +8,7 @@ use e2e::bed::{Bed, run_workload};
 use e2e::progress::Progress;
 use e2e::{manifests, packages};
 
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 const SCREENSHOT: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/dashboard.png");
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use e2e::progress::Progress;
 use e2e::route::Route;
 use e2e::{commands, python};
 
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
 const CLUSTER: &str = include_str!("../../../../examples/cluster.yaml");
 const GROUP: &str = include_str!("../../../../examples/group.yaml");

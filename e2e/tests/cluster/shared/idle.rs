@@ -8,9 +8,10 @@ use dask_operator_api::DaskCluster;
 use e2e::bed::Bed;
 use e2e::manifests;
 use e2e::workload::{Start, Workload};
+use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 
 /// Returns when a condition of the one cluster is such.
 async fn until_told(bed: &Bed, what: &str, is: impl Fn(&Condition) -> bool) -> Result<()> {
@@ -23,8 +24,11 @@ async fn until_told(bed: &Bed, what: &str, is: impl Fn(&Condition) -> bool) -> R
 
 async fn until_gone(bed: &Bed) -> Result<()> {
     bed.until("", "no cluster", SOON, |clusters: &[Arc<DaskCluster>]| clusters.is_empty()).await?;
-    let events = bed.kubectl(&["get", "events", "--field-selector=reason=IdleDeleted", "--output=name"])?;
-    ensure!(events.lines().count() == 1, "{events}");
+    let tells = |event: &&Arc<Event>| event.reason.as_deref() == Some("IdleDeleted");
+    // It is told after it is done.
+    let told = |events: &[Arc<Event>]| events.iter().any(|event| tells(&event));
+    let events = bed.until("", "an Event IdleDeleted", SOON, told).await?;
+    ensure!(events.iter().filter(tells).count() == 1, "{events:?}");
     Ok(())
 }
 

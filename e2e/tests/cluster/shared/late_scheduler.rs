@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 const WORKERS: &str = "dask.org/component=worker";
 /// A worker that cannot wait, to show what waiting prevents.
 const HASTY: &str = "dask.org/workergroup-name=demo-hasty";
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 /// Ten times what it takes.
 const REGISTRATION: Duration = Duration::from_secs(50);
 

@@ -15,7 +15,7 @@ use kube::api::{DeleteParams, EvictParams};
 use serde_json::{Value, json};
 
 const WORKERS: &str = "dask.org/component=worker";
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 
 /// How long a task takes, and one that is still executed whatever is done meanwhile.
 const SECONDS: u32 = 3;

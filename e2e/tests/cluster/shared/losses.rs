@@ -9,7 +9,7 @@ use e2e::bed::Bed;
 use e2e::manifests;
 use k8s_openapi::api::core::v1::Pod;
 
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 const WORKERS: &str = "dask.org/component=worker";
 const SCHEDULER: &str = "dask.org/component=scheduler";
 

@@ -9,7 +9,7 @@ use e2e::bed::Bed;
 use e2e::manifests;
 use serde_json::{Value, json};
 
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 
 /// The status of a group, once it is as it should be.
 async fn until_status(

@@ -10,7 +10,7 @@ use e2e::manifests;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 
 /// A container with the old name of a command, which a file that cannot be executed hides in the image.
 fn container(name: &str, args: &[&str], ports: &Value) -> Value {

@@ -7,7 +7,7 @@ use anyhow::Result;
 use dask_operator_api::{DaskAutoscaler, DaskCluster};
 use e2e::bed::Bed;
 
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 
 #[tokio::test]
 async fn a_cluster_is_made_adapted_scaled_and_closed_by_the_client_of_dask_kubernetes() -> Result<()> {

@@ -7,7 +7,7 @@ use e2e::bed::Bed;
 use e2e::manifests;
 use serde_json::{Value, json};
 
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 /// Each raises when it takes longer than Dask's own patience; prints how many workers are there in the end.
 const FIVE_TIMES: &str = "
 import time

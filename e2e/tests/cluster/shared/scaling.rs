@@ -10,7 +10,7 @@ use e2e::progress::say;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 /// Far less than the one at work would be waited for.
 const PENDING: Duration = Duration::from_secs(10);
 

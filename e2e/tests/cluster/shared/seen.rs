@@ -10,7 +10,7 @@ use e2e::manifests;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value;
 
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 const KINDS: &str = "/apis/kubernetes.dask.org/v1/namespaces";
 
 /// The columns of what kubectl printed: between them are at least two spaces, within their names at most one.

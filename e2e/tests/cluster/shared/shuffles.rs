@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::leaving::a_worker;
 
 const WORKERS: &str = "dask.org/component=worker";
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 /// In the scheduler's log.
 const TOLD: &str = "restarted due to stimulus";
 

@@ -10,7 +10,7 @@ use e2e::manifests;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::json;
 
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 
 fn condition<'a>(clusters: &'a [Arc<DaskCluster>], type_: &str) -> Option<&'a Condition> {
     let status = clusters.first()?.status.as_ref()?;

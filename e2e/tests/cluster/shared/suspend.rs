@@ -10,7 +10,7 @@ use e2e::manifests;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 
 fn status(cluster: &Arc<DaskCluster>) -> DaskClusterStatus {
     cluster.status.clone().unwrap_or_default()

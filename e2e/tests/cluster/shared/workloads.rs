@@ -9,7 +9,7 @@ use e2e::manifests;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value;
 
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 const WORKLOADS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/workloads");
 
 /// Runs one workload from this host against two workers of 400 MiB.

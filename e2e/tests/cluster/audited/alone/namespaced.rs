@@ -14,7 +14,7 @@ use e2e::{manifests, namespaced};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 const WORKERS: &str = "dask.org/component=worker";
 
 /// What people do with a cluster: make it, work, scale, lose a worker, delete it.

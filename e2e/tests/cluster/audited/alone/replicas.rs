@@ -19,12 +19,12 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 const WORKERS: &str = "dask.org/component=worker";
 /// More than are written at once, so that a leader can be caught half-way.
-const MANY: usize = 96;
-/// The duration of the lease, the wait between two attempts, and some time to write it.
-const TAKE_OVER: Duration = Duration::from_secs(20);
+const MANY: usize = 192;
+/// The duration of the lease, the wait between two attempts, and as long again for a slow machine.
+const TAKE_OVER: Duration = Duration::from_secs(40);
 const LONGER_THAN_THE_LEASE: Duration = Duration::from_secs(20);
 /// Ten times of it would be longer than the lease: sooner than that, or it merely ran out.
 const HAND_OVER: Duration = Duration::from_secs(10);

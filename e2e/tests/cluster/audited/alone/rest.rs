@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::audited::settled::settled;
 
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 
 /// What the operator wrote since `start`, in any namespace, the lease aside.
 fn writes_since(bed: &Bed, start: Timestamp) -> Result<Vec<String>> {

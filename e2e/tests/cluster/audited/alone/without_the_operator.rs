@@ -7,7 +7,7 @@ use e2e::bed::Bed;
 use e2e::operator::Replicas;
 use e2e::{at_work, latency, manifests};
 
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 
 #[tokio::test]
 async fn clusters_at_rest_and_at_work_are_gone_as_soon_without_the_operator() -> Result<()> {

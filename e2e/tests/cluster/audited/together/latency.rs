@@ -8,7 +8,10 @@ use e2e::bed::Bed;
 use e2e::{at_work, latency, manifests};
 use serde_json::json;
 
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
+/// What is promised of a graph is the median.
+const GRAPHS: usize = 5;
+
 #[tokio::test]
 async fn the_phase_is_running_soon_after_the_apply() -> Result<()> {
     let bed = Bed::new("phase").await?;
@@ -46,9 +49,13 @@ async fn a_submitted_graph_is_soon_followed_by_its_first_worker() -> Result<()> 
     let soon = json!({"minimum": 0, "maximum": 1, "scaleDown": {"stabilizationSeconds": 1}});
     bed.apply(&manifests::autoscaler("demo", "demo", &soon))?;
     bed.until_ready("demo", SOON).await?;
-    let took = latency::of_growth(&bed, "demo").await?;
+    let mut took = Vec::new();
+    for _ in 0..GRAPHS {
+        took.push(latency::of_growth(&bed, "demo").await?);
+    }
     println!("graph submitted -> first worker created: {took:?}");
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    took.sort();
+    assert!(took[GRAPHS / 2] < Duration::from_secs(1), "{took:?}");
     Ok(())
 }
 

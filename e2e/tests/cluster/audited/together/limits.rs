@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
-const SOON: Duration = Duration::from_mins(2);
+const SOON: Duration = Duration::from_mins(4);
 /// Workers that have not registered after two minutes are told.
 const LATE: Duration = Duration::from_mins(4);
 /// For so long nothing should happen.

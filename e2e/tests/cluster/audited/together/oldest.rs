@@ -11,7 +11,7 @@ use serde_json::json;
 
 /// What the preloads are tested with, too.
 const OLDEST: &str = include_str!("../../../../../operator/preload/tests/oldest.txt");
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 
 #[tokio::test]
 async fn a_cluster_of_the_oldest_dask_computes_and_shrinks_under_load_and_loses_nothing() -> Result<()> {

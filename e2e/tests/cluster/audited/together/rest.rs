@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::audited::settled::settled;
 
-const SOON: Duration = Duration::from_mins(2);
+const SOON: Duration = Duration::from_mins(4);
 /// `cargo e2e bench rest` has fifty, and nobody beside them.
 const AUTOSCALERS: u32 = 5;
 

@@ -1,7 +1,7 @@
 //! How many writes a cluster costs.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use e2e::audit::Request;
@@ -9,14 +9,16 @@ use e2e::bed::Bed;
 use e2e::manifests;
 use serde_json::json;
 
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 
 /// How often the operator made each write for a cluster of three workers that starts undisturbed, its statuses and
 /// Events aside.
 async fn writes(bed: &Bed, manifest: &str) -> Result<BTreeMap<String, usize>> {
+    let began = Instant::now();
     bed.apply(manifest)?;
     bed.until_ready("demo", SOON).await?;
     bed.until_registered("demo", 3, SOON).await?;
+    let took = began.elapsed().as_secs();
     // Counts that changed last are written at most ten seconds later.
     tokio::time::sleep(Duration::from_secs(12)).await;
     let mut writes: BTreeMap<String, usize> = BTreeMap::new();
@@ -25,7 +27,11 @@ async fn writes(bed: &Bed, manifest: &str) -> Result<BTreeMap<String, usize>> {
     }
     let statuses =
         ["patch daskclusters/status", "patch daskworkergroups/status"].map(|kind| writes.remove(kind));
-    assert!((2..=4).contains(&statuses.into_iter().flatten().sum::<usize>()), "{statuses:?}");
+    // Where a start takes long, counts are written meanwhile, for each of the two at most every ten seconds; and where
+    // workers are ready before their scheduler is, one more than usual is told.
+    let most = 4 + usize::from(took > 5) + 2 * usize::try_from(took / 10)?;
+    let told = statuses.into_iter().flatten().sum::<usize>();
+    assert!((2..=most).contains(&told), "{statuses:?} in {took} s");
     assert!(writes.remove("create events").is_none_or(|events| events == 1));
     Ok(writes)
 }

@@ -72,7 +72,7 @@ async fn a_scheduler_that_cannot_be_asked_is_told_and_its_workers_go_when_their_
     let ports = json!([{"name": "tcp-comm", "containerPort": 8786}, {"name": "http-dashboard", "containerPort": 8787}]);
     let elsewhere = json!([{"name": "scheduler", "image": DASK_IMAGE, "ports": ports,
         "args": ["dask", "scheduler", "--dashboard-address", ":9787"]}]);
-    let worker = json!({"replicas": 2, "threads": 1, "drain": {"timeoutSeconds": 5}});
+    let worker = json!({"replicas": 2, "threads": 1, "drain": {"timeoutSeconds": 20}});
     let spec = json!({"scheduler": {"spec": {"containers": elsewhere}}, "worker": worker});
     bed.apply(&manifests::cluster_of("demo", &spec))?;
     bed.until_ready("demo", SOON).await?;
@@ -85,6 +85,6 @@ async fn a_scheduler_that_cannot_be_asked_is_told_and_its_workers_go_when_their_
     };
     silent.until_told::<DaskWorkerGroup>(&bed, scaled).await?;
     until_left(&bed, 1).await?;
-    assert!(scaled.elapsed() > Duration::from_secs(5), "{:?}", scaled.elapsed());
+    assert!(scaled.elapsed() > Duration::from_secs(20), "{:?}", scaled.elapsed());
     silent.until_over::<DaskWorkerGroup>(&bed).await
 }

@@ -39,9 +39,9 @@ impl<'a> Untold<'a> {
     /// Until when one is kept for that. Not at all where the clock of its node is ahead of ours.
     pub(in crate::worker_group) fn until(&self, pod: &WorkerPod, end: &Ended) -> Option<Timestamp> {
         pod.leaves_since()?;
-        let drain = self.index.as_ref()?.drain(&pod.name).filter(|drain| self.is_awaited(drain))?;
+        let drain = self.index.as_ref()?.drain(&pod.name)?;
         let until = end.at.checked_add(LATE).ok()?;
-        (until > self.now && end.at <= self.now).then_some(until)
+        (self.is_awaited(drain) && until > self.now && end.at <= self.now).then_some(until)
     }
 
     fn is_awaited(&self, drain: &Drain) -> bool {

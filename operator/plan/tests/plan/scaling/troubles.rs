@@ -397,3 +397,17 @@ fn of_two_autoscalers_the_younger_does_nothing() {
     assert_eq!(world.pass(10).replicas(GROUP), 0);
     assert!(world.reasons().contains(&"OlderAutoscaler"));
 }
+
+#[test]
+fn workers_that_waited_long_for_a_node_have_their_time_to_register() {
+    let mut world = World::new(ladder().build(), 0);
+    world.groups.clear();
+    *world.group("spot") = workers(4, 1);
+    *world.group("steady") = workers(0, 1);
+    world.group("spot").silent = true;
+    world.pass(600);
+    world.group("spot").ready_since = Some(world.now);
+    world.demand = vec![tasks("queued", 6, 1000.0)];
+    world.pass(60);
+    assert_eq!((world.replicas("spot"), world.replicas("steady")), (6, 0));
+}

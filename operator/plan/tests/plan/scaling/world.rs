@@ -35,6 +35,8 @@ pub(crate) struct Workers {
     pub(crate) quota: usize,
     /// They are ready, and never register.
     pub(crate) silent: bool,
+    /// Since when they are ready, if they say so.
+    pub(crate) ready_since: Option<Timestamp>,
     /// They ended, with an error.
     pub(crate) ended: bool,
 }
@@ -85,6 +87,7 @@ pub(crate) fn workers(replicas: usize, threads: u32) -> Workers {
         refused: None,
         quota: usize::MAX,
         silent: false,
+        ready_since: None,
         ended: false,
     }
 }
@@ -257,6 +260,7 @@ fn observed_group(name: &str, workers: &Workers) -> Group {
                 () if ails => Stage::Unscheduled,
                 () => Stage::Ready,
             },
+            ready_since: workers.ready_since,
             crashes: workers.crashes,
             trouble: ails.then_some(trouble),
             ..WorkerPod::ready(&format!("{name}-{number}"), since)

@@ -1,7 +1,7 @@
 //! Schedulers that are honest until a worker is to leave.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use dask_operator_api::conditions::{Reason, troubles};
@@ -12,7 +12,7 @@ use futures::future::{self, try_join_all};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
-use super::super::{SOON, Told, Trouble};
+use super::super::{SOON, TOLD, Told, Trouble};
 use super::Gone;
 
 /// Longer than a neighbour may take.
@@ -21,6 +21,8 @@ const SECONDS: u32 = 16;
 const LATE: u32 = 30;
 /// Of those that do not say so: a scheduler that lets nobody go is waited for no longer after time is over.
 const PATIENCE: u32 = 20;
+/// A scheduler is told of as unreachable when it has been silent for so long.
+const SILENT: Duration = Duration::from_secs(30);
 
 /// What becomes of a scheduler, and the words in which it is told, unless it keeps its word.
 struct Turn {
@@ -97,7 +99,8 @@ impl Turn {
     async fn is_told_of_the_cluster(&self, bed: &Bed, scaled: Instant) -> Result<()> {
         let (object, words) = (self.scheduler.turns, ["cannot be asked", self.words]);
         let trouble = Trouble { object, reason: Reason::Unreachable, words: &words };
-        trouble.until_told::<DaskCluster>(bed, scaled).await
+        // It has to be silent for half a minute first.
+        trouble.until_told_within::<DaskCluster>(bed, scaled, TOLD + SILENT).await
     }
 
     /// One that is only slow lets its worker go; what makes no sense is waited for in vain.
