@@ -9,6 +9,8 @@ mod ledger;
 mod report;
 mod request;
 mod tenure;
+#[cfg(test)]
+mod testing;
 mod write;
 
 pub(crate) use backoff::Backoff;

@@ -29,16 +29,14 @@ pub(crate) async fn presence(by: &Reconciled, plan: &Plan, context: &Context) ->
     if !makes || sabotage::is(Bug::MadeForTheGone) {
         return Presence::There;
     }
-    if context.ledger.is_gone(by) {
-        return Presence::Gone;
-    }
-    if !context.ledger.made_lately(by) {
+    if !context.ledger.made_in_vain(by) {
         return Presence::There;
     }
     match context.writer.caller.is_there(by).await {
         Ok(true) => Presence::There,
         Ok(false) => {
             context.ledger.note_gone(by);
+            tracing::info!(namespace = by.key.namespace, name = by.key.name, "it is gone");
             Presence::Gone
         }
         Err(error) => Presence::Unknown(Box::new(failed(by.kind, &by.key.name, &error))),

@@ -8,5 +8,5 @@ def f():m=a('DASK_SCHEDULER_ADDRESS').split('//')[-1].rsplit(':',1)[0].strip('[]
 def c(*o):open('/dev/shm/'+a('DASK_WORKER_NAME'),'w').close();d.set()
 def j():
  if f():c();time.sleep(1);f()
-try:h=float(a('OPERATOR_DRAIN_SECONDS','120'));n=time.monotonic()+h;threading.excepthook=c;i=threading.Thread(target=j,daemon=True);i.start();i.join(b())if d.wait(min(5,h/2))else c()
+try:h=float(a('OPERATOR_DRAIN_SECONDS','120'));n=time.monotonic()+h;threading.excepthook=c;i=threading.Thread(target=j,daemon=True);i.start();i.join(b())if d.wait(min(8,h/2))else c()
 finally:os._exit(0)

@@ -97,8 +97,8 @@ def note_loss(scheduler, address):
             # Without workers, whatever stood in the way of a drain that is over does no more.
             gone = drain.told and not workers_of(scheduler, drain.pod_name, drain.pod_ip)
             if gone and drain.verdict != "forgotten":
-                drain.here, drain.unfinished, drain.told = 0, 0, None
-                close(drain, outcome(drain))
+                drain.told.update(workers=0, tasks=drain.interrupted, keys=0, bytes=0)
+                drain.verdict = outcome(drain)
 
 
 def outcome(drain):

@@ -55,7 +55,7 @@ try:
     threading.excepthook = mark
     asking = threading.Thread(target=leave, daemon=True)
     asking.start()
-    # A name server may take some seconds, and whoever is throttled; a connection does not.
-    asking.join(left()) if connected.wait(min(5, limit / 2)) else mark()
+    # A name is asked for again after five seconds, and who is throttled takes as long; a connection does not.
+    asking.join(left()) if connected.wait(min(8, limit / 2)) else mark()
 finally:
     os._exit(0)

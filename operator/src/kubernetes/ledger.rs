@@ -76,13 +76,16 @@ pub(crate) struct Ledger {
 enum Made {
     /// When that was, last.
     At(Instant),
-    /// It has gone itself since. No other will ever have its UID.
-    InVain,
+    /// It has gone itself since, said the API server.
+    ForNobody,
 }
 
 impl Made {
-    fn is_lately(&self) -> bool {
-        matches!(self, Self::At(at) if at.elapsed() < AGAIN)
+    fn counts(&self) -> bool {
+        match self {
+            Self::At(at) => at.elapsed() < AGAIN,
+            Self::ForNobody => true,
+        }
     }
 }
 
@@ -99,7 +102,7 @@ impl Ledger {
     /// Forgets whatever was made too long ago to matter.
     fn note_made(&self, by: &Reconciled) {
         let mut made = lock(&self.made);
-        made.retain(|_, made| made.is_lately() || *made == Made::InVain);
+        made.retain(|_, made| made.counts());
         made.insert(by.clone(), Made::At(Instant::now()));
     }
 
@@ -118,19 +121,14 @@ impl Ledger {
         lock(&self.made).remove(by);
     }
 
-    /// Whether something was made for it just before.
-    pub(crate) fn made_lately(&self, by: &Reconciled) -> bool {
-        lock(&self.made).get(by).is_some_and(Made::is_lately)
+    /// Whether something was made for it just before, or when it had gone: if it needs that again, it may not be there.
+    pub(crate) fn made_in_vain(&self, by: &Reconciled) -> bool {
+        lock(&self.made).get(by).is_some_and(Made::counts)
     }
 
     /// It is gone, which the caches do not show yet.
     pub(crate) fn note_gone(&self, by: &Reconciled) {
-        lock(&self.made).insert(by.clone(), Made::InVain);
-    }
-
-    /// Whether it is known to be gone.
-    pub(crate) fn is_gone(&self, by: &Reconciled) -> bool {
-        lock(&self.made).get(by) == Some(&Made::InVain)
+        lock(&self.made).insert(by.clone(), Made::ForNobody);
     }
 
     /// Drops what the cache shows by now, and tells about the rest.
@@ -183,22 +181,22 @@ mod tests {
     async fn what_was_made_long_ago_raises_no_doubt() {
         let ledger = Ledger::default();
         let by = made_something(&ledger, "1");
-        assert!(ledger.made_lately(&by));
+        assert!(ledger.made_in_vain(&by));
         tokio::time::advance(AGAIN).await;
-        assert!(!ledger.made_lately(&by));
+        assert!(!ledger.made_in_vain(&by));
         made_something(&ledger, "2");
         assert_eq!(lock(&ledger.made).len(), 1);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_gone_is_gone_until_the_caches_show_it() {
+    async fn who_is_gone_is_doubted_until_the_caches_show_it() {
         let ledger = Ledger::default();
         let by = made_something(&ledger, "1");
         ledger.note_gone(&by);
         tokio::time::advance(AGAIN).await;
-        let other = made_something(&ledger, "2");
-        assert_eq!((ledger.is_gone(&by), ledger.is_gone(&other)), (true, false));
+        made_something(&ledger, "2");
+        assert!(ledger.made_in_vain(&by));
         ledger.forget(&by);
-        assert!(!ledger.is_gone(&by));
+        assert!(!ledger.made_in_vain(&by));
     }
 }

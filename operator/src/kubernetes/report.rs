@@ -28,6 +28,9 @@ const FIRST_OF_GROUP: Duration = Duration::from_secs(3);
 const SOURCE: &str = "dask-operator";
 /// As long as this after one Event, another one like it is counted with it.
 const SERIES: Duration = Duration::from_mins(6);
+/// Of one object and reason no more Events of other words are told apart in that time: somebody may make it change its
+/// mind all the time.
+const MOST_WORDS: usize = 20;
 
 /// Writes status and Events.
 pub(crate) struct Reporter {
@@ -39,7 +42,7 @@ pub(crate) struct Reporter {
 }
 
 /// Whom an Event is about, by UID, its reason and its note.
-type Words = (Option<String>, String, String);
+type Words = (Option<String>, String, Option<String>);
 
 /// What a status write came to.
 #[derive(Debug, PartialEq, Eq)]
@@ -97,8 +100,8 @@ impl Reporter {
     pub(crate) async fn events(&self, about: &ObjectReference, events: &[Event]) {
         for event in events {
             let namespace = about.namespace.as_deref().unwrap_or_default();
-            let recorder = self.recorder(about, event);
             let event = kube_event(event);
+            let recorder = self.recorder(about, &event);
             let sent = self.writer.caller.in_time(namespace, recorder.publish(&event, about)).await;
             if let Err(error) = sent {
                 tracing::warn!(reason = event.reason, note = event.note, %error, "cannot record an Event");
@@ -106,10 +109,14 @@ impl Reporter {
         }
     }
 
-    fn recorder(&self, about: &ObjectReference, event: &Event) -> Recorder {
-        let words = (about.uid.clone(), event.reason.clone(), event.note.clone());
+    fn recorder(&self, about: &ObjectReference, event: &KubeEvent) -> Recorder {
+        let mut words = (about.uid.clone(), event.reason.clone(), event.note.clone());
         let mut all = self.recorders.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, (_, used)| used.elapsed() < SERIES);
+        let alike = all.keys().filter(|(uid, reason, _)| (uid, reason) == (&words.0, &words.1)).count();
+        if alike >= MOST_WORDS && !all.contains_key(&words) {
+            words.2 = None;
+        }
         let fresh = || (Recorder::new(self.writer.caller.client.clone(), SOURCE.into()), Instant::now());
         let (recorder, used) = all.entry(words).or_insert_with(fresh);
         *used = Instant::now();
@@ -187,7 +194,7 @@ fn conditions(status: &Value) -> impl Iterator<Item = &Value> {
 mod tests {
     use dask_operator_testkit::server::{ApiServer, NoFaults};
 
-    use super::super::write::tests::writer;
+    use super::super::testing::writer;
     use super::*;
 
     fn status(ready: &str, reason: &str, replicas: i64) -> Value {
@@ -195,29 +202,44 @@ mod tests {
         json!({"conditions": [condition], "replicas": replicas, "observedGeneration": 1})
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn events_of_other_words_are_others_and_those_of_the_same_are_counted() {
-        let server = ApiServer::new(Box::new(NoFaults));
-        let reporter = Reporter::new(writer(&server));
-        let about = ObjectReference {
+    fn about() -> ObjectReference {
+        ObjectReference {
             kind: Some("DaskWorkerGroup".to_owned()),
             name: Some("demo".to_owned()),
             namespace: Some("team".to_owned()),
             uid: Some("1".to_owned()),
             ..ObjectReference::default()
-        };
-        let lost = |pod: &str| Event {
+        }
+    }
+
+    fn lost(pod: &str) -> Event {
+        Event {
             kind: EventKind::Warning,
             reason: "WorkInterrupted".to_owned(),
             action: "Drain",
             note: format!("pod {pod} left"),
-        };
-        reporter.events(&about, &[lost("a"), lost("b"), lost("b")]).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn events_of_other_words_are_others_and_those_of_the_same_are_counted() {
+        let server = ApiServer::new(Box::new(NoFaults));
+        let reporter = Reporter::new(writer(&server));
+        reporter.events(&about(), &[lost("a"), lost("b"), lost("b")]).await;
         let world = server.world();
         let told = world.all("events", "team").map(|(_, event)| (&event["note"], &event["series"]["count"]));
         let mut told: Vec<_> = told.map(|(note, count)| (note.as_str().unwrap(), count.as_u64())).collect();
         told.sort_unstable();
         assert_eq!(told, [("pod a left", None), ("pod b left", Some(2))]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_object_that_changes_its_mind_all_the_time_makes_few_events() {
+        let server = ApiServer::new(Box::new(NoFaults));
+        let reporter = Reporter::new(writer(&server));
+        let scaled: Vec<_> = (0..100).map(|number| lost(&number.to_string())).collect();
+        reporter.events(&about(), &scaled).await;
+        assert_eq!(server.world().all("events", "team").count(), MOST_WORDS + 1);
     }
 
     #[test]

@@ -242,14 +242,13 @@ fn merged(mut all: Outcome, one: Outcome) -> Outcome {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use dask_operator_plan::{Event, EventKind};
     use dask_operator_testkit::server::{ApiServer, Call, End, Fate, Faults, Id, Verb};
     use serde_json::{Value, json};
 
+    use super::super::testing::writer;
     use super::*;
-    use crate::kubernetes::{gate::Gate, tenure::Tenure};
-    use crate::metrics::Metrics;
 
     /// Every call takes this long to arrive, and a change is refused.
     struct Slow(Duration);
@@ -271,13 +270,6 @@ pub(super) mod tests {
 
     fn pod(name: &str) -> Value {
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "team"}, "spec": {}})
-    }
-
-    pub(in crate::kubernetes) fn writer(server: &ApiServer) -> Writer {
-        let tenure = Tenure::default();
-        tenure.extend(Instant::now() + Duration::from_mins(1));
-        let client = server.client("operator");
-        Writer { caller: Caller { client, gate: Gate::new(), metrics: Metrics::new(), tenure } }
     }
 
     /// Writes this beside the deletion of a pod that has ended, each call taking so long; whether that is still there.

@@ -45,7 +45,7 @@ fn waiting(pod: &WorkerPod) -> Option<Trouble> {
     Some(Trouble { words: format!("{}: {}", trouble.reason, trouble.words), since: Some(pod.created) })
 }
 
-/// It took the place of some that crashed, or is there for long, and no scheduler knows it.
+/// It took the place of some that crashed, or has been ready for long, and no scheduler knows it.
 fn unknown(pod: &WorkerPod, index: &Index<'_>, now: Timestamp) -> Option<Trouble> {
     if !pod.is_live() || index.load(&pod.name, pod.ip).is_some() {
         return None;

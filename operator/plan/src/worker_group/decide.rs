@@ -80,9 +80,10 @@ fn replace_ended<'a>(
     let mut held = 0;
     let outdated = is_outdated(group, observed);
     let mut ended: Vec<_> = observed.pods.iter().filter_map(|pod| Some((pod, pod_end(pod)?))).collect();
-    ended.sort_by_key(|(pod, end)| (end.at, &pod.name));
     let left = ended.iter().any(|(pod, _)| pod.leaves_since().is_some());
     let untold = Untold::of(observed, left, now);
+    // Who is kept for another reason takes no place from those whose replacement is to wait.
+    ended.sort_by_key(|(pod, end)| (untold.until(pod, end).is_some(), end.at, &pod.name));
     for (place, (pod, end)) in ended.into_iter().enumerate() {
         // What another template led to is history.
         let crashes = if outdated(pod) { 0 } else { crashes(pod, end) };

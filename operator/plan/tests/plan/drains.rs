@@ -352,8 +352,16 @@ fn a_pod_that_ended_while_it_was_leaving_is_kept_for_a_moment_until_its_schedule
 fn one_that_is_kept_until_then_holds_no_place() {
     let mut world = killed_while_it_leaves("refused");
     world.wanted = 2;
+    let made = |plan: &Plan| plan.apply.iter().filter_map(Apply::create).count();
     let plan = world.plan();
-    assert_eq!((plan.apply.iter().filter_map(Apply::create).count(), plan.delete.len()), (1, 0));
+    assert_eq!((made(&plan), plan.delete.len()), (1, 0));
+    // The one that took its place crashes, as its predecessor did.
+    let mut next = WorkerPod { crashes: 1, ..pod("pod-2") };
+    let trouble = Trouble { reason: Reason::ContainerFailed, words: String::new() };
+    next.stage = Stage::Ended(Ended { at: world.at, failed: true, trouble });
+    world.pods.push(next);
+    let plan = world.plan();
+    assert_eq!((made(&plan), plan.delete.len()), (0, 0));
 }
 
 #[test]

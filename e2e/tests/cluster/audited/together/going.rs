@@ -42,9 +42,13 @@ async fn a_namespace_that_goes_takes_its_clusters_along_and_is_hardly_asked_for_
         request.is_operators_write()
             && request.object_ref.namespace == bed.namespace
             && request.request_received_timestamp >= start
-            && request.response_status.code == 403
+            && request.response_status.code >= 400
     };
-    let refused: Vec<_> = bed.audit()?.requests(tries)?.iter().map(Request::summary).collect();
+    let tries = bed.audit()?.requests(tries)?;
+    // What is written just as it goes may meet nothing.
+    assert!(tries.len() <= 30, "{tries:?}");
+    let refused = tries.iter().filter(|request| request.response_status.code == 403);
+    let refused: Vec<_> = refused.map(Request::summary).collect();
     println!("refused in a namespace that goes: {refused:?}");
     // Three pods and the cluster's own children once each, and the Events that tell it.
     assert!(refused.len() <= 12, "{refused:?}");
