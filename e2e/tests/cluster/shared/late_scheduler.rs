@@ -10,17 +10,22 @@ use e2e::bed::Bed;
 use e2e::manifests;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 const WORKERS: &str = "dask.org/component=worker";
-/// A worker that cannot wait, to show what waiting prevents.
+/// A worker that cannot wait, to show what waiting prevents: it does not survive this.
 const HASTY: &str = "dask.org/workergroup-name=demo-hasty";
 const SOON: Duration = Duration::from_mins(4);
 /// Ten times what it takes.
 const REGISTRATION: Duration = Duration::from_secs(50);
 
 /// Twice as long as a nanny would wait by itself.
+const LATE: Duration = Duration::from_mins(1);
+
+/// Its scheduler begins when it is told to.
 fn late_cluster() -> String {
-    let container = json!({"name": "scheduler", "command": ["sh", "-c", "sleep 60; exec dask scheduler"]});
+    let waits = "until [ -e /dev/shm/go ]; do sleep 0.1; done; exec dask scheduler";
+    let container = json!({"name": "scheduler", "command": ["sh", "-c", waits]});
     let scheduler = json!({"spec": {"containers": [container]}});
     manifests::cluster_of("demo", &json!({"scheduler": scheduler, "worker": {"replicas": 2, "threads": 1}}))
 }
@@ -64,12 +69,17 @@ async fn a_scheduler_a_minute_late_costs_no_worker_that_waits() -> Result<()> {
     bed.apply(&group("demo-hasty", 1, &json!({"name": "worker", "env": no_wait})))?;
     let patient = format!("{WORKERS},dask.org/workergroup-name!=demo-hasty");
     let before = running(&bed, &patient, 4).await?;
+    let late = Instant::now() + LATE;
     let hasty = running(&bed, HASTY, 1).await?;
+    let gave_up = |pods: &[Arc<Pod>]| incarnations(pods).keys().any(|uid| !hasty.contains_key(uid));
+    bed.until(HASTY, "the worker that cannot wait has given up", SOON, gave_up).await?;
+    tokio::time::sleep_until(late).await;
+    let exec = ["exec", "--namespace", &bed.namespace, "deployment/demo-scheduler"];
+    bed.cluster.kubectl(&[&exec[..], &["--", "touch", "/dev/shm/go"]].concat())?;
 
-    let clusters = bed.until("", "the scheduler is ready", SOON + SOON, scheduler_is_ready).await?;
+    let clusters = bed.until("", "the scheduler is ready", SOON, scheduler_is_ready).await?;
     ensure!(clusters.len() == 1);
     bed.until_registered("demo", 5, REGISTRATION).await?;
     assert_eq!(running(&bed, &patient, 4).await?, before, "the same pods, never restarted");
-    assert_ne!(running(&bed, HASTY, 1).await?, hasty, "without the wait a worker does not survive this");
     Ok(())
 }

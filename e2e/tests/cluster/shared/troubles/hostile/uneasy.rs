@@ -63,11 +63,12 @@ pub(super) async fn until_ready(bed: &Bed) -> Result<Workload> {
 /// All leave, those with actors first: while these stay they may be given what others have.
 pub(super) async fn leave(bed: &Bed, workload: Workload) -> Result<()> {
     refused(bed, "actors", "actors").await?;
-    scale_away(bed, &["holder", "killed", "plain", "blind"])?;
+    scale_away(bed, &["holder", "killed", "plain"])?;
     // Whoever is to be seen going may go sooner than these are killed.
     let kill = async { tokio::task::spawn_blocking(move || kill(workload)).await? };
     let (first, second) = (killed(bed, "uneasy-killed"), killed(bed, "uneasy-plain"));
-    let ((), (), (), (), mut workload) = tokio::try_join!(holder(bed), first, second, blind(bed), kill)?;
+    let ((), (), (), mut workload) = tokio::try_join!(holder(bed), first, second, kill)?;
+    blind(bed).await?;
     workload.act("pause")?;
     scant(bed, &mut workload).await?;
     workload.act("check")?;
@@ -141,8 +142,10 @@ async fn killed(bed: &Bed, group: &str) -> Result<()> {
     tokio::try_join!(gone, bed.until("", &what, SOON, told)).map(drop)
 }
 
-/// Its hook cannot run, which its node tells. The operator has asked before, so nothing is lost.
+/// Its hook cannot run, which its node tells. The operator has asked before, so nothing is lost; not while others are
+/// killed, who might just have taken over what it had.
 async fn blind(bed: &Bed) -> Result<()> {
+    scale_away(bed, &["blind"])?;
     let told = until_event(bed, "FailedPreStopHook", "uneasy-blind-worker-", &[]);
     let (gone, ()) = tokio::try_join!(Gone::wait(bed, "uneasy-blind"), told)?;
     gone.assert_in_time("uneasy-blind", 0, 20);
