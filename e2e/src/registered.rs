@@ -53,8 +53,9 @@ impl Bed {
         let all = async {
             loop {
                 let seen = tokio::try_join!(self.staying(), self.worker_names(cluster));
-                let is_known =
-                    |known: &str, pod: &String| known.matches(&format!("<td> {pod}")).count() == processes;
+                let is_known = |known: &str, pod: &String| {
+                    known.matches(&format!("<td> {}", worker_name(pod))).count() == processes
+                };
                 let are_known = |(stay, known): &(Vec<String>, String)| {
                     stay.len() == pods && stay.iter().all(|pod| is_known(known, pod))
                 };
@@ -83,5 +84,24 @@ impl Bed {
         let pods = self.api::<Pod>().list(&workers).await?.items;
         let stay = pods.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
         Ok(stay.map(|pod| pod.name_any()).collect())
+    }
+}
+
+/// What the workers of a pod are called: like the pod, or, if a Deployment made that, like the Deployment.
+fn worker_name(pod: &str) -> &str {
+    const PART: &str = "-worker-";
+    const DIGITS: usize = 10;
+    pod.rfind(PART).and_then(|at| pod.get(..at + PART.len() + DIGITS)).unwrap_or(pod)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_are_called_like_their_pod_or_its_deployment() {
+        let name = "demo-default-worker-9d6db17b41";
+        assert_eq!([name, &format!("{name}-799b7c7c6-8vh9z")].map(worker_name), [name; 2]);
+        assert_eq!(worker_name("by-hand"), "by-hand");
     }
 }
