@@ -1,4 +1,4 @@
-//! A cluster all of whose workers have a task that runs for longer than anybody should wait.
+//! A cluster all of whose workers have a task that runs for longer than anybody should wait, and one that has none.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::bed::Bed;
 use crate::manifests;
 
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(4);
 /// Less than the tasks would still run; Dask's own patience alone is longer.
 pub const WITHOUT_WAITING: Duration = Duration::from_secs(30);
 /// Starts a minute's task on every worker that outlives its client, and returns once each is running.
@@ -30,5 +30,13 @@ pub async fn busy(name: &str) -> Result<Bed> {
     bed.apply(&manifests::group_of("plain", &json!({"cluster": "demo", "worker": worker})))?;
     bed.until_registered("demo", 2, SOON).await?;
     bed.client("demo", MINUTES_OF_WORK)?;
+    Ok(bed)
+}
+
+/// Two workers that have registered, and nothing to do.
+pub async fn resting(name: &str) -> Result<Bed> {
+    let bed = Bed::new(name).await?;
+    bed.apply(&manifests::cluster("demo", 2))?;
+    bed.until_registered("demo", 2, SOON).await?;
     Ok(bed)
 }

@@ -19,10 +19,13 @@ const WORKERS: &str = "dask.org/component=worker";
 
 /// From the creation of a cluster to the operator's status write that made its phase Running.
 pub async fn of_phase_running(bed: &Bed, cluster: &str) -> Result<Duration> {
-    let running = |clusters: &[Arc<DaskCluster>]| {
-        clusters.iter().any(|one| one.status.as_ref().and_then(|status| status.phase) == Some(Phase::Running))
+    // The first phase that is told is this one, so the first status is what tells it.
+    let told = |clusters: &[Arc<DaskCluster>]| {
+        clusters.iter().any(|one| one.status.as_ref().and_then(|status| status.phase).is_some())
     };
-    bed.until("", "phase Running", SOON, running).await?;
+    let clusters = bed.until("", "a phase", SOON, told).await?;
+    let first = clusters.iter().find_map(|one| one.status.as_ref()?.phase);
+    anyhow::ensure!(first == Some(Phase::Running), "the first phase is {first:?}");
     let of_cluster = |request: &Request| {
         let object = &request.object_ref;
         object.namespace == bed.namespace && object.resource == "daskclusters" && object.name == cluster

@@ -38,7 +38,9 @@ fn one(seed: u64, columns: &[&str]) -> Result<Value> {
         Ok(counted) => row(seed, columns, counted),
         Err(error) => format!("{seed}: {error:#}"),
     });
-    counted
+    let counted = counted?;
+    ensure!(counted["compared"].as_u64() > Some(0), "no result was compared: {counted}");
+    Ok(counted)
 }
 
 fn row(seed: u64, columns: &[&str], counted: &Value) -> String {

@@ -1,8 +1,8 @@
-//! The promised latencies: `cargo e2e bench latency`.
+//! The promised latencies: `cargo e2e bench latency`. It fails when a median is longer than what is promised.
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use e2e::bed::Bed;
 use e2e::cluster::Cluster;
 use e2e::operator::{self, Replicas};
@@ -25,18 +25,27 @@ struct Line {
 
 pub(super) async fn bench(cluster: &Cluster) -> Result<()> {
     let mut lines = Vec::from(at_rest().await?);
-    lines.extend([growth().await?, deletion_at_work().await?, hand_over(cluster).await?]);
+    lines.extend([growth().await?, deletion_at_work().await?]);
+    lines.extend(without_the_operator(cluster).await?);
+    lines.push(hand_over(cluster).await?);
     say(&format!(
         "{:<52} {:>10} {:>10} {:>10} {:>10}",
         "seconds, by the audit log", "promised", "least", "median", "most"
     ));
     lines.iter().filter_map(row).for_each(|row| say(&row));
+    let late: Vec<_> = lines.iter().filter(|line| !line.is_kept()).map(|line| line.promise).collect();
+    ensure!(late.is_empty(), "later than promised: {}", late.join(", "));
     Ok(())
 }
 
 impl Line {
     fn new(promise: &'static str, bound: Duration) -> Self {
         Self { promise, bound, took: Vec::new() }
+    }
+
+    fn is_kept(&self) -> bool {
+        let spread = Spread::of(self.took.iter().map(Duration::as_secs_f64));
+        spread.is_some_and(|spread| spread.median <= self.bound.as_secs_f64())
     }
 }
 
@@ -85,6 +94,23 @@ async fn deletion_at_work() -> Result<Line> {
         bed.kubectl(&["delete", "namespace", &bed.namespace, "--wait"])?;
     }
     Ok(line)
+}
+
+async fn without_the_operator(cluster: &Cluster) -> Result<[Line; 2]> {
+    let mut at_rest = Line::new("the same at rest without the operator", Duration::from_secs(5));
+    let mut at_work = Line::new("the same at work without the operator", Duration::from_secs(12));
+    for _ in 0..RUNS {
+        let beds = [at_work::resting("bench").await?, at_work::busy("bench").await?];
+        let none = Replicas::new(cluster, 0)?;
+        for (line, bed) in [&mut at_rest, &mut at_work].into_iter().zip(&beds) {
+            line.took.push(latency::of_deletion(bed, "demo").await?);
+        }
+        drop(none);
+        for bed in beds {
+            bed.kubectl(&["delete", "namespace", &bed.namespace, "--wait"])?;
+        }
+    }
+    Ok([at_rest, at_work])
 }
 
 /// With its pod the leader goes, again and again.

@@ -2,6 +2,7 @@
 
 mod assign;
 mod check;
+mod contest;
 mod course;
 mod decide;
 mod demand;

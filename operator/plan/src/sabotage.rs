@@ -65,6 +65,8 @@ bugs! {
     RollsAtOnce,
     /// Workers of a cluster that is suspended stay.
     SuspendedGoOn,
+    /// A scheduler that is on its way out is still asked.
+    LeavingAsked,
     /// What an object needs is made again and again, although the object has gone.
     MadeForTheGone,
     /// How long a worker has been leaving is judged by the clock of whoever told it to.

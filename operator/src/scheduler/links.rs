@@ -89,7 +89,7 @@ impl Links {
         sessions.iter().filter_map(told).collect()
     }
 
-    /// A cluster is gone.
+    /// A cluster, or its scheduler, is gone.
     pub(crate) fn forget(&self, cluster: &Key) {
         self.sessions().remove(cluster);
     }

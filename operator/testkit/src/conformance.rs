@@ -1,14 +1,17 @@
 //! What the operator relies on in an API server, so that the one within the process stays honest: the same cases hold
 //! of it and of a real one.
 
+mod server;
+
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
-use http::{Method, Request};
+use http::Method;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{WatchEvent, WatchParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
+use server::{Server, is_refused};
 
 /// A watch shows a change this soon.
 const SHOWN: Duration = Duration::from_secs(30);
@@ -33,18 +36,10 @@ pub async fn check(client: Client, namespace: &str) -> Found {
     server.status_and_spec_are_apart().await;
     server.a_watch_shows_what_matches().await;
     server.a_pod_without_a_node_goes_at_once().await;
+    server.a_lease_has_one_next_holder().await;
+    server.what_an_object_owns_goes_with_it().await;
     server.found
 }
-
-/// A server under test.
-struct Server {
-    client: Client,
-    namespace: String,
-    found: Found,
-}
-
-/// The object, or the code and the reason of a refusal.
-type Answer = Result<Value, (u16, String)>;
 
 impl Server {
     async fn names_are_taken_once(&mut self) {
@@ -144,59 +139,55 @@ impl Server {
         self.expect("a pod without a node goes at once", is_refused(&gone, 404, "NotFound"));
     }
 
-    fn expect(&mut self, what: &str, is_so: bool) {
-        self.found.checked += 1;
-        if !is_so {
-            self.found.broken.push(what.to_owned());
-        }
+    /// Who writes by what somebody else has overtaken is refused.
+    async fn a_lease_has_one_next_holder(&mut self) {
+        let body = json!({"metadata": {"name": "held"}, "spec": {"holderIdentity": "one"}});
+        let seen = self.call(Method::POST, "leases", "", body).await.unwrap_or_default();
+        let held_by = |holder: &str| {
+            let mut next = seen.clone();
+            next["spec"]["holderIdentity"] = holder.into();
+            next
+        };
+        let first = self.call(Method::PUT, "leases", "/held", held_by("two")).await;
+        self.expect("a lease passes to another", first.is_ok());
+        let late = self.call(Method::PUT, "leases", "/held", held_by("three")).await;
+        self.expect("a lease passes to one other alone", is_refused(&late, 409, "Conflict"));
+        let now = self.call(Method::GET, "leases", "/held", Value::Null).await.unwrap_or_default();
+        self.expect("who was first holds the lease", now["spec"]["holderIdentity"] == "two");
     }
 
-    async fn create(&self, plural: &str, name: &str) -> Answer {
-        let spec = match plural {
-            "daskworkergroups" => json!({"cluster": "none", "worker": {"replicas": 0}}),
-            // Nobody gives it a node.
-            "pods" => {
-                json!({"schedulerName": "nobody", "containers": [{"name": "worker", "image": "none"}]})
+    async fn what_an_object_owns_goes_with_it(&mut self) {
+        let owner = self.create("daskworkergroups", "owner").await.unwrap_or_default();
+        let owned_by = |uid: &Value| {
+            let owner = json!({"apiVersion": "kubernetes.dask.org/v1", "kind": "DaskWorkerGroup", "name": "owner",
+                "uid": uid, "controller": true, "blockOwnerDeletion": true});
+            json!([owner])
+        };
+        for (name, owners) in [("owned", owned_by(&owner["metadata"]["uid"])), ("free", Value::Null)] {
+            let body = json!({"metadata": {"name": name, "ownerReferences": owners}});
+            let made = self.call(Method::POST, "configmaps", "", body).await;
+            self.expect(&format!("{name} can be made"), made.is_ok());
+        }
+        let deleted = self.call(Method::DELETE, "daskworkergroups", "/owner", json!({})).await;
+        self.expect("an owner can be deleted", deleted.is_ok());
+        self.expect("what it owns goes", self.goes("configmaps", "/owned").await);
+        let late =
+            json!({"metadata": {"name": "late", "ownerReferences": owned_by(&owner["metadata"]["uid"])}});
+        let made = self.call(Method::POST, "configmaps", "", late).await;
+        self.expect("something can be made for an owner that is gone", made.is_ok());
+        self.expect("and goes as well", self.goes("configmaps", "/late").await);
+        let free = self.call(Method::GET, "configmaps", "/free", Value::Null).await;
+        self.expect("what nobody owns stays", free.is_ok());
+    }
+
+    async fn goes(&self, plural: &str, rest: &str) -> bool {
+        let gone = async {
+            while !is_refused(&self.call(Method::GET, plural, rest, Value::Null).await, 404, "NotFound") {
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
-            _ => Value::Null,
         };
-        let mut body = json!({"metadata": {"name": name}});
-        if !spec.is_null() {
-            body["spec"] = spec;
-        }
-        self.call(Method::POST, plural, "", body).await
+        tokio::time::timeout(SHOWN, gone).await.is_ok()
     }
-
-    async fn patch(&self, plural: &str, rest: &str, body: Value) -> Answer {
-        self.call(Method::PATCH, plural, rest, body).await
-    }
-
-    /// A call to the kind's path with this at its end.
-    async fn call(&self, method: Method, plural: &str, rest: &str, mut body: Value) -> Answer {
-        let (version, kind) = match plural {
-            "daskworkergroups" => ("kubernetes.dask.org/v1", "DaskWorkerGroup"),
-            "pods" => ("v1", "Pod"),
-            _ => ("v1", "ConfigMap"),
-        };
-        if method == Method::POST {
-            (body["apiVersion"], body["kind"]) = (version.into(), kind.into());
-        }
-        let root = if version.contains('/') { "apis" } else { "api" };
-        let path = format!("/{root}/{version}/namespaces/{}/{plural}{rest}", self.namespace);
-        let content =
-            if method == Method::PATCH { "application/merge-patch+json" } else { "application/json" };
-        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
-        let request = Request::builder().method(method).uri(path).header("Content-Type", content).body(body);
-        let request = request.map_err(|error| (0, error.to_string()))?;
-        self.client.request(request).await.map_err(|error| match error {
-            kube::Error::Api(status) => (status.code, status.reason),
-            error => (0, error.to_string()),
-        })
-    }
-}
-
-fn is_refused(answer: &Answer, code: u16, reason: &str) -> bool {
-    answer.as_ref().is_err_and(|(is, why)| *is == code && why == reason)
 }
 
 fn told(event: &WatchEvent<ConfigMap>) -> String {

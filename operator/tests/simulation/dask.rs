@@ -9,9 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use dask_operator::scheduler::{Answer, AskError, Request, Schedulers, Talk};
+use dask_operator_api::labels;
 use dask_operator_testkit::server::{ApiServer, Id, World};
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -30,6 +32,9 @@ pub(crate) struct Dask {
     server: ApiServer,
     /// What every scheduler has loaded, where that is not left to chance.
     schedulers: Option<Kind>,
+    /// So long after its deletion a scheduler may be asked by somebody who does not know of it yet.
+    patience: SignedDuration,
+    broken: Arc<Mutex<Vec<String>>>,
     inner: Arc<Mutex<Inner>>,
 }
 
@@ -74,11 +79,19 @@ enum Fault {
 }
 
 impl Dask {
-    pub(crate) fn new(server: &ApiServer, schedulers: Option<Kind>, faults: Option<u64>) -> Self {
+    pub(crate) fn new(
+        server: &ApiServer,
+        schedulers: Option<Kind>,
+        faults: Option<u64>,
+        broken: &Arc<Mutex<Vec<String>>>,
+    ) -> Self {
+        let patience =
+            faults.map_or(SignedDuration::from_secs(1), |_| SignedDuration::try_from(STALE).unwrap());
         let lies = faults.is_some_and(|seed| seed.is_multiple_of(2));
         let faults = faults.map(|seed| Chance::from_seed(seed ^ 0xda5c));
         let inner = Inner { schedulers: HashMap::new(), faults, lies };
-        Self { server: server.clone(), schedulers, inner: Arc::new(Mutex::new(inner)) }
+        let (server, broken) = (server.clone(), Arc::clone(broken));
+        Self { server, schedulers, patience, broken, inner: Arc::new(Mutex::new(inner)) }
     }
 
     /// From now on nothing goes wrong.
@@ -210,7 +223,21 @@ impl Dask {
         let world = self.server.world();
         let mut pods = world.all("pods", "").map(|(_, pod)| pod);
         let found = pods.find(|pod| pod["status"]["podIP"] == ip && pod["status"]["phase"] == "Running");
-        found.map(|pod| uid(pod)).ok_or_else(|| AskError::Call("no route to host".to_owned()))
+        let found = found.ok_or_else(|| AskError::Call("no route to host".to_owned()))?;
+        self.is_not_leaving(&world, found);
+        Ok(uid(found))
+    }
+
+    fn is_not_leaving(&self, world: &World, pod: &Value) {
+        let deleted =
+            pod["metadata"]["deletionTimestamp"].as_str().map(|at| at.parse::<Timestamp>().unwrap());
+        let of_scheduler = pod["metadata"]["labels"][labels::COMPONENT] == labels::component::SCHEDULER;
+        if of_scheduler && deleted.is_some_and(|at| world.now().duration_since(at) > self.patience) {
+            let name = &pod["metadata"]["name"];
+            let told =
+                format!("after {:?}: {name} is asked, which was deleted at {deleted:?}", world.elapsed());
+            self.broken.lock().unwrap().push(told);
+        }
     }
 
     /// Whoever was just told of a drain may still believe in it.

@@ -48,15 +48,19 @@ pub(crate) struct Invariants {
 }
 
 impl Invariants {
-    /// Looks at every change from now on; what is broken is listed.
-    pub(crate) fn watch(server: &ApiServer, dask: &Dask, history: &History) -> Arc<Mutex<Vec<String>>> {
-        let broken = Arc::<Mutex<Vec<String>>>::default();
+    /// Looks at every change from now on, and lists what is broken.
+    pub(crate) fn watch(
+        server: &ApiServer,
+        dask: &Dask,
+        history: &History,
+        broken: &Arc<Mutex<Vec<String>>>,
+    ) {
         let mut invariants = Self {
             history: history.clone(),
             dask: dask.clone(),
             ready: HashMap::new(),
             leaving: HashMap::new(),
-            broken: Arc::clone(&broken),
+            broken: Arc::clone(broken),
             wanted: HashMap::new(),
             groups: HashMap::new(),
             suspended: HashMap::new(),
@@ -68,7 +72,6 @@ impl Invariants {
             vanished: Vanished::default(),
         };
         server.world().inspect(Box::new(move |world, change| invariants.look(world, change)));
-        broken
     }
 
     fn look(&mut self, world: &World, change: &Change) {

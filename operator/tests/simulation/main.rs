@@ -8,6 +8,7 @@
 )]
 
 mod chance;
+mod crashes;
 mod dask;
 mod end;
 mod history;
@@ -17,11 +18,12 @@ mod play;
 mod scenarios;
 mod script;
 mod vanished;
+mod watched;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dask_operator_testkit::conformance;
-use dask_operator_testkit::server::{ApiServer, Faults, NoFaults};
+use dask_operator_testkit::server::{ApiServer, Faults, Life, NoFaults};
 use history::History;
 use scenarios::Scenario;
 use script::Script;
@@ -131,6 +133,7 @@ fn histories_that_once_went_wrong_go_right() {
 #[tokio::test(start_paused = true)]
 async fn the_server_within_the_process_conforms() {
     let server = ApiServer::new(Box::new(NoFaults));
+    tokio::spawn(Life::new(&server, 0).run());
     let found = conformance::check(server.client("somebody"), "team").await;
     assert_eq!(found.broken, Vec::<String>::new());
     assert!(found.checked > 0);

@@ -14,6 +14,7 @@ use crate::end::{self, End};
 use crate::history::{History, Step};
 use crate::invariants::Invariants;
 use crate::people;
+use crate::watched::Watched;
 
 /// How often it is looked whether something is broken, which ends a history.
 const GLANCE: Duration = Duration::from_secs(5);
@@ -59,10 +60,12 @@ impl Stage {
     fn new(history: &History, faults: Option<Box<dyn Faults>>) -> Self {
         let replicas = if faults.is_some() { history.replicas } else { 1 };
         let seed = faults.is_some().then_some(history.seed);
-        let server = ApiServer::new(faults.unwrap_or_else(|| Box::new(NoFaults)));
-        let dask = Dask::new(&server, history.schedulers, seed);
+        let broken = Arc::default();
+        let faults = faults.unwrap_or_else(|| Box::new(NoFaults));
+        let server = ApiServer::new(Watched::boxed(faults, history, &broken));
+        let dask = Dask::new(&server, history.schedulers, seed, &broken);
         tokio::spawn(Life::new(&server, history.seed).run());
-        let broken = Invariants::watch(&server, &dask, history);
+        Invariants::watch(&server, &dask, history, &broken);
         let processes = (0..replicas).map(|number| Process::new(&server, &dask, history, number)).collect();
         Self { server, dask, broken, processes }
     }
@@ -76,7 +79,7 @@ impl Stage {
                 self.disturb(step);
             }
         }
-        self.server.set_faults(Box::new(NoFaults));
+        self.server.set_faults(Watched::boxed(Box::new(NoFaults), history, &self.broken));
         self.dask.calm();
         self.rest().await?;
         end::check(&self.server, &self.dask, history)?;

@@ -7,12 +7,14 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use dask_operator_api::labels;
 use dask_operator_api::worker_group::DaskWorkerGroup;
+use e2e::autoscalers::until_told;
 use e2e::bed::Bed;
 use e2e::workload::Start;
 use e2e::{manifests, operator};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::ListParams;
+use serde_json::json;
 
 const SOON: Duration = Duration::from_mins(4);
 const WORKERS: &str = "dask.org/component=worker";
@@ -74,6 +76,27 @@ async fn workers_that_are_leaving_when_it_is_killed_leave_without_a_loss() -> Re
     assert!(succeeded, "{reported}");
     assert_eq!(reported["bodies"], 15, "{reported}");
     workers(&bed, 2).await.map(drop)
+}
+
+/// What an autoscaler knows of the past is in memory alone.
+#[tokio::test]
+async fn workers_come_and_go_with_the_work_although_it_is_killed_meanwhile() -> Result<()> {
+    let bed = Bed::new("half-grown").await?;
+    bed.apply(&manifests::cluster("demo", 0))?;
+    let spec = json!({"minimum": 0, "maximum": 4, "scaleDown": {"stabilizationSeconds": 2}});
+    bed.apply(&manifests::autoscaler("demo", "demo", &spec))?;
+    until_told(&bed, "demo", "FollowsWork").await?;
+    let work = Start::new("growing", &bed.address("demo")?).with("TASKS", "60");
+    let mut work = work.start()?;
+    for told in ["submitted", "half"] {
+        work.until(told)?;
+        kill(&bed)?;
+        operator::wait_until_available(&bed.cluster)?;
+    }
+    let (reported, succeeded) = work.finish()?;
+    assert!(succeeded, "{reported}");
+    assert_eq!((&reported["bodies"], &reported["workers"]), (&json!(60), &json!({"demo-default": 4})));
+    workers(&bed, 0).await.map(drop)
 }
 
 #[tokio::test]

@@ -129,5 +129,7 @@ async fn killed_at_random_it_ends_with_exactly_what_was_asked_for() -> Result<()
     }
     let gone = |pods: &[Arc<Pod>]| pods.is_empty();
     bed.until("", "no pod is left", SOON, gone).await.with_context(story)?;
+    let kinds = "services,deployments,replicasets,daskworkergroups,poddisruptionbudgets";
+    bed.kubectl(&["wait", kinds, "--all", "--for=delete", "--timeout=60s"]).with_context(story)?;
     Ok(())
 }

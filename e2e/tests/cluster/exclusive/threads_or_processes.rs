@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use e2e::bed::Bed;
 use e2e::manifests;
+use e2e::progress::tell;
 use serde_json::json;
 
 const SOON: Duration = Duration::from_mins(4);
@@ -26,6 +27,7 @@ async fn threads_win_where_data_are_shared_and_processes_where_python_loops() ->
     ];
     let environment = addresses.each_ref().map(|(name, address)| (*name, address.as_str()));
     let figures = bed.workload("threads_or_processes", &environment)?;
+    tell(&format!("seconds with threads and with processes: {figures}"));
     let seconds = |kind: &str, work: &str| figures[kind][work].as_f64().unwrap_or_default();
     for (winner, loser, work) in
         [("threads", "processes", "shared_data"), ("processes", "threads", "python_loop")]

@@ -1,19 +1,22 @@
 //! Workers come with the work and go when it is done, in the groups that can run it; and what keeps them from that is told.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use dask_operator_api::{DaskAutoscaler, DaskWorkerGroup};
-use e2e::autoscalers::{decisions, until_replicas, until_told};
+use e2e::autoscalers::{decisions, replicas, until_replicas, until_told};
 use e2e::bed::Bed;
 use e2e::manifests;
 use e2e::workload::Start;
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::events::v1::Event;
 use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_mins(4);
 const WORKERS: &str = "dask.org/component=worker";
+/// Ten times as long as another group is waited for.
+const FALLEN: Duration = Duration::from_secs(20);
 
 /// A cluster with so many workers and one more group, and an autoscaler that does this.
 async fn scaled(name: &str, replicas: u32, more: Option<(&str, Value)>, autoscaler: &Value) -> Result<Bed> {
@@ -35,22 +38,43 @@ fn assert_each_was_done_once(reported: &Value, tasks: u64) {
 
 #[tokio::test]
 async fn workers_come_from_none_with_a_graph_and_go_when_it_is_done() -> Result<()> {
+    let bed = Bed::new("grown").await?;
+    bed.apply(&manifests::cluster_of("demo", &json!({"worker": {"replicas": 0, "threads": 4}})))?;
     let spec = json!({"minimum": 0, "maximum": 8, "scaleDown": {"stabilizationSeconds": 4}});
-    let bed = scaled("grown", 0, None, &spec).await?;
+    bed.apply(&manifests::autoscaler("demo", "demo", &spec))?;
+    until_told(&bed, "demo", "FollowsWork").await?;
     let mut workload =
-        Start::new("growing", &bed.address("demo")?).with("TASKS", "60").with("SECONDS", "2").start()?;
+        Start::new("growing", &bed.address("demo")?).with("TASKS", "200").with("SECONDS", "2").start()?;
     workload.until("submitted")?;
     let (reported, succeeded) = workload.finish()?;
     assert!(succeeded, "{reported}");
-    assert_each_was_done_once(&reported, 60);
+    assert_each_was_done_once(&reported, 200);
     assert_eq!(reported["workers"]["demo-default"], 8, "{reported}");
     bed.until(WORKERS, "no worker", SOON, |pods: &[Arc<Pod>]| pods.is_empty()).await?;
     let told = until_told(&bed, "demo", "FollowsWork").await?;
     let told = decisions(&told);
-    // 60 tasks of which nothing is known are thought to take half a second each: 6 threads have them done in 5 seconds.
-    assert_eq!(told.first(), Some(&(0, 6, "Work".to_owned())), "{told:?}");
+    // 200 tasks of which nothing is known are thought to take half a second each: 20 threads, which are 5 workers, have
+    // them done in 5 seconds.
+    assert_eq!(told.first(), Some(&(0, 5, "Work".to_owned())), "{told:?}");
+    each_is_an_event(&bed, &told).await?;
     let turns = told.windows(2).filter(|pair| (pair[0].1 > pair[0].0) != (pair[1].1 > pair[1].0)).count();
     assert_eq!((turns, told.last().map(|last| last.1)), (1, Some(0)), "{told:?}");
+    Ok(())
+}
+
+async fn each_is_an_event(bed: &Bed, decided: &[(i32, i32, String)]) -> Result<()> {
+    let notes = |events: &[Arc<Event>]| {
+        let scaled = events.iter().filter(|event| event.reason.as_deref() == Some("Scaled"));
+        scaled.filter_map(|event| event.note.clone()).collect::<Vec<_>>()
+    };
+    let all = bed.until("", "an Event each", SOON, |events| notes(events).len() >= decided.len()).await?;
+    let mut told = notes(&all);
+    for (from, to, reason) in decided {
+        let words = format!("demo-default: from {from} to {to} workers ({reason}: ");
+        let at = told.iter().position(|note| note.starts_with(&words)).context(words)?;
+        told.remove(at);
+    }
+    assert_eq!(told, Vec::<String>::new());
     Ok(())
 }
 
@@ -129,6 +153,7 @@ async fn tasks_that_need_a_resource_get_the_workers_that_offer_it_and_no_others(
     let told = until_told(&bed, "demo", "NobodyOffers").await?;
     let messages = told.iter().filter_map(|one| one.status.as_ref()).flat_map(|one| &one.conditions);
     assert!(messages.into_iter().any(|one| one.message.contains("FPGA=1")), "{told:?}");
+    assert_eq!(replicas(&bed, "demo-default").await?, 1);
     until_replicas(&bed, "demo-gpu", 1, SOON).await
 }
 
@@ -144,9 +169,12 @@ async fn work_falls_through_to_the_next_group_and_moves_back_when_the_first_can_
     let nowhere = json!({"spec": {"nodeSelector": {"has-spot-machines": "yes"}}});
     let bed = scaled("ladder", 0, Some(("demo-spot", nowhere)), &spec).await?;
     let mut workload =
-        Start::new("growing", &bed.address("demo")?).with("TASKS", "60").with("SECONDS", "2").start()?;
+        Start::new("growing", &bed.address("demo")?).with("TASKS", "100").with("SECONDS", "2").start()?;
     workload.until("submitted")?;
+    until_replicas(&bed, "demo-spot", 2, SOON).await?;
+    let first = Instant::now();
     until_replicas(&bed, "demo-default", 2, SOON).await?;
+    assert!(first.elapsed() < FALLEN, "{:?}", first.elapsed());
     until_told(&bed, "demo", "GroupCannotGrow").await?;
     let fallback = (0, 2, "Fallback".to_owned());
     let decided = |all: &[Arc<DaskAutoscaler>]| decisions(all).contains(&fallback);
@@ -154,13 +182,18 @@ async fn work_falls_through_to_the_next_group_and_moves_back_when_the_first_can_
     let nodes = bed.cluster.kubectl(&["get", "nodes", "--output", "name"])?;
     let node = nodes.lines().next().context("no node")?;
     bed.cluster.kubectl(&["label", node, "has-spot-machines=yes"])?;
-    let moved = until_replicas(&bed, "demo-default", 0, SOON).await;
+    // Not because the work is done.
+    let moved_back = |all: &[Arc<DaskAutoscaler>]| {
+        let told = all.iter().filter_map(|one| one.status.as_ref()).flat_map(|one| &one.last_decisions);
+        told.into_iter().any(|one| one.group == "demo-default" && one.reason == "MovedBack")
+    };
+    let moved = bed.until("", "work moves back", SOON, moved_back).await;
     let finished = workload.finish();
     bed.cluster.kubectl(&["label", node, "has-spot-machines-"])?;
     moved?;
     let (reported, succeeded) = finished?;
     assert!(succeeded, "{reported}");
-    assert_each_was_done_once(&reported, 60);
+    assert_each_was_done_once(&reported, 100);
     assert_eq!(reported["workers"], json!({"demo-default": 2, "demo-spot": 2}), "{reported}");
     Ok(())
 }
@@ -171,13 +204,15 @@ async fn what_an_autoscaler_cannot_do_is_told_and_its_end_leaves_the_workers() -
     until_replicas(&bed, "demo-default", 2, SOON).await?;
     bed.apply(&manifests::autoscaler("demo", "demo", &json!({"minimum": 4, "maximum": 3})))?;
     until_told(&bed, "demo", "InvalidBounds").await?;
+    assert_eq!(replicas(&bed, "demo-default").await?, 2);
     bed.apply(&manifests::autoscaler("demo", "demo", &json!({"minimum": 1, "maximum": 3})))?;
     until_told(&bed, "demo", "FollowsWork").await?;
     bed.apply(&manifests::autoscaler("second", "demo", &json!({"minimum": 3, "maximum": 3})))?;
     until_told(&bed, "second", "OlderAutoscaler").await?;
-    let astray = json!({"minimum": 0, "groups": [{"name": "demo-default"}, {"name": "demo-gone"}]});
-    bed.apply(&manifests::autoscaler("demo", "demo", &astray))?;
+    let astray = json!([{"name": "demo-default", "minimum": 3}, {"name": "demo-gone"}]);
+    bed.apply(&manifests::autoscaler("demo", "demo", &json!({"groups": astray})))?;
     until_told(&bed, "demo", "NoSuchGroup").await?;
+    until_replicas(&bed, "demo-default", 3, SOON).await?;
     bed.apply(&manifests::autoscaler("demo", "demo", &json!({"minimum": 1, "maximum": 3})))?;
     bed.apply(&manifests::autoscaler("lost", "nobody", &json!({"minimum": 3, "maximum": 3})))?;
     until_told(&bed, "lost", "ClusterNotFound").await?;

@@ -8,9 +8,7 @@ use dask_operator_api::cluster::{DaskCluster, Phase};
 use dask_operator_api::worker_group::DaskWorkerGroup;
 use e2e::bed::Bed;
 use e2e::manifests;
-use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::events::v1::Event;
-use kube::api::ListParams;
 
 const SOON: Duration = Duration::from_mins(4);
 
@@ -37,10 +35,8 @@ async fn a_name_that_breaks_the_rule_is_an_error_that_names_the_rule() -> Result
         };
         bed.until("", "an Event with the rule", SOON, event).await?;
     }
-    let services = bed.api::<Service>().list(&ListParams::default()).await?.items.len();
-    let groups = bed.api::<DaskWorkerGroup>().list(&ListParams::default()).await?.items.len();
-    let pods = bed.api::<Pod>().list(&ListParams::default()).await?.items.len();
-    assert_eq!((services, groups, pods), (0, 0, 0));
+    let kinds = "services,deployments,replicasets,pods,daskworkergroups,poddisruptionbudgets";
+    assert_eq!(bed.kubectl(&["get", kinds, "--output", "name"])?, "");
     Ok(())
 }
 

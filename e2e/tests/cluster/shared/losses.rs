@@ -1,5 +1,6 @@
 //! What is lost comes back, and the count stays exact.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,14 +47,18 @@ async fn a_lost_scheduler_comes_back_and_workers_register_again() -> Result<()> 
     bed.until_ready("demo", SOON).await?;
     bed.until_registered("demo", 2, SOON).await?;
     let lost = name(&running(&bed, SCHEDULER, 1).await?[0]);
-    bed.kubectl(&["delete", "pod", &lost])?;
-    let ready = |clusters: &[Arc<DaskCluster>]| {
+    let was_away = Cell::new(false);
+    let back = |clusters: &[Arc<DaskCluster>]| {
         let status = clusters.first().and_then(|one| one.status.clone()).unwrap_or_default();
         assert_eq!(status.phase, Some(Phase::Running), "the phase stays Running");
-        status.conditions.iter().any(|one| one.type_ == "SchedulerReady" && one.status == "True")
+        let mut conditions = status.conditions.iter();
+        let is_ready = conditions.any(|one| one.type_ == "SchedulerReady" && one.status == "True");
+        was_away.set(was_away.get() || !is_ready);
+        was_away.get() && is_ready
     };
+    let deleted = async { bed.kubectl(&["delete", "pod", &lost, "--wait=false"]) };
+    tokio::try_join!(bed.until("", "the scheduler was away, and is ready again", SOON, back), deleted)?;
     running(&bed, SCHEDULER, 1).await?;
-    bed.until("", "the scheduler is ready again", SOON, ready).await?;
     bed.until_registered("demo", 2, SOON).await?;
     running(&bed, WORKERS, 2).await.map(drop)
 }

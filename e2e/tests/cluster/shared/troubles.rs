@@ -78,13 +78,19 @@ impl Trouble<'_> {
         say(&format!("{what}: told after {:.2} s", cause.elapsed().as_secs_f64()));
         until_counted::<K>(bed, self.reason).await.with_context(|| what.clone())?;
         let event = |events: &[Arc<Event>]| events.iter().any(|event| self.is_event(event));
-        bed.until("", &format!("a Warning: {what}"), TOLD, event).await.map(drop)
+        bed.until("", &format!("a Warning: {what}"), within.saturating_sub(cause.elapsed()), event)
+            .await
+            .map(drop)
     }
 
     fn is_told<K: Told>(&self, objects: &[Arc<K>]) -> bool {
         let conditions = objects.iter().filter(|one| one.name_any() == self.object);
         conditions.flat_map(|one| one.conditions()).any(|one| {
-            one.reason == self.reason.to_string() && one.type_ != "Ready" && self.has_words(&one.message)
+            // What ails a scheduler is told where people look for it, too.
+            let types = [&self.reason.condition().to_string(), "SchedulerReady"];
+            one.reason == self.reason.to_string()
+                && types.contains(&one.type_.as_str())
+                && self.has_words(&one.message)
         })
     }
 

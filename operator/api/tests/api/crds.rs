@@ -22,6 +22,29 @@ fn the_committed_crds_are_current() {
     }
 }
 
+/// As in those of dask-kubernetes 2026.3.0 (`operator/customresources`); ours may have more columns behind them.
+#[test]
+fn names_scale_paths_and_columns_are_those_that_people_know() {
+    let workers = ".spec.worker.replicas";
+    let known = [
+        ("daskclusters", &["daskcluster", "dsk"][..], Some(workers), &[workers, ".status.phase"][..]),
+        ("daskworkergroups", &["daskworkers"], Some(workers), &[workers]),
+        ("daskjobs", &["djb"], None, &[".status.jobStatus", ".spec.cluster.spec.worker.replicas"]),
+        ("daskautoscalers", &[], None, &[".spec.cluster", ".spec.minimum", ".spec.maximum"]),
+    ];
+    for (plural, short_names, scales, columns) in known {
+        let crd = crds().into_iter().find(|crd| crd.spec.names.plural == plural).unwrap();
+        assert_eq!(crd.spec.names.short_names.unwrap_or_default(), short_names, "{plural}");
+        let version = &crd.spec.versions[0];
+        let scale = version.subresources.as_ref().and_then(|subresources| subresources.scale.as_ref());
+        assert_eq!(scale.map(|scale| scale.spec_replicas_path.as_str()), scales, "{plural}");
+        let shown =
+            version.additional_printer_columns.iter().flatten().map(|column| column.json_path.as_str());
+        let shown: Vec<_> = shown.take(columns.len()).collect();
+        assert_eq!(shown, columns, "{plural}");
+    }
+}
+
 #[test]
 fn every_crd_fits_into_the_annotation_of_client_side_apply() {
     for crd in crds() {

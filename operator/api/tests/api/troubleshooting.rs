@@ -19,7 +19,7 @@ $ kubectl describe daskworkergroup NAME-default
 ```
 
 show it with the words of Kubernetes, under `Conditions`, and in a Warning Event of the same name. When it is over, the
-condition is gone, and an Event `Recovered` says so. `dask_operator_troubles` counts the objects by `kind`, `condition`
+condition is gone, and an Event `Recovered` says so, or `Ready` where a scheduler was in trouble. `dask_operator_troubles` counts the objects by `kind`, `condition`
 and `reason`. What concerns workers is told of their group; what concerns the scheduler's pod is the reason of the
 cluster's `SchedulerReady`, whichever condition is named below. What was refused is tried again after half a second, one,
 two, up to a minute, and at once when the spec changes. Nobody else's cluster waits for it.

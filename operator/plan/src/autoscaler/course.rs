@@ -6,9 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Who writes after us so often within so long is another one that scales.
-const CONTESTED_AFTER: usize = 2;
-const CONTESTED_WITHIN: SignedDuration = SignedDuration::from_mins(10);
+use super::contest::Contest;
 
 /// The course of one autoscaler, by group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,9 +25,8 @@ struct Track {
     /// How many more we gave it, or fewer, and when.
     changes: VecDeque<(Timestamp, Changed)>,
     last: Option<usize>,
-    /// When others changed what we had written.
-    others: Vec<Timestamp>,
-    contested_until: Option<Timestamp>,
+    /// Others who change what we have written.
+    contest: Contest,
 }
 
 /// How many workers came within some time, and how many went.
@@ -87,14 +84,10 @@ impl Course {
             track.wrote(replicas, now);
         }
         track.last = Some(replicas);
-        track.others.retain(|time| *time + CONTESTED_WITHIN > now);
         if last != replicas && track.written.is_some_and(|written| written != replicas) {
-            track.others.push(now);
-            if track.others.len() >= CONTESTED_AFTER {
-                track.contested_until = Some(now + CONTESTED_WITHIN);
-            }
+            track.contest.meet(now);
         }
-        track.contested_until.filter(|until| *until > now)
+        track.contest.until(now)
     }
 
     /// What we changed within so long.

@@ -3,15 +3,12 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use e2e::bed::Bed;
 use e2e::operator::Replicas;
-use e2e::{at_work, latency, manifests};
-
-const SOON: Duration = Duration::from_mins(4);
+use e2e::{at_work, latency};
 
 #[tokio::test]
 async fn clusters_at_rest_and_at_work_are_gone_as_soon_without_the_operator() -> Result<()> {
-    let (at_rest, at_work) = tokio::try_join!(resting("orphaned"), at_work::busy("busy-orphaned"))?;
+    let (at_rest, at_work) = tokio::try_join!(at_work::resting("orphaned"), at_work::busy("busy-orphaned"))?;
     let none = Replicas::new(&at_rest.cluster, 0)?;
     let (at_rest, at_work) =
         tokio::join!(latency::of_deletion(&at_rest, "demo"), latency::of_deletion(&at_work, "demo"));
@@ -21,11 +18,4 @@ async fn clusters_at_rest_and_at_work_are_gone_as_soon_without_the_operator() ->
     assert!(at_rest < Duration::from_secs(50), "{at_rest:?}");
     assert!(at_work < at_work::WITHOUT_WAITING, "{at_work:?}");
     Ok(())
-}
-
-async fn resting(name: &str) -> Result<Bed> {
-    let bed = Bed::new(name).await?;
-    bed.apply(&manifests::cluster("demo", 2))?;
-    bed.until_registered("demo", 2, SOON).await?;
-    Ok(bed)
 }

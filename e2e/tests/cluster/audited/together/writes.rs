@@ -1,12 +1,15 @@
 //! How many writes a cluster costs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use e2e::audit::Request;
 use e2e::bed::Bed;
 use e2e::manifests;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 
 const SOON: Duration = Duration::from_mins(4);
@@ -43,6 +46,28 @@ async fn an_undisturbed_start_costs_its_objects_four_statuses_and_one_event() ->
     let objects = ["create deployments", "create services", "create daskworkergroups"].map(|kind| (kind, 1));
     let expected = objects.into_iter().chain([("create pods", 3)]);
     assert_eq!(writes, expected.map(|(summary, count)| (summary.to_owned(), count)).collect());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_worker_costs_a_create_a_mark_and_a_delete() -> Result<()> {
+    let bed = Bed::new("life").await?;
+    writes(&bed, &manifests::cluster("demo", 3)).await?;
+    let start = Timestamp::now();
+    for (replicas, workers) in [("--replicas=4", 4), ("--replicas=3", 3)] {
+        bed.kubectl(&["scale", "dsk/demo", replicas])?;
+        bed.until_registered("demo", workers, SOON).await?;
+        let there = |pods: &[Arc<Pod>]| pods.len() as u64 == workers;
+        bed.until("dask.org/component=worker", "as many pods", SOON, there).await?;
+    }
+    let mut of_pods: BTreeMap<String, usize> = BTreeMap::new();
+    for request in bed.audit()?.writes_of_operator(&bed.namespace)? {
+        if request.request_received_timestamp >= start && request.object_ref.resource == "pods" {
+            *of_pods.entry(request.summary()).or_default() += 1;
+        }
+    }
+    let expected = ["create pods", "delete pods", "patch pods"].map(|kind| (kind.to_owned(), 1));
+    assert_eq!(of_pods, BTreeMap::from(expected));
     Ok(())
 }
 

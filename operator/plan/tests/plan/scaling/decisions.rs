@@ -265,3 +265,36 @@ fn an_autoscaler_goes_with_its_cluster_and_what_somebody_else_controls_is_left_t
     let moved = an_autoscaler().controlled_by("DaskCluster", "named-before", "another");
     assert_eq!(adopted(moved), Some(vec!["beside".to_owned(), "cluster-uid".to_owned()]));
 }
+
+#[test]
+fn people_are_told_what_changes_and_nothing_when_nothing_does() {
+    let mut world = World::new(an_autoscaler().between(0, 8).stabilization(5).build(), 0);
+    world.demand = vec![tasks("queued", 8, 1000.0)];
+    world.pass(600);
+    world.demand.clear();
+    world.pass(600);
+    let told: Vec<_> =
+        world.events.iter().map(|event| (event.reason.as_str(), event.note.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            (
+                "Scaled",
+                "demo-default: from 0 to 4 workers (Work: tasks that can run, or soon can, need so many)"
+            ),
+            (
+                "Scaled",
+                "demo-default: from 4 to 0 workers (Idle: fewer have been enough for the whole stabilization window)"
+            ),
+        ]
+    );
+}
+
+#[test]
+fn advice_is_told_once_although_nobody_follows_it() {
+    let mut world = World::new(an_autoscaler().between(0, 8).advisory().build(), 0);
+    world.demand = vec![tasks("queued", 8, 1000.0)];
+    world.pass(600);
+    let told: Vec<_> = world.events.iter().map(|event| event.reason.as_str()).collect();
+    assert_eq!((told, world.replicas("demo-default")), (vec!["Advised"], 0));
+}

@@ -74,6 +74,21 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    /// Workers with tasks and results, some that do not start, some that crash, some that the API server refuses.
+    fn troubled()(
+        world in worlds(),
+        ails in prop::collection::vec((0usize..10, 0u64..1500, 0usize..12, 0u32..3, 0usize..12), NAMES.len()),
+    ) -> World {
+        let mut world = world;
+        for ((busy, bytes, able, crashes, quota), workers) in ails.into_iter().zip(world.groups.values_mut()) {
+            (workers.busy, workers.bytes, workers.able) = (busy, bytes, able);
+            (workers.crashes, workers.quota) = (crashes, quota);
+        }
+        world
+    }
+}
+
 fn total(world: &World) -> usize {
     world.groups.values().map(|group| group.replicas).sum()
 }
@@ -123,6 +138,22 @@ proptest! {
         world.pass(60);
         prop_assert_eq!(before, total(&world));
         prop_assert_eq!(decisions, world.status.last_decisions);
+    }
+
+    #[test]
+    fn workers_that_have_or_cannot_have_work_keep_their_group_within_its_bounds(world in troubled()) {
+        let mut world = world;
+        for _ in 0..60 {
+            let before = NAMES.map(|name| world.replicas(name));
+            world.pass(1);
+            for group in &world.autoscaler.spec.groups {
+                let at = NAMES.iter().position(|name| *name == group.name).expect("its name");
+                let (least, most) = (group.minimum.unwrap_or(0) as usize, group.maximum.unwrap_or(0) as usize);
+                let (then, now) = (before[at], world.replicas(&group.name));
+                prop_assert!(now <= then.max(most), "{}: from {then} to {now} of {most}", group.name);
+                prop_assert!(now >= then.min(least), "{}: from {then} to {now} of {least}", group.name);
+            }
+        }
     }
 
     #[test]

@@ -335,6 +335,36 @@ fn somebody_else_who_scales_is_not_fought_and_is_told() {
     assert_eq!(world.pass(20).replicas(GROUP), 8, "they have stopped");
 }
 
+/// As an autoscaler of pods whose minimum is ours no more: it puts its number back, and then has nothing to change.
+#[test]
+fn somebody_else_who_always_puts_the_number_back_is_left_alone_for_longer_each_time() {
+    let mut world = World::new(an_autoscaler().between(0, 8).build(), 2);
+    world.demand = vec![tasks("queued", 100, 1000.0)];
+    let mut ours = 0;
+    for _ in 0..12 * 60 * 4 {
+        world.pass(1);
+        if world.replicas(GROUP) == 8 {
+            ours += 1;
+            world.group(GROUP).replicas = 2;
+        }
+        world.now += SignedDuration::from_secs(14);
+    }
+    assert_eq!(ours, 8, "in twelve hours");
+}
+
+#[test]
+fn somebody_else_who_comes_by_every_quarter_of_an_hour_is_told() {
+    let mut world = World::new(an_autoscaler().between(0, 8).build(), 2);
+    world.demand = vec![tasks("queued", 100, 1000.0)];
+    world.pass(2);
+    for _ in 0..2 {
+        assert!(!world.reasons().contains(&"AnotherWriter"));
+        world.pass(15 * 60).group(GROUP).replicas = 2;
+        world.look();
+    }
+    assert!(world.reasons().contains(&"AnotherWriter"), "{:?}", world.reasons());
+}
+
 #[test]
 fn a_write_that_failed_is_no_change_of_another_and_no_decision_that_is_told() {
     let mut world = World::new(an_autoscaler().between(0, 8).build(), 2);
@@ -410,4 +440,15 @@ fn workers_that_waited_long_for_a_node_have_their_time_to_register() {
     world.demand = vec![tasks("queued", 6, 1000.0)];
     world.pass(60);
     assert_eq!((world.replicas("spot"), world.replicas("steady")), (6, 0));
+}
+
+#[test]
+fn a_suspended_cluster_is_not_scaled_and_goes_on_where_it_was() {
+    let mut world = World::new(an_autoscaler().between(0, 8).build(), 2);
+    world.demand = vec![tasks("queued", 100, 1000.0)];
+    world.suspended = true;
+    assert_eq!(world.pass(600).replicas(GROUP), 2);
+    assert_eq!(world.reasons(), ["ClusterSuspended"]);
+    world.suspended = false;
+    assert_eq!(world.pass(2).replicas(GROUP), 8);
 }

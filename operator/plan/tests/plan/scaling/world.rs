@@ -8,7 +8,7 @@ use dask_operator_api::conditions::Reason;
 use dask_operator_plan::autoscaler::{self, Cluster, Course, Group, Look, Observed, Offer, Scaling};
 use dask_operator_plan::worker_group::{Ended, Stage, WorkerPod};
 use dask_operator_plan::{
-    Facts, Failure, FailureKind, Kind, Link, Outcome, Plan, StockFacts, Trouble, Worker, called,
+    Event, Facts, Failure, FailureKind, Kind, Link, Outcome, Plan, StockFacts, Trouble, Worker, called,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -50,6 +50,8 @@ pub(crate) struct World {
     pub(crate) link_age: SignedDuration,
     pub(crate) older: Option<String>,
     pub(crate) scheduler_ready: bool,
+    /// The cluster is.
+    pub(crate) suspended: bool,
     pub(crate) scheduler_trouble: Option<Trouble>,
     pub(crate) course: Course,
     pub(crate) now: Timestamp,
@@ -58,6 +60,8 @@ pub(crate) struct World {
     pub(crate) fails: Option<FailureKind>,
     /// Every look so far.
     pub(crate) looks: Vec<Look>,
+    /// What people were told.
+    pub(crate) events: Vec<Event>,
 }
 
 /// Tasks that any worker may run.
@@ -112,12 +116,14 @@ impl World {
             link_age: SignedDuration::ZERO,
             older: None,
             scheduler_ready: true,
+            suspended: false,
             scheduler_trouble: None,
             course: Course::default(),
             now: Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24),
             status: DaskAutoscalerStatus::default(),
             fails: None,
             looks: Vec::new(),
+            events: Vec::new(),
         }
     }
 
@@ -138,7 +144,9 @@ impl World {
         if let Some(course) = autoscaler::course(&outcome, self.now) {
             self.course = course;
         }
-        self.status = autoscaler::status(&checked, &observed, &outcome, self.now);
+        let status = autoscaler::status(&checked, &observed, &outcome, self.now);
+        self.events.extend(autoscaler::events(&self.status, &status));
+        self.status = status;
         for patch in plan.apply.iter().filter_map(|apply| apply.patch()) {
             if outcome.has_changed(Kind::DaskWorkerGroup, &patch.name) {
                 let replicas = patch.body["spec"]["worker"]["replicas"].as_u64().expect("a number");
@@ -189,6 +197,7 @@ impl World {
             name: "demo".to_owned(),
             uid: "cluster-uid".to_owned(),
             scheduler_ready: self.scheduler_ready,
+            suspended: self.suspended,
             scheduler_trouble: self.scheduler_trouble.clone(),
             ..Cluster::default()
         };

@@ -1,0 +1,46 @@
+//! What the operator asks for lies within the namespaces that it watches, whatever it only reads.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use dask_operator_testkit::server::{Call, Fate, Faults};
+
+use crate::history::History;
+
+/// Looks at every call before something befalls it.
+pub(crate) struct Watched {
+    faults: Box<dyn Faults>,
+    history: History,
+    broken: Arc<Mutex<Vec<String>>>,
+}
+
+impl Watched {
+    pub(crate) fn boxed(
+        faults: Box<dyn Faults>,
+        history: &History,
+        broken: &Arc<Mutex<Vec<String>>>,
+    ) -> Box<dyn Faults> {
+        Box::new(Self { faults, history: history.clone(), broken: Arc::clone(broken) })
+    }
+}
+
+impl Faults for Watched {
+    fn fate(&mut self, call: &Call) -> Fate {
+        let exempt = call.resource.plural == "leases" || !call.user.starts_with("operator-");
+        if !exempt && !self.history.watches(&call.namespace) {
+            let Call { user, verb, resource, namespace, .. } = call;
+            let told =
+                format!("{verb:?} {} in \"{namespace}\", which is not watched, by {user}", resource.plural);
+            self.broken.lock().unwrap().push(told);
+        }
+        self.faults.fate(call)
+    }
+
+    fn lag(&mut self, plural: &str) -> Duration {
+        self.faults.lag(plural)
+    }
+
+    fn cut(&mut self, plural: &str) -> Option<bool> {
+        self.faults.cut(plural)
+    }
+}
