@@ -9,6 +9,7 @@ mod verbs;
 mod watch;
 mod world;
 
+use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -101,7 +102,7 @@ impl ApiServer {
     /// A server that is down answers nobody, and its watches end.
     pub fn set_down(&self, down: bool) {
         self.shared.down.store(down, Ordering::SeqCst);
-        self.shared.tell();
+        self.shared.changed.send_modify(|_| {});
     }
 
     /// Returns when a call killed who made it: the user.
@@ -134,9 +135,10 @@ impl Shared {
         self.down.load(Ordering::SeqCst)
     }
 
+    /// Wakes whoever watches, if there is something new.
     fn tell(&self) {
-        let version = self.world().version();
-        self.changed.send_replace(version);
+        let version = self.world().watched;
+        self.changed.send_if_modified(|told| mem::replace(told, version) != version);
     }
 
     fn answer(&self, call: &Call) -> Result<Value, Refusal> {

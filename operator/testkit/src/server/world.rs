@@ -59,6 +59,8 @@ pub struct World {
     history: Vec<Change>,
     /// Watches cannot begin before this version.
     pub(super) compacted: u64,
+    /// The newest version of what anybody watches: nobody watches leases.
+    pub(super) watched: u64,
     inspectors: Vec<Inspector>,
     /// How many pods each namespace may hold.
     pub quotas: HashMap<String, usize>,
@@ -74,6 +76,7 @@ impl Default for World {
             objects: BTreeMap::new(),
             history: Vec::new(),
             compacted: 0,
+            watched: 1,
             inspectors: Vec::new(),
             quotas: HashMap::new(),
             terminating: HashSet::new(),
@@ -135,7 +138,7 @@ impl World {
 
     /// Forgets the past: watches that lag behind have to list anew.
     pub fn compact(&mut self) {
-        self.compacted = self.version;
+        self.compacted = self.watched;
     }
 
     /// Makes a change, or none when it would be none.
@@ -147,6 +150,9 @@ impl World {
             return Some(Arc::clone(before));
         }
         self.version += 1;
+        if id.plural != "leases" {
+            self.watched = self.version;
+        }
         if let Some(object) = &mut after {
             object["metadata"]["resourceVersion"] = self.version.to_string().into();
         }
