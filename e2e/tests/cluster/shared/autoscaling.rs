@@ -64,7 +64,11 @@ async fn workers_come_from_none_with_a_graph_and_go_when_it_is_done() -> Result<
 
 async fn each_is_an_event(bed: &Bed, decided: &[(i32, i32, String)]) -> Result<()> {
     let notes = |events: &[Arc<Event>]| {
-        let scaled = events.iter().filter(|event| event.reason.as_deref() == Some("Scaled"));
+        let by_autoscaler = |event: &&Arc<Event>| {
+            event.regarding.as_ref().and_then(|about| about.kind.as_deref()) == Some("DaskAutoscaler")
+        };
+        let scaled = events.iter().filter(by_autoscaler);
+        let scaled = scaled.filter(|event| event.reason.as_deref() == Some("Scaled"));
         scaled.filter_map(|event| event.note.clone()).collect::<Vec<_>>()
     };
     let all = bed.until("", "an Event each", SOON, |events| notes(events).len() >= decided.len()).await?;
