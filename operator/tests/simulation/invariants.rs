@@ -25,13 +25,13 @@ pub(crate) struct Invariants {
     history: History,
     broken: Arc<Mutex<Vec<String>>>,
     /// Replicas of each group, by UID, and since when.
-    wanted: HashMap<String, Vec<(Instant, u64)>>,
+    replicas: HashMap<String, Vec<(Instant, u64)>>,
     /// Every UID of a cluster or group that ever was.
     parents: HashSet<String>,
-    /// The last that each group, by UID, asked for, with its namespace and cluster.
-    groups: HashMap<String, (String, String, u64)>,
-    /// Until when each cluster was suspended, or is.
-    suspended: HashMap<(String, String), Option<Instant>>,
+    /// The namespace and the cluster of each group, by UID.
+    groups: HashMap<String, (String, String)>,
+    /// By namespace and name of the cluster.
+    suspended: HashMap<(String, String), Suspension>,
     /// When the image of each cluster, by UID, changed last.
     changed: HashMap<String, Instant>,
     /// When each cluster was deleted last: nobody can tell any more what its workers should have been.
@@ -45,6 +45,13 @@ pub(crate) struct Invariants {
     /// When workers of each group, by UID, were lost otherwise than by us: a look may not know yet.
     lost: HashMap<String, Vec<Instant>>,
     vanished: Vanished,
+}
+
+/// Since when a cluster has been suspended, and until when it was.
+#[derive(Clone, Copy)]
+struct Suspension {
+    since: Instant,
+    until: Option<Instant>,
 }
 
 impl Invariants {
@@ -61,7 +68,7 @@ impl Invariants {
             ready: HashMap::new(),
             leaving: HashMap::new(),
             broken: Arc::clone(broken),
-            wanted: HashMap::new(),
+            replicas: HashMap::new(),
             groups: HashMap::new(),
             suspended: HashMap::new(),
             parents: HashSet::new(),
@@ -117,11 +124,8 @@ impl Invariants {
                 self.parents.insert(uid(after));
                 let replicas = after["spec"]["worker"]["replicas"].as_u64().unwrap_or(1);
                 let cluster = after["spec"]["cluster"].as_str().unwrap_or_default().to_owned();
-                let namespace = change.id.namespace.clone();
-                let asleep = self.suspended.get(&(namespace.clone(), cluster.clone())) == Some(&None);
-                self.groups.insert(uid(after), (namespace, cluster, replicas));
-                let wanted = if asleep { 0 } else { replicas };
-                self.wanted.entry(uid(after)).or_default().push((change.at, wanted));
+                self.groups.insert(uid(after), (change.id.namespace.clone(), cluster));
+                self.replicas.entry(uid(after)).or_default().push((change.at, replicas));
             }
             "pods" if after["status"]["phase"] == "Running" => {
                 self.ready.entry(uid(after)).or_insert(change.at);
@@ -140,27 +144,22 @@ impl Invariants {
         }
     }
 
-    /// The groups of a suspended cluster want no workers.
     fn remember_suspension(&mut self, change: &Change, suspend: bool) {
         let key = (change.id.namespace.clone(), change.id.name.clone());
-        let was = self.suspended.get(&key) == Some(&None);
-        if was == suspend {
-            return;
-        }
-        self.suspended.insert(key.clone(), (!suspend).then_some(change.at));
-        for (group, (namespace, cluster, replicas)) in &self.groups {
-            if (namespace, cluster) == (&key.0, &key.1) {
-                let wanted = if suspend { 0 } else { *replicas };
-                self.wanted.entry(group.clone()).or_default().push((change.at, wanted));
-            }
-        }
+        let last = self.suspended.get(&key).copied();
+        let goes_on = last.filter(|last| last.until.is_none());
+        match (goes_on, suspend) {
+            (None, true) => self.suspended.insert(key, Suspension { since: change.at, until: None }),
+            (Some(last), false) => self.suspended.insert(key, Suspension { until: Some(change.at), ..last }),
+            _ => None,
+        };
     }
 
     /// Whether the pod's cluster is suspended, or somebody may still think so.
     fn is_suspended(&self, change: &Change, pod: &Value) -> bool {
         let cluster = pod["metadata"]["labels"][labels::CLUSTER_NAME].as_str().unwrap_or_default();
-        let until = self.suspended.get(&(change.id.namespace.clone(), cluster.to_owned()));
-        until.is_some_and(|until| until.is_none_or(|until| until.elapsed() < STALE))
+        let of = (change.id.namespace.clone(), cluster.to_owned());
+        self.suspended.get(&of).is_some_and(Suspension::may_be_seen)
     }
 
     /// A worker that we delete has nothing that only it has, by the word of its scheduler; or it had its time, or
@@ -210,11 +209,15 @@ impl Invariants {
         lost.iter().filter(|at| at.elapsed() < STALE).count() as u64
     }
 
-    /// Replicas that somebody may have seen last.
+    /// As many workers as somebody may think that are wanted, by what they saw last of the group and of its cluster:
+    /// one that is suspended wants none.
     fn wanted(&self, group: &str) -> impl Iterator<Item = u64> {
-        let all = self.wanted.get(group).map(Vec::as_slice).unwrap_or_default();
+        let all = self.replicas.get(group).map(Vec::as_slice).unwrap_or_default();
         let old = all.iter().rposition(|(at, _)| at.elapsed() > STALE).unwrap_or(0);
-        all[old..].iter().map(|(_, replicas)| *replicas)
+        let suspension = self.groups.get(group).and_then(|cluster| self.suspended.get(cluster));
+        let is_known = suspension.is_some_and(Suspension::is_known);
+        let none = suspension.filter(|suspension| suspension.may_be_seen()).map(|_| 0);
+        all[old..].iter().map(|(_, replicas)| *replicas).filter(move |_| !is_known).chain(none)
     }
 
     fn never_more_than_wanted(&self, world: &World, change: &Change) -> Option<String> {
@@ -296,6 +299,18 @@ impl Invariants {
             && change.id.plural != "leases"
             && !self.history.watches(&change.id.namespace);
         outside.then(|| format!("written in {}, which is not watched", change.id.namespace))
+    }
+}
+
+impl Suspension {
+    /// Whether everybody knows that it goes on.
+    fn is_known(&self) -> bool {
+        self.until.is_none() && self.since.elapsed() > STALE
+    }
+
+    /// Whether it goes on, or somebody may still think so.
+    fn may_be_seen(&self) -> bool {
+        self.until.is_none_or(|until| until.elapsed() < STALE)
     }
 }
 
