@@ -2,12 +2,11 @@
 
 mod observe;
 
-pub(crate) use observe::{has_scheduler, is_suspended, scheduler_place, scheduler_pods, told_by_scheduler};
+pub(crate) use observe::{is_suspended, scheduler_place, scheduler_pods, scheduler_uid, told_by_scheduler};
 
 use dask_operator_api::DaskCluster;
 use dask_operator_api::cluster::DaskClusterStatus;
 use dask_operator_plan::cluster::{self, CheckedCluster, Observed};
-use dask_operator_plan::sabotage::{self, Bug};
 use dask_operator_plan::{Event, Outcome, Plan, Problem};
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -36,14 +35,13 @@ impl Reconcile for DaskCluster {
     }
 
     fn ask(context: &Context, key: &Key, _: &Observed, plan: &Plan) {
-        let uid = context.cache.clusters.get(key).and_then(|cluster| cluster.uid());
-        match uid.and_then(|uid| scheduler_place(&context.cache, key, &uid)) {
-            Some(place) if plan.needs_facts => {
-                context.links.need(&Follower::Cluster(key.clone()), key, place, &[]);
-            }
-            // Whoever was asked is on its way out, and its address may soon be somebody else's.
-            None if !sabotage::is(Bug::LeavingAsked) => context.links.forget(key),
-            _ => {}
+        // A look that was under way may have begun to follow one that has gone since.
+        context.scheduler_changed(key);
+        let uid =
+            context.cache.clusters.get(key).and_then(|cluster| cluster.uid()).filter(|_| plan.needs_facts);
+        let place = uid.and_then(|uid| scheduler_place(&context.cache, key, &uid));
+        if let Some(place) = place {
+            context.links.need(&Follower::Cluster(key.clone()), key, place, &[]);
         }
     }
 

@@ -3,11 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use dask_operator_plan::sabotage::{self, Bug};
 use dask_operator_plan::{Kind, Settings, Suffixes};
 use jiff::Timestamp;
 
 use crate::autoscaler::Courses;
-use crate::cache::Cache;
+use crate::cache::{Cache, Key};
+use crate::cluster::scheduler_uid;
 use crate::kubernetes::{Backoff, Ledger, Reconciled, Reporter, Writer};
 use crate::record::Record;
 use crate::scheduler::Links;
@@ -38,6 +40,13 @@ impl Context {
     /// Whether all is as it should be: a replica that leads knows everything, and one that stands by need not.
     pub(crate) fn is_ready(&self) -> bool {
         !self.leading.load(Ordering::Relaxed) || self.cache.is_synced()
+    }
+
+    /// The caches show another scheduler of a cluster, or none, or the same.
+    pub(crate) fn scheduler_changed(&self, cluster: &Key) {
+        if !sabotage::is(Bug::LeavingAsked) {
+            self.links.keep(cluster, scheduler_uid(&self.cache, cluster).as_deref());
+        }
     }
 
     /// Forgets an object that is gone, so that nothing grows with the number of clusters that ever were.

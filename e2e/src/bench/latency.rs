@@ -43,9 +43,12 @@ impl Line {
         Self { promise, bound, took: Vec::new() }
     }
 
+    fn spread(&self) -> Option<Spread> {
+        Spread::of(self.took.iter().map(Duration::as_secs_f64))
+    }
+
     fn is_kept(&self) -> bool {
-        let spread = Spread::of(self.took.iter().map(Duration::as_secs_f64));
-        spread.is_some_and(|spread| spread.median <= self.bound.as_secs_f64())
+        self.spread().is_some_and(|spread| spread.median <= self.bound.as_secs_f64())
     }
 }
 
@@ -97,8 +100,8 @@ async fn deletion_at_work() -> Result<Line> {
 }
 
 async fn without_the_operator(cluster: &Cluster) -> Result<[Line; 2]> {
-    let mut at_rest = Line::new("the same at rest without the operator", Duration::from_secs(5));
-    let mut at_work = Line::new("the same at work without the operator", Duration::from_secs(12));
+    let mut at_rest = Line::new("... at rest, without the operator -> nothing left", Duration::from_secs(5));
+    let mut at_work = Line::new("... at work, without the operator -> nothing left", Duration::from_secs(12));
     for _ in 0..RUNS {
         let beds = [at_work::resting("bench").await?, at_work::busy("bench").await?];
         let none = Replicas::new(cluster, 0)?;
@@ -130,7 +133,7 @@ async fn hand_over(cluster: &Cluster) -> Result<Line> {
 }
 
 fn row(line: &Line) -> Option<String> {
-    let Spread { least, median, most, .. } = Spread::of(line.took.iter().map(Duration::as_secs_f64))?;
+    let Spread { least, median, most, .. } = line.spread()?;
     let promised = line.bound.as_secs_f64();
     Some(format!("{:<52} {promised:>10.3} {least:>10.3} {median:>10.3} {most:>10.3}", line.promise))
 }

@@ -7,7 +7,7 @@ use dask_operator_plan::cluster::{DefaultGroup, Observed, Ownership, SchedulerPo
 use jiff::{SignedDuration, Timestamp};
 use kube::{Resource, ResourceExt};
 
-use crate::cache::{Cache, Guarded, Key, Meta, OfCluster};
+use crate::cache::{Cache, Guarded, Key, Meta, OfCluster, Record};
 use crate::context::Context;
 use crate::scheduler::{Known, Place};
 
@@ -46,10 +46,11 @@ pub(crate) fn scheduler_pods(cache: &Cache, cluster: &Key) -> Vec<SchedulerPod> 
     pods.iter().filter(|pod| pod.is_made_for(&cluster.name)).map(|pod| pod.scheduler()).collect()
 }
 
-/// Whether the cluster has a scheduler that was started.
-pub(crate) fn has_scheduler(cache: &Cache, cluster: &Key) -> bool {
+/// The UID of the pod of the cluster's scheduler, once it was started and while it stays.
+pub(crate) fn scheduler_uid(cache: &Cache, cluster: &Key) -> Option<String> {
     let pods = cache.schedulers.of_parent(cluster);
-    pods.iter().any(|pod| pod.is_made_for(&cluster.name) && pod.address().is_some())
+    let stays = pods.iter().find(|pod| pod.is_made_for(&cluster.name) && pod.address().is_some())?;
+    Some(stays.meta().uid.clone())
 }
 
 /// Where the cluster's scheduler answers.

@@ -89,7 +89,17 @@ impl Links {
         sessions.iter().filter_map(told).collect()
     }
 
-    /// A cluster, or its scheduler, is gone.
+    /// The cluster's scheduler is this pod, or none: whoever else was asked is on its way out, and its address may soon be
+    /// somebody else's.
+    pub(crate) fn keep(&self, cluster: &Key, scheduler: Option<&str>) {
+        let mut sessions = self.sessions();
+        let asked = sessions.get(cluster).map(|entry| entry.session.place.pod_uid.as_str());
+        if asked.is_some() && asked != scheduler {
+            sessions.remove(cluster);
+        }
+    }
+
+    /// A cluster is gone.
     pub(crate) fn forget(&self, cluster: &Key) {
         self.sessions().remove(cluster);
     }

@@ -126,6 +126,7 @@ impl Follow<Pod> for Schedulers {
     fn put(&self, follower: &Follower, pod: Pod) {
         let clusters = follower.context.cache.schedulers.put(pod.into());
         for cluster in &clusters {
+            follower.context.scheduler_changed(cluster);
             follower.cluster_and_groups(cluster);
         }
     }
@@ -133,6 +134,7 @@ impl Follow<Pod> for Schedulers {
     fn remove(&self, follower: &Follower, key: &Key) {
         let cluster = follower.context.cache.schedulers.remove(key);
         if let Some(cluster) = &cluster {
+            follower.context.scheduler_changed(cluster);
             follower.cluster_and_groups(cluster);
         }
     }

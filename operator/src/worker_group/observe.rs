@@ -6,7 +6,7 @@ use dask_operator_plan::worker_group::{Cluster, Observed};
 use kube::{Resource, ResourceExt};
 
 use crate::cache::{Cache, Guarded, Key, Meta, Record};
-use crate::cluster::{has_scheduler, is_suspended, scheduler_pods, told_by_scheduler};
+use crate::cluster::{is_suspended, scheduler_pods, scheduler_uid, told_by_scheduler};
 use crate::context::Context;
 use crate::scheduler::Known;
 
@@ -51,7 +51,7 @@ fn find_cluster(cache: &Cache, group: &DaskWorkerGroup, namespace: &str) -> Opti
         image: spec.image.clone().filter(|image| !image.is_empty()),
         has_config: spec.config.as_ref().is_some_and(|config| config.text() != "{}"),
         protection: spec.disruption_protection.unwrap_or_default(),
-        has_scheduler: has_scheduler(cache, &key),
+        has_scheduler: scheduler_uid(cache, &key).is_some(),
         scheduler_ready: scheduler_pods(cache, &key).iter().any(|pod| pod.ready && !pod.terminating),
     })
 }

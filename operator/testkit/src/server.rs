@@ -137,7 +137,7 @@ impl Shared {
 
     /// Wakes whoever watches, if there is something new.
     fn tell(&self) {
-        let version = self.world().watched;
+        let version = self.world().newest_watched;
         self.changed.send_if_modified(|told| mem::replace(told, version) != version);
     }
 

@@ -26,14 +26,17 @@ use work::{Work, Worker};
 /// How often a poll looks for news.
 const GLANCE: Duration = Duration::from_millis(500);
 
+/// So long after its deletion a scheduler may still be asked by a call that is on its way.
+const SOON: SignedDuration = SignedDuration::from_secs(1);
+
 /// All schedulers of a world. Clones are the same.
 #[derive(Clone)]
 pub(crate) struct Dask {
     server: ApiServer,
     /// What every scheduler has loaded, where that is not left to chance.
     schedulers: Option<Kind>,
-    /// So long after its deletion a scheduler may be asked by somebody who does not know of it yet.
-    patience: SignedDuration,
+    /// Whether nothing ever goes wrong, so that it is known at once who is on its way out.
+    calm: bool,
     broken: Arc<Mutex<Vec<String>>>,
     inner: Arc<Mutex<Inner>>,
 }
@@ -85,13 +88,12 @@ impl Dask {
         faults: Option<u64>,
         broken: &Arc<Mutex<Vec<String>>>,
     ) -> Self {
-        let patience =
-            faults.map_or(SignedDuration::from_secs(1), |_| SignedDuration::try_from(STALE).unwrap());
+        let calm = faults.is_none();
         let lies = faults.is_some_and(|seed| seed.is_multiple_of(2));
         let faults = faults.map(|seed| Chance::from_seed(seed ^ 0xda5c));
         let inner = Inner { schedulers: HashMap::new(), faults, lies };
         let (server, broken) = (server.clone(), Arc::clone(broken));
-        Self { server, schedulers, patience, broken, inner: Arc::new(Mutex::new(inner)) }
+        Self { server, schedulers, calm, broken, inner: Arc::new(Mutex::new(inner)) }
     }
 
     /// From now on nothing goes wrong.
@@ -232,7 +234,7 @@ impl Dask {
         let deleted =
             pod["metadata"]["deletionTimestamp"].as_str().map(|at| at.parse::<Timestamp>().unwrap());
         let of_scheduler = pod["metadata"]["labels"][labels::COMPONENT] == labels::component::SCHEDULER;
-        if of_scheduler && deleted.is_some_and(|at| world.now().duration_since(at) > self.patience) {
+        if self.calm && of_scheduler && deleted.is_some_and(|at| world.now().duration_since(at) > SOON) {
             let name = &pod["metadata"]["name"];
             let told =
                 format!("after {:?}: {name} is asked, which was deleted at {deleted:?}", world.elapsed());

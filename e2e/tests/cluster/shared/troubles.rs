@@ -78,9 +78,7 @@ impl Trouble<'_> {
         say(&format!("{what}: told after {:.2} s", cause.elapsed().as_secs_f64()));
         until_counted::<K>(bed, self.reason).await.with_context(|| what.clone())?;
         let event = |events: &[Arc<Event>]| events.iter().any(|event| self.is_event(event));
-        bed.until("", &format!("a Warning: {what}"), within.saturating_sub(cause.elapsed()), event)
-            .await
-            .map(drop)
+        bed.until("", &format!("a Warning: {what}"), TOLD, event).await.map(drop)
     }
 
     fn is_told<K: Told>(&self, objects: &[Arc<K>]) -> bool {

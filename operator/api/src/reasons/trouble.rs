@@ -199,7 +199,7 @@ macro_rules! troubles {
             }
             /// Somebody else, an autoscaler of Kubernetes or whoever applies manifests, has changed `worker.replicas` of a group twice
             /// within an hour since the autoscaler did. The group is left to them for ten minutes after their last change, and for
-            /// twice as long whenever they do it again afterwards, up to four hours.
+            /// twice as long whenever they do it again afterwards, up to four hours; or until the autoscaler's spec is changed.
             AnotherWriter in ReplicasContested {
                 cure: "Let one of them scale: delete the autoscaler or take the group from it, or delete the other; a GitOps tool should not set `replicas`.",
                 look: "kubectl get daskworkergroup NAME --show-managed-fields --output yaml"

@@ -2,6 +2,7 @@
 
 mod crds;
 mod narrowing;
+mod readme;
 mod rules;
 mod schemas;
 mod stored;

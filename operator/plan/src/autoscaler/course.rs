@@ -2,7 +2,7 @@
 //!
 //! It is kept in memory alone. A replica that begins to lead has none, and so waits longer before anybody leaves.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -11,17 +11,20 @@ use super::contest::Contest;
 /// The course of one autoscaler, by group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Course {
+    /// Of the spec that was followed last.
+    generation: Option<i64>,
     groups: BTreeMap<String, Track>,
 }
 
 /// The course of one group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Track {
+    uid: String,
     needed: Needed,
     /// What we gave it last, and what it had at the last look.
     written: Option<usize>,
     /// What we tried to give it since, without an answer.
-    tried: Option<usize>,
+    tried: BTreeSet<usize>,
     /// How many more we gave it, or fewer, and when.
     changes: VecDeque<(Timestamp, Changed)>,
     last: Option<usize>,
@@ -73,14 +76,20 @@ impl Course {
 
     /// We may have given a group so many: nobody answered.
     pub(super) fn tried(&mut self, group: &str, replicas: usize) {
-        self.track(group).tried = Some(replicas);
+        self.track(group).tried.insert(replicas);
+    }
+
+    /// A group has so many, whoever changed that: we only give advice.
+    pub(super) fn see(&mut self, group: &str, replicas: usize) {
+        let track = self.track(group);
+        (track.last, track.written, track.contest) = (Some(replicas), None, Contest::default());
     }
 
     /// A group has so many. Returns until when it is left to somebody else, if they keep changing that.
     pub(super) fn contested(&mut self, group: &str, replicas: usize, now: Timestamp) -> Option<Timestamp> {
         let track = self.track(group);
         let last = track.last.unwrap_or(replicas);
-        if last != replicas && track.tried == Some(replicas) {
+        if last != replicas && track.tried.contains(&replicas) {
             track.wrote(replicas, now);
         }
         track.last = Some(replicas);
@@ -111,14 +120,26 @@ impl Course {
         all.filter(move |(at, _)| *at + within > now)
     }
 
-    /// The same without what counts no more: groups that are not scaled, and changes longer ago than that.
-    pub(super) fn kept(&self, groups: &[&str], now: Timestamp, changes: SignedDuration) -> Self {
-        let kept = self.groups.iter().filter(|(name, _)| groups.contains(&name.as_str()));
-        let mut groups: BTreeMap<_, _> = kept.map(|(name, track)| (name.clone(), track.clone())).collect();
-        for track in groups.values_mut() {
+    /// The same for these groups, by name and UID, without what counts no more: changes longer ago than that, and who
+    /// else scaled before somebody changed the spec.
+    pub(super) fn kept<'a>(
+        &self,
+        groups: impl Iterator<Item = (&'a str, &'a str)>,
+        generation: Option<i64>,
+        now: Timestamp,
+        changes: SignedDuration,
+    ) -> Self {
+        let kept = |(name, uid): (&str, &str)| {
+            let known = self.groups.get(name).filter(|track| track.uid == uid);
+            let mut track = known.cloned().unwrap_or_default();
+            uid.clone_into(&mut track.uid);
             track.changes.retain(|(at, _)| *at + changes > now);
-        }
-        Self { groups }
+            if self.generation != generation {
+                track.contest = Contest::default();
+            }
+            (name.to_owned(), track)
+        };
+        Self { generation, groups: groups.map(kept).collect() }
     }
 
     fn track(&mut self, group: &str) -> &mut Track {
@@ -130,7 +151,9 @@ impl Track {
     fn wrote(&mut self, replicas: usize, now: Timestamp) {
         self.change(self.last.unwrap_or(replicas), replicas, now);
         // The next look sees this or what came after, so whoever puts the old number back is seen.
-        (self.written, self.tried, self.last) = (Some(replicas), None, Some(replicas));
+        (self.written, self.last) = (Some(replicas), Some(replicas));
+        self.tried.clear();
+        self.contest.write();
     }
 
     /// What came within the same second is kept as one.

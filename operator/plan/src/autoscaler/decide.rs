@@ -9,7 +9,7 @@ use super::check::CheckedAutoscaler;
 use super::course::Course;
 use super::demand;
 use super::need::{Needed, less, needed};
-use super::observed::Observed;
+use super::observed::{Group, Observed};
 use super::pace;
 use super::seen::{Seen, beside, seen};
 use crate::facts::{Facts, Index, Link, STALE};
@@ -60,8 +60,8 @@ pub enum Limit {
     ScaleDown,
     /// Workers do not start or stay, in these words.
     Trouble(String),
-    /// Somebody else scales it.
-    AnotherWriter,
+    /// Somebody else scales it, and it is left to them until then.
+    AnotherWriter(Timestamp),
 }
 
 impl Decision {
@@ -78,10 +78,11 @@ pub(super) fn decide(
     course: &Course,
     now: Timestamp,
 ) -> Scaling {
-    let names: Vec<_> = autoscaler.groups.iter().map(|scaled| scaled.name.as_str()).collect();
-    let (missing, course) =
-        (missing(autoscaler, observed), course.kept(&names, now, autoscaler.longest_period()));
-    let mut scaling = Scaling { missing, course, ..Scaling::default() };
+    let is_scaled = |group: &&Group| autoscaler.groups.iter().any(|scaled| scaled.name == group.name);
+    let groups = observed.groups.iter().filter(is_scaled);
+    let groups = groups.map(|group| (group.name.as_str(), group.uid.as_str()));
+    let course = course.kept(groups, autoscaler.generation, now, autoscaler.longest_period());
+    let mut scaling = Scaling { missing: missing(autoscaler, observed), course, ..Scaling::default() };
     let facts = match known(autoscaler, observed) {
         Ok(facts) => facts,
         Err(blind) => return Scaling { blind, ..scaling },
@@ -157,15 +158,22 @@ impl Look<'_> {
         let (name, from) = (seen.group.name.as_str(), seen.group.replicas);
         let needed = self.needed.wanted[at];
         self.course.note(name, needed.max(self.needed.kept[at]), self.now, self.autoscaler.stabilization);
-        let contested = self.course.contested(name, from, self.now).filter(|_| !self.autoscaler.advisory);
-        let (to, reason, limit) = if let Some(until) = contested {
+        let (to, reason, limit) = if let Some(until) = self.contested(name, from) {
             self.wake_at(Some(until));
-            (from, ScalingReason::Enough, Some(Limit::AnotherWriter))
+            (from, ScalingReason::Enough, Some(Limit::AnotherWriter(until)))
         } else {
             let (to, reason) = self.follow(seen, at);
             (to, reason, self.limit(seen, needed).filter(|_| to <= from))
         };
         Decision { group: name.to_owned(), from, to, wanted: self.needed.asked[at], reason, limit }
+    }
+
+    fn contested(&mut self, name: &str, replicas: usize) -> Option<Timestamp> {
+        if self.autoscaler.advisory {
+            self.course.see(name, replicas);
+            return None;
+        }
+        self.course.contested(name, replicas, self.now)
     }
 
     fn follow(&mut self, seen: &Seen<'_>, at: usize) -> (usize, ScalingReason) {

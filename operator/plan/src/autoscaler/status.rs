@@ -112,8 +112,14 @@ fn limited(decisions: &[Decision]) -> Option<Verdict> {
 }
 
 fn contested(decisions: &[Decision]) -> Option<Verdict> {
-    let first = decisions.iter().find(|decision| decision.limit == Some(Limit::AnotherWriter))?;
-    let words = format!("somebody else sets the number of workers of \"{}\", too", first.group);
+    let (group, until) = decisions.iter().find_map(|decision| match decision.limit {
+        Some(Limit::AnotherWriter(until)) => Some((&decision.group, until)),
+        _ => None,
+    })?;
+    let until = until.strftime("%Y-%m-%dT%H:%M:%SZ");
+    let words = format!(
+        "somebody else sets the number of workers of \"{group}\", too, and it is left to them until {until}"
+    );
     Some(trouble(Reason::AnotherWriter, words))
 }
 

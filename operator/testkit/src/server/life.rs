@@ -79,7 +79,7 @@ impl Life {
             "deployments" => self.plan(Duration::from_millis(300), Step::Deploy(id)),
             "pods" if is_leaving(after) => self.plan(Duration::from_secs(3), Step::Remove(id)),
             "pods" if has_ended(after) => self.deploy_again(change),
-            "pods" if after["spec"]["nodeName"].is_null() => {
+            "pods" if after["spec"]["nodeName"].is_null() && after["spec"]["schedulerName"].is_null() => {
                 self.plan(Duration::from_millis(500), Step::Schedule(id));
             }
             "pods" if !is_ready(after) => self.plan(Duration::from_secs(5), Step::Start(id)),

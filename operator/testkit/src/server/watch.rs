@@ -1,6 +1,7 @@
 //! A watch: every change that matches, in order, some time after it was made.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ pub(super) struct Watch {
     call: Call,
     selector: Selector,
     version: u64,
+    begins: bool,
     changed: watch::Receiver<u64>,
     /// Lines to send, and when.
     lines: VecDeque<(Instant, Bytes)>,
@@ -40,6 +42,7 @@ impl Watch {
         Self {
             selector: Selector::parse(call.query.get("labelSelector").map_or("", String::as_str)),
             version,
+            begins: true,
             changed: shared.changed.subscribe(),
             lines: VecDeque::new(),
             latest: now,
@@ -87,8 +90,10 @@ impl Watch {
         }
     }
 
-    fn is_too_old(&self) -> bool {
-        self.lines.is_empty() && self.version < self.shared.world().compacted
+    fn is_too_old(&mut self) -> bool {
+        let world = self.shared.world();
+        let oldest = if mem::take(&mut self.begins) { world.compacted } else { world.forgotten };
+        self.lines.is_empty() && self.version < oldest
     }
 
     fn is_cut(&mut self) -> bool {

@@ -59,8 +59,10 @@ pub struct World {
     history: Vec<Change>,
     /// Watches cannot begin before this version.
     pub(super) compacted: u64,
+    /// One that goes on has seen what is as new as this, or has to list anew.
+    pub(super) forgotten: u64,
     /// The newest version of what anybody watches: nobody watches leases.
-    pub(super) watched: u64,
+    pub(super) newest_watched: u64,
     inspectors: Vec<Inspector>,
     /// How many pods each namespace may hold.
     pub quotas: HashMap<String, usize>,
@@ -76,7 +78,8 @@ impl Default for World {
             objects: BTreeMap::new(),
             history: Vec::new(),
             compacted: 0,
-            watched: 1,
+            forgotten: 0,
+            newest_watched: 1,
             inspectors: Vec::new(),
             quotas: HashMap::new(),
             terminating: HashSet::new(),
@@ -138,7 +141,7 @@ impl World {
 
     /// Forgets the past: watches that lag behind have to list anew.
     pub fn compact(&mut self) {
-        self.compacted = self.watched;
+        (self.compacted, self.forgotten) = (self.version, self.newest_watched);
     }
 
     /// Makes a change, or none when it would be none.
@@ -151,7 +154,7 @@ impl World {
         }
         self.version += 1;
         if id.plural != "leases" {
-            self.watched = self.version;
+            self.newest_watched = self.version;
         }
         if let Some(object) = &mut after {
             object["metadata"]["resourceVersion"] = self.version.to_string().into();

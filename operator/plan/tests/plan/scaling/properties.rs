@@ -141,8 +141,7 @@ proptest! {
     }
 
     #[test]
-    fn workers_that_have_or_cannot_have_work_keep_their_group_within_its_bounds(world in troubled()) {
-        let mut world = world;
+    fn groups_keep_within_their_bounds_whatever_ails_their_workers(mut world in troubled()) {
         for _ in 0..60 {
             let before = NAMES.map(|name| world.replicas(name));
             world.pass(1);

@@ -353,6 +353,34 @@ fn somebody_else_who_always_puts_the_number_back_is_left_alone_for_longer_each_t
 }
 
 #[test]
+fn whoever_changes_the_spec_has_the_group_scaled_at_once() {
+    let mut world = World::new(an_autoscaler().between(0, 8).build(), 2);
+    world.demand = vec![tasks("queued", 100, 1000.0)];
+    for _ in 0..2 {
+        assert_eq!(world.pass(2).replicas(GROUP), 8);
+        world.group(GROUP).replicas = 2;
+    }
+    assert_eq!(world.pass(60).replicas(GROUP), 2);
+    world.autoscaler.spec.maximum = Some(7);
+    world.autoscaler.metadata.generation = Some(100);
+    assert_eq!(world.pass(1).replicas(GROUP), 7);
+}
+
+#[test]
+fn who_follows_advice_is_nobody_else() {
+    let mut world = World::new(an_autoscaler().between(0, 8).build(), 2);
+    world.demand = vec![tasks("queued", 100, 1000.0)];
+    world.pass(2);
+    world.autoscaler.spec.advisory = true;
+    for replicas in [3, 4, 5] {
+        world.group(GROUP).replicas = replicas;
+        world.pass(60);
+    }
+    world.autoscaler.spec.advisory = false;
+    assert_eq!(world.pass(2).replicas(GROUP), 8);
+}
+
+#[test]
 fn somebody_else_who_comes_by_every_quarter_of_an_hour_is_told() {
     let mut world = World::new(an_autoscaler().between(0, 8).build(), 2);
     world.demand = vec![tasks("queued", 100, 1000.0)];
