@@ -37,9 +37,9 @@ const EMBEDDED_ONLY: &str = "audited::";
 /// Most of the time they wait.
 const ONE_BY_ONE: Suite =
     Suite { name: "one by one", modules: &["audited::alone::", "exclusive::"], threads: "1" };
-/// Two at once keep two processors busy; more would time each other out.
+/// Three at once keep two processors busy; more would time each other out.
 const AT_ONCE: Suite =
-    Suite { name: "two at once", modules: &["audited::together::", "shared::"], threads: "2" };
+    Suite { name: "three at once", modules: &["audited::together::", "shared::"], threads: "3" };
 
 /// One kind of test.
 struct Stage {
