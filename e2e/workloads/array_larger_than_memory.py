@@ -8,7 +8,7 @@ import numpy as np
 from dask.distributed import wait
 from dask.utils import format_bytes
 
-from session import report, session, spilled
+from session import holders, report, session, spilled
 
 ROWS, BLOCK_ROWS, BLOCK_COLUMNS = 512, 256, 4096
 PANEL_BYTES = ROWS * BLOCK_COLUMNS * 8
@@ -43,7 +43,7 @@ def main():
         panels = math.ceil(min(RATIO * min(limits), CAP) / PANEL_BYTES)
         x = array(panels).persist()
         wait(x, timeout=300)
-        on_disk = spilled(client)
+        on_disk, holding = spilled(client), holders(client)
         product = (x @ x.T).compute()
 
     vector = np.random.default_rng(1).random(ROWS)
@@ -62,6 +62,7 @@ def main():
         worker_limit=min(limits),
         ratio=round(ratio, 2),
         workers=len(limits),
+        holders=holding,
         spilled_bytes=on_disk,
         seconds=round(time.monotonic() - start, 1),
     )

@@ -13,7 +13,7 @@ import pyarrow.parquet
 from dask.distributed import wait
 from dask.utils import format_bytes
 
-from session import report, session, spilled
+from session import holders, report, session, spilled
 
 CITIES = [f"city-{number:03}" for number in range(100)]
 PIECE_ROWS = 125_000
@@ -59,7 +59,7 @@ def main():
         pieces = int(min(RATIO * min(limits), CAP) / PIECE_BYTES)
         table = dd.from_map(read_piece, range(pieces), meta=read_piece(0).head(0)).persist()
         wait(table, timeout=300)
-        on_disk = spilled(client)
+        on_disk, holding = spilled(client), holders(client)
         size, result = dask.compute(
             table.memory_usage(deep=True).sum(),
             table.groupby("city").amount.agg(["sum", "mean", "count"], split_out=1),
@@ -81,6 +81,7 @@ def main():
         worker_limit=min(limits),
         ratio=round(ratio, 2),
         workers=len(limits),
+        holders=holding,
         spilled_bytes=on_disk,
         seconds=round(time.monotonic() - start, 1),
     )

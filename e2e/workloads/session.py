@@ -33,6 +33,11 @@ def spilled(client):
     return sum(worker["metrics"]["spilled_bytes"]["disk"] for worker in workers)
 
 
+def holders(client):
+    """Return how many workers hold a result."""
+    return sum(bool(keys) for keys in client.has_what().values())
+
+
 def report(workload, problem="", **figures):
     """Print the result as the last line; a problem, given as a sentence, makes the process fail."""
     print(json.dumps({"workload": workload, "ok": not problem, **figures}), flush=True)
