@@ -10,7 +10,6 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::dask::Dask;
-use crate::history::History;
 use crate::vanished::Vanished;
 
 /// What happened is acted upon after this long at the latest: the API server was away, a list had no answer, a watch
@@ -22,7 +21,6 @@ const DRAIN: Duration = Duration::from_mins(2);
 
 /// Looks at every change.
 pub(crate) struct Invariants {
-    history: History,
     broken: Arc<Mutex<Vec<String>>>,
     /// Replicas of each group, by UID, and since when.
     replicas: HashMap<String, Vec<(Instant, u64)>>,
@@ -56,14 +54,8 @@ struct Suspension {
 
 impl Invariants {
     /// Looks at every change from now on, and lists what is broken.
-    pub(crate) fn watch(
-        server: &ApiServer,
-        dask: &Dask,
-        history: &History,
-        broken: &Arc<Mutex<Vec<String>>>,
-    ) {
+    pub(crate) fn watch(server: &ApiServer, dask: &Dask, broken: &Arc<Mutex<Vec<String>>>) {
         let mut invariants = Self {
-            history: history.clone(),
             dask: dask.clone(),
             ready: HashMap::new(),
             leaving: HashMap::new(),
@@ -93,7 +85,6 @@ impl Invariants {
             others_are_left_alone(change),
             status_goes_forward(change),
             self.only_the_leader_writes(change),
-            self.nothing_outside(change),
             self.hardly_anything_for_the_gone(world, change),
         ];
         for what in found.into_iter().flatten() {
@@ -292,13 +283,6 @@ impl Invariants {
         let found = vanished.look(world, change, |group| self.wanted(group).max().unwrap_or(0));
         self.vanished = vanished;
         found
-    }
-
-    fn nothing_outside(&self, change: &Change) -> Option<String> {
-        let outside = is_operator(change)
-            && change.id.plural != "leases"
-            && !self.history.watches(&change.id.namespace);
-        outside.then(|| format!("written in {}, which is not watched", change.id.namespace))
     }
 }
 

@@ -13,8 +13,8 @@ use crate::dask::Dask;
 use crate::end::{self, End};
 use crate::history::{History, Step};
 use crate::invariants::Invariants;
+use crate::namespaces::WithinNamespaces;
 use crate::people;
-use crate::watched::Watched;
 
 /// How often it is looked whether something is broken, which ends a history.
 const GLANCE: Duration = Duration::from_secs(5);
@@ -62,10 +62,10 @@ impl Stage {
         let seed = faults.is_some().then_some(history.seed);
         let broken = Arc::default();
         let faults = faults.unwrap_or_else(|| Box::new(NoFaults));
-        let server = ApiServer::new(Watched::boxed(faults, history, &broken));
+        let server = ApiServer::new(WithinNamespaces::boxed(faults, history, &broken));
         let dask = Dask::new(&server, history.schedulers, seed, &broken);
         tokio::spawn(Life::new(&server, history.seed).run());
-        Invariants::watch(&server, &dask, history, &broken);
+        Invariants::watch(&server, &dask, &broken);
         let processes = (0..replicas).map(|number| Process::new(&server, &dask, history, number)).collect();
         Self { server, dask, broken, processes }
     }
@@ -79,7 +79,7 @@ impl Stage {
                 self.disturb(step);
             }
         }
-        self.server.set_faults(Watched::boxed(Box::new(NoFaults), history, &self.broken));
+        self.server.set_faults(WithinNamespaces::boxed(Box::new(NoFaults), history, &self.broken));
         self.dask.calm();
         self.rest().await?;
         end::check(&self.server, &self.dask, history)?;

@@ -322,14 +322,20 @@ fn bounds_that_exclude_each_other_are_told_and_what_was_decided_stays_told() {
     assert_eq!(status.last_decisions, world.status.last_decisions);
 }
 
-#[test]
-fn somebody_else_who_scales_is_not_fought_and_is_told() {
+/// Somebody else has put the number back twice.
+fn contested() -> World {
     let mut world = World::new(an_autoscaler().between(0, 8).build(), 2);
     world.demand = vec![tasks("queued", 100, 1000.0)];
     for _ in 0..2 {
         assert_eq!(world.pass(2).replicas(GROUP), 8);
         world.group(GROUP).replicas = 2;
     }
+    world
+}
+
+#[test]
+fn somebody_else_who_scales_is_not_fought_and_is_told() {
+    let mut world = contested();
     assert_eq!(world.pass(590).replicas(GROUP), 2);
     assert!(world.reasons().contains(&"AnotherWriter"), "{:?}", world.reasons());
     assert_eq!(world.pass(20).replicas(GROUP), 8, "they have stopped");
@@ -354,12 +360,7 @@ fn somebody_else_who_always_puts_the_number_back_is_left_alone_for_longer_each_t
 
 #[test]
 fn whoever_changes_the_spec_has_the_group_scaled_at_once() {
-    let mut world = World::new(an_autoscaler().between(0, 8).build(), 2);
-    world.demand = vec![tasks("queued", 100, 1000.0)];
-    for _ in 0..2 {
-        assert_eq!(world.pass(2).replicas(GROUP), 8);
-        world.group(GROUP).replicas = 2;
-    }
+    let mut world = contested();
     assert_eq!(world.pass(60).replicas(GROUP), 2);
     world.autoscaler.spec.maximum = Some(7);
     world.autoscaler.metadata.generation = Some(100);

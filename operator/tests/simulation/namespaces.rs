@@ -8,13 +8,13 @@ use dask_operator_testkit::server::{Call, Fate, Faults};
 use crate::history::History;
 
 /// Looks at every call before something befalls it.
-pub(crate) struct Watched {
+pub(crate) struct WithinNamespaces {
     faults: Box<dyn Faults>,
     history: History,
     broken: Arc<Mutex<Vec<String>>>,
 }
 
-impl Watched {
+impl WithinNamespaces {
     pub(crate) fn boxed(
         faults: Box<dyn Faults>,
         history: &History,
@@ -24,7 +24,7 @@ impl Watched {
     }
 }
 
-impl Faults for Watched {
+impl Faults for WithinNamespaces {
     fn fate(&mut self, call: &Call) -> Fate {
         let exempt = call.resource.plural == "leases" || !call.user.starts_with("operator-");
         if !exempt && !self.history.watches(&call.namespace) {
