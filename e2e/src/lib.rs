@@ -11,12 +11,13 @@
 //!   tells of a wait in vain, [`manifests`] what it applies, [`at_work`] a cluster that is busy, [`audit`] what it can
 //!   count, [`latency`] what is promised, [`statistics`] what measurements come to, [`python`] what a client on the host
 //!   runs in, [`dask`] which release it and its cluster have, [`workload`] what it runs meanwhile, [`route`] how it
-//!   reaches a scheduler, [`policy`] what forbids its pods; [`drains`] has workers leave by [`chance`].
+//!   reaches a scheduler, [`admission`] what forbids its pods; [`drains`] has workers leave by [`chance`].
 //! - [`histories`] has people at random under autoscalers, of which [`autoscalers`] asks; [`mixed`] is work that
 //!   comes and goes, [`bodies`] logs each task, [`liars`] are schedulers that schedule nothing, [`turncoats`] such
 //!   that turn, and [`quiet`] counts calls.
 //! - [`progress`] says what is going on, [`commands`] runs other programs, and [`mounts`] undoes mounts.
 
+pub mod admission;
 pub mod at_work;
 pub mod audit;
 pub mod autoscalers;
@@ -47,7 +48,6 @@ pub mod node;
 pub mod operator;
 pub mod packages;
 pub mod pki;
-pub mod policy;
 pub mod processes;
 pub mod progress;
 pub mod python;

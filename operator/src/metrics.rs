@@ -1,6 +1,7 @@
 //! What can be counted.
 
 mod passing;
+pub(crate) mod scrape;
 
 pub(crate) use passing::{ClusterLabels, GroupLabels, Passing, TroubleLabels, Workers};
 

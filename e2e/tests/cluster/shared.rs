@@ -6,6 +6,7 @@ mod configuration;
 mod dashboard;
 mod examples;
 mod idle;
+mod image;
 mod late_scheduler;
 mod leaving;
 mod losses;

@@ -3,7 +3,9 @@
 #[macro_use]
 mod definition;
 #[macro_use]
-mod trouble;
+mod running;
+#[macro_use]
+mod starting;
 #[macro_use]
 mod fine;
 mod named;

@@ -8,9 +8,11 @@ mod follow;
 mod idle;
 mod link;
 mod observed;
+mod outdated;
 mod skew;
 mod status;
 mod suspend;
+mod taken;
 mod unprotected;
 
 use dask_operator_api::cluster::IdleAction;

@@ -9,13 +9,13 @@ mod command;
 mod container;
 mod facts;
 mod hash;
-mod link;
 mod merge;
 pub mod metadata;
 pub mod offers;
 mod plan;
 pub mod pod_spec;
 mod pod_status;
+mod preload_token;
 mod problem;
 mod refusal;
 pub mod sabotage;
@@ -26,12 +26,12 @@ pub mod worker_group;
 
 pub use facts::{Count, Demand, Drain, DrainState, Facts, Link, StockFacts, Tasks, Versions, Worker};
 pub use hash::hash;
-pub use link::token;
 pub use plan::{
     Apply, Ask, Create, Delete, Event, EventKind, Failure, FailureKind, Kind, Order, Outcome, Patch, Plan,
     WORKER_POD, called,
 };
 pub use pod_status::{PodStatus, Trouble};
+pub use preload_token::token;
 pub use problem::Problem;
 pub use refusal::refusal;
 pub use settings::{Batch, Settings};

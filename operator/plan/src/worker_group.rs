@@ -1,5 +1,6 @@
 //! DaskWorkerGroup: the decisions in order.
 
+mod ailing;
 mod batch;
 mod check;
 mod crashes;
@@ -10,7 +11,6 @@ mod leave;
 mod losses;
 mod observed;
 mod offers;
-mod pods;
 mod roll;
 mod status;
 
@@ -38,7 +38,7 @@ pub fn plan(
 ) -> Plan {
     let (step, next) = batch::step(group, observed, settings.worker_batch, now);
     let decision = decide::decide(&step, observed, now);
-    let told = [pods::proven(group, observed, now), losses::stands(group, now)];
+    let told = [ailing::proven(group, observed, now), losses::stands(group, now)];
     let wakes = [decision.wake, next].into_iter().chain(told).flatten();
     let Some(cluster) = &observed.cluster else { return Plan { wake: wakes.min(), ..Plan::default() } };
     let workers = decision.create.iter().zip(suffixes).map(|(crashes, suffix)| {

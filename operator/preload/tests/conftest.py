@@ -6,8 +6,10 @@ PATIENCE multiplies every bound of time.
 
 import contextlib
 import itertools
+import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -83,7 +85,7 @@ class Lab:
         self.marks = set()
 
     def start(self, *arguments, **environ):
-        process = Process([self.python, *map(str, arguments)], self.folder, environ)
+        process = Process(self.python, arguments, self.folder, environ)
         self.processes.append(process)
         if pod := environ.get("DASK_WORKER_NAME"):
             self.marks.add(Path("/dev/shm", pod))
@@ -115,24 +117,91 @@ class Lab:
             mark.unlink(missing_ok=True)
 
 
-class Process:
-    """A child process in its own process group; its output is kept as lines with their times of arrival."""
+# A process that has imported Dask has read these, and does not do so again.
+READ_ONCE = {"PYTHONPATH", "DASK_CONFIG"}
 
-    def __init__(self, command, folder, environ):
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("DASK_")}
-        own = {"HOME": folder, "DASK_TEMPORARY_DIRECTORY": folder, "PYTHONUNBUFFERED": "1"}
-        # Nobody calculates, and NumPy's threads take a tenth of the time in which a process starts.
-        own["OPENBLAS_NUM_THREADS"] = "1"
-        self.popen = subprocess.Popen(
-            command,
-            cwd=folder,
-            env={key: str(value) for key, value in {**inherited, **own, **environ}.items()},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+
+def inherited():
+    """The environment without what would configure Dask; nobody calculates, and NumPy's threads take time to start."""
+    mine = {key: value for key, value in os.environ.items() if not key.startswith("DASK_")}
+    return {**mine, "PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def command(python, arguments, folder, environ):
+    """Start Python as usual."""
+    pipe = subprocess.PIPE
+    files = {"stdin": pipe, "stdout": pipe, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen([python, *arguments], cwd=folder, env=environ, start_new_session=True, **files)
+
+
+class Nursery:
+    """One process for each Python, which has imported Dask and forks others; it ends with its end of the socket."""
+
+    by_python = {}
+
+    @classmethod
+    def start(cls, python, arguments, folder, environ):
+        """The same as `command`, most of a second of a processor cheaper."""
+        if python not in cls.by_python:
+            cls.by_python[python] = cls(python)
+        return Forked(cls.by_python[python].orders, arguments, folder, environ)
+
+    def __init__(self, python):
+        self.orders, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        program = [python, str(Path(__file__).parent / "nursery.py"), str(theirs.fileno())]
+        with theirs:
+            # Whoever runs the tests may have configured Dask.
+            own = {**inherited(), "HOME": os.devnull}
+            subprocess.Popen(program, env=own, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+
+
+class Forked:
+    """What a test needs of `subprocess.Popen`, of a process that is somebody else's child."""
+
+    def __init__(self, orders, arguments, folder, environ):
+        (theirs_in, ours_in), (ours_out, theirs_out), (fate, theirs_fate) = (os.pipe() for _ in range(3))
+        self.stdin, self.stdout, self.fate = open(ours_in, "w"), open(ours_out), open(fate)
+        order = {"arguments": arguments, "environment": environ, "folder": str(folder)}
+        files = [theirs_in, theirs_out, theirs_fate]
+        socket.send_fds(orders, [json.dumps(order).encode()], files)
+        for file in files:
+            os.close(file)
+        self.pid = int(self.fate.readline())
+        self.returncode = None
+        self.ended = threading.Event()
+        threading.Thread(target=self.await_end, daemon=True).start()
+
+    def await_end(self):
+        with self.fate:
+            self.returncode = int(self.fate.readline())
+        self.ended.set()
+
+    def poll(self):
+        return self.returncode if self.ended.is_set() else None
+
+    def wait(self, timeout):
+        if not self.ended.wait(timeout):
+            raise subprocess.TimeoutExpired(f"process {self.pid}", timeout)
+        return self.returncode
+
+    def send_signal(self, number):
+        if not self.ended.is_set():
+            os.kill(self.pid, number)
+
+    def terminate(self):
+        self.send_signal(signal.SIGTERM)
+
+
+class Process:
+    """A process in its own process group; its output is kept as lines with their times of arrival."""
+
+    def __init__(self, python, arguments, folder, environ):
+        own = {"HOME": folder, "DASK_TEMPORARY_DIRECTORY": folder}
+        environ = {key: str(value) for key, value in {**inherited(), **own, **environ}.items()}
+        arguments = [str(argument) for argument in arguments]
+        fresh = arguments[0].startswith("-") and arguments[0] != "-m" or READ_ONCE & set(environ)
+        start = command if fresh else Nursery.start
+        self.popen = start(python, arguments, folder, environ)
         self.lines = []
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()

@@ -45,6 +45,14 @@ impl Faults for CrashAt {
         let end = if writes.len() == self.number { self.end } else { End::Answered };
         Fate { end, ..Fate::default() }
     }
+
+    fn lag(&mut self, _: &str) -> Duration {
+        Duration::ZERO
+    }
+
+    fn cut(&mut self, _: &str) -> Option<bool> {
+        None
+    }
 }
 
 fn name(call: &Call) -> String {

@@ -13,12 +13,12 @@ mod dask;
 mod end;
 mod history;
 mod invariants;
-mod namespaces;
 mod people;
 mod play;
 mod scenarios;
 mod script;
 mod vanished;
+mod within_namespaces;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

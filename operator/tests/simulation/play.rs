@@ -13,8 +13,9 @@ use crate::dask::Dask;
 use crate::end::{self, End};
 use crate::history::{History, Step};
 use crate::invariants::Invariants;
-use crate::namespaces::WithinNamespaces;
+
 use crate::people;
+use crate::within_namespaces::WithinNamespaces;
 
 /// How often it is looked whether something is broken, which ends a history.
 const GLANCE: Duration = Duration::from_secs(5);

@@ -173,6 +173,10 @@ impl Faults for Targeted {
     fn lag(&mut self, plural: &str) -> Duration {
         self.late.filter(|(late, _)| *late == plural).map_or(Duration::ZERO, |(_, lag)| lag)
     }
+
+    fn cut(&mut self, _: &str) -> Option<bool> {
+        None
+    }
 }
 
 impl Rule {

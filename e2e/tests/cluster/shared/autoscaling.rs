@@ -162,20 +162,27 @@ async fn tasks_that_need_a_resource_get_the_workers_that_offer_it_and_no_others(
     until_replicas(&bed, "demo-gpu", 1, SOON).await
 }
 
-#[tokio::test]
-async fn work_falls_through_to_the_next_group_and_moves_back_when_the_first_can_start() -> Result<()> {
+/// A ladder of two groups, of which the first finds no node.
+async fn ladder() -> Result<Bed> {
     let groups = json!([
-        {"name": "demo-spot", "maximum": 2, "priority": 10},
+        {"name": "demo-spot", "maximum": 4, "priority": 10},
         {"name": "demo-default", "maximum": 2},
     ]);
     let spec = json!({
-        "groups": groups, "fallbackAfterSeconds": 2, "scaleDown": {"stabilizationSeconds": 2}
+        "groups": groups, "fallbackAfterSeconds": 2, "targetDurationSeconds": 1,
+        "scaleDown": {"stabilizationSeconds": 2}
     });
     let nowhere = json!({"spec": {"nodeSelector": {"has-spot-machines": "yes"}}});
-    let bed = scaled("ladder", 0, Some(("demo-spot", nowhere)), &spec).await?;
-    let mut workload =
-        Start::new("growing", &bed.address("demo")?).with("TASKS", "100").with("SECONDS", "2").start()?;
-    workload.until("submitted")?;
+    scaled("ladder", 0, Some(("demo-spot", nowhere)), &spec).await
+}
+
+#[tokio::test]
+async fn work_falls_through_to_the_next_group_and_moves_back_when_the_first_can_start() -> Result<()> {
+    let bed = ladder().await?;
+    // One task that runs until it is told to end, and what depends on it: work for two workers or three, and for no
+    // more, however long workers take to start.
+    let work = Start::new("growing", &bed.address("demo")?).with("TASKS", "4").with("BEHIND", "yes");
+    let mut work = work.start()?;
     until_replicas(&bed, "demo-spot", 2, SOON).await?;
     let first = Instant::now();
     until_replicas(&bed, "demo-default", 2, SOON).await?;
@@ -184,23 +191,23 @@ async fn work_falls_through_to_the_next_group_and_moves_back_when_the_first_can_
     let fallback = (0, 2, "Fallback".to_owned());
     let decided = |all: &[Arc<DaskAutoscaler>]| decisions(all).contains(&fallback);
     bed.until("", "the fallback is told", SOON, decided).await?;
+    work.until("root")?;
     let nodes = bed.cluster.kubectl(&["get", "nodes", "--output", "name"])?;
     let node = nodes.lines().next().context("no node")?;
     bed.cluster.kubectl(&["label", node, "has-spot-machines=yes"])?;
-    // Not because the work is done.
     let moved_back = |all: &[Arc<DaskAutoscaler>]| {
         let told = all.iter().filter_map(|one| one.status.as_ref()).flat_map(|one| &one.last_decisions);
         told.into_iter().any(|one| one.group == "demo-default" && one.reason == "MovedBack")
     };
     let moved = bed.until("", "work moves back", SOON, moved_back).await;
-    let finished = workload.finish();
     bed.cluster.kubectl(&["label", node, "has-spot-machines-"])?;
     moved?;
-    let (reported, succeeded) = finished?;
+    work.say("go on")?;
+    let (reported, succeeded) = work.finish()?;
     assert!(succeeded, "{reported}");
-    assert_each_was_done_once(&reported, 100);
-    assert_eq!(reported["workers"], json!({"demo-default": 2, "demo-spot": 2}), "{reported}");
-    Ok(())
+    assert_each_was_done_once(&reported, 4);
+    assert_eq!(reported["workers"]["demo-default"], 2, "{reported}");
+    until_replicas(&bed, "demo-spot", 0, SOON).await
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 /// Hands them on, with the condition of each, to the list of troubles.
 macro_rules! fine {
     () => {
-        troubles! {
+        starting! {
             fine:
             /// All that was asked for is ready.
             AllReady in Ready,

@@ -9,7 +9,7 @@ use dask_operator_api::conditions::{ConditionType, Reason};
 
 const HEAD: &str = "# When something goes wrong
 
-<!-- Made from operator/api/src/reasons.rs: UPDATE_DOCS=1 cargo units -->
+<!-- Made from operator/api/src/reasons/: UPDATE_DOCS=1 cargo units -->
 
 `kubectl get dsk,daskworkergroups --output wide` shows a reason beside everything that is not ready, and
 

@@ -4,7 +4,7 @@ mod budget;
 mod config;
 mod deployment;
 mod group;
-mod link;
+mod preload;
 mod service;
 
 use std::collections::BTreeMap;

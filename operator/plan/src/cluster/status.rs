@@ -1,6 +1,6 @@
 //! What a cluster's status says.
 
-use dask_operator_api::cluster::{DaskClusterStatus, DisruptionProtection, Phase};
+use dask_operator_api::cluster::{DaskClusterStatus, Phase};
 use dask_operator_api::conditions::{self, ConditionType, Reason, Verdict};
 use dask_operator_api::labels;
 use jiff::Timestamp;
@@ -8,12 +8,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::check::CheckedCluster;
 use super::decide;
-use super::desired;
 use super::idle;
 use super::link;
-use super::observed::{Child, Observed, Ownership};
+use super::observed::{Observed, Ownership};
+use super::outdated;
 use super::skew;
 use super::suspend::{self, Suspension};
+use super::taken;
 use super::unprotected;
 use crate::plan::{Kind, Outcome};
 use crate::problem::{self, Problem};
@@ -157,9 +158,7 @@ fn troubles(
 ) -> Vec<Verdict> {
     let (previous, generation) = (&cluster.status.conditions, cluster.generation);
     let mut troubles = troubles::of_writes(outcome, previous, generation, ToString::to_string);
-    if let Some(name) = foreign(cluster, observed) {
-        let message = format!("of another owner, and left as it is: {name}");
-        let verdict = troubles::trouble(Reason::OwnedByAnother, message);
+    if let Some(verdict) = taken::taken(cluster, observed) {
         troubles.retain(|trouble| trouble.type_ != ConditionType::NameTaken);
         troubles.push(verdict);
     }
@@ -172,37 +171,11 @@ fn troubles(
         Some(suspension) => troubles.push(suspension.verdict(cluster)),
         None => troubles.extend(idle::idle(cluster, observed, now).and_then(|idle| idle.told)),
     }
-    troubles.extend(outdated(cluster, observed));
+    troubles.extend(outdated::outdated(cluster, observed));
     troubles.extend(skew::skew(cluster, observed, now));
     troubles.extend(unprotected::unprotected(cluster, observed));
     troubles.sort_by_key(|trouble| trouble.type_);
     troubles
-}
-
-/// What differs from the spec by now, and how to apply it.
-fn outdated(cluster: &CheckedCluster, observed: &Observed) -> Option<Verdict> {
-    let service = observed.service.as_ref().map(|service| &service.child);
-    let scheduler = observed
-        .deployment
-        .as_ref()
-        .is_some_and(|child| child.is_outdated(&desired::scheduler_hash(cluster)));
-    let service = service.is_some_and(|child| child.is_outdated(&desired::service_hash(cluster)));
-    let what = match (scheduler, service) {
-        // What is stopped is about to be brought up to date.
-        _ if cluster.deleting || suspend::is_stopped(cluster, observed) => return None,
-        (false, false) => return None,
-        (true, false) => "what the scheduler is made from has",
-        (false, true) => "the spec of the scheduler's Service has",
-        (true, true) => "what the scheduler and its Service are made from has",
-    };
-    let message = format!(
-        "{what} changed since; to restart the scheduler with it, which loses what the cluster holds: \
-         kubectl annotate daskcluster {} --namespace {} {}=$(date +%s) --overwrite",
-        cluster.name.as_str(),
-        cluster.namespace,
-        labels::RESTART_SCHEDULER,
-    );
-    Some(troubles::trouble(Reason::SpecChanged, message))
 }
 
 /// The restart that the Deployment bears the note of, or is about to be made with.
@@ -212,25 +185,6 @@ fn restarted(cluster: &CheckedCluster, observed: &Observed) -> Option<String> {
         Some(child) if child.ownership == Ownership::Ours => child.restarted.clone(),
         Some(_) => cluster.status.restarted_scheduler.clone(),
     }
-}
-
-fn foreign(cluster: &CheckedCluster, observed: &Observed) -> Option<String> {
-    // Whoever does not ask for our disruption budget may have one of that name.
-    let budget = observed.budget.as_ref().filter(|_| cluster.protection != DisruptionProtection::None);
-    let children = [
-        ("Service", cluster.name.scheduler(), observed.service.as_ref().map(|service| &service.child)),
-        ("Deployment", cluster.name.scheduler(), observed.deployment.as_ref()),
-        ("ConfigMap", cluster.name.config(), observed.config.as_ref()),
-        ("DaskWorkerGroup", cluster.name.default_group(), observed.group.as_ref().map(|group| &group.child)),
-        ("PodDisruptionBudget", cluster.name.scheduler(), budget),
-    ];
-    let taken = children.into_iter().filter(|(_, _, child)| child.is_some_and(is_foreign));
-    let taken: Vec<_> = taken.map(|(kind, name, _)| format!("{kind} {name}")).collect();
-    (!taken.is_empty()).then(|| taken.join(", "))
-}
-
-fn is_foreign(child: &Child) -> bool {
-    child.ownership == Ownership::Foreign
 }
 
 /// The selector of the default group's workers, as the scale subresource shows it.

@@ -5,13 +5,13 @@ use dask_operator_api::labels;
 use dask_operator_api::worker_group::DaskWorkerGroupStatus;
 use jiff::Timestamp;
 
+use super::ailing;
 use super::check::CheckedGroup;
 use super::desired;
 use super::leave;
 use super::losses;
 use super::observed::Observed;
 use super::offers;
-use super::pods;
 use super::roll;
 use crate::plan::{Failure, Kind, Outcome, WORKER_POD};
 use crate::problem::{self, Problem};
@@ -86,7 +86,7 @@ fn verdict(
     }
     let roll = troubles.iter().find(|trouble| trouble.reason.is_of_a_roll());
     if ready != group.wanted || existing != group.wanted || roll.is_some() {
-        let of_pods = troubles.iter().find(|trouble| pods::is_of_pods(trouble.reason)).or(roll);
+        let of_pods = troubles.iter().find(|trouble| ailing::is_of_pods(trouble.reason)).or(roll);
         let (reason, message) = if existing > group.wanted {
             (Reason::WorkersLeaving, format!("{} of {existing} workers are leaving", existing - group.wanted))
         } else {
@@ -118,8 +118,8 @@ fn troubles(group: &CheckedGroup, observed: &Observed, outcome: &Outcome, now: T
         troubles.push(troubles::trouble(Reason::ClusterNotFound, message));
     }
     if !observed.is_suspended() {
-        troubles.extend(pods::failing(group, observed, now));
-        troubles.extend(pods::cannot_start(group, observed));
+        troubles.extend(ailing::failing(group, observed, now));
+        troubles.extend(ailing::cannot_start(group, observed));
         troubles.extend(leave::delayed(group, observed, now));
         let roll = roll::told(group, observed, &troubles);
         troubles.extend(roll);

@@ -35,20 +35,14 @@ pub enum End {
     CrashAfter,
 }
 
-/// The script.
+/// The script. Nothing has a default, so that whoever passes one script on to another cannot leave something out.
 pub trait Faults: Send {
     /// What befalls a call.
     fn fate(&mut self, call: &Call) -> Fate;
     /// How long a watch of this kind takes to show a change.
-    fn lag(&mut self, plural: &str) -> Duration {
-        let _ = plural;
-        Duration::ZERO
-    }
+    fn lag(&mut self, plural: &str) -> Duration;
     /// Whether a watch breaks after it has shown something; with `true`, so late that it has to list anew.
-    fn cut(&mut self, plural: &str) -> Option<bool> {
-        let _ = plural;
-        None
-    }
+    fn cut(&mut self, plural: &str) -> Option<bool>;
 }
 
 /// Nothing ever goes wrong, and takes no time.
@@ -57,5 +51,13 @@ pub struct NoFaults;
 impl Faults for NoFaults {
     fn fate(&mut self, _: &Call) -> Fate {
         Fate::default()
+    }
+
+    fn lag(&mut self, _: &str) -> Duration {
+        Duration::ZERO
+    }
+
+    fn cut(&mut self, _: &str) -> Option<bool> {
+        None
     }
 }

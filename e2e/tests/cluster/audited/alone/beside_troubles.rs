@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use dask_operator_api::{DaskCluster, DaskWorkerGroup};
+use e2e::admission::Policy;
 use e2e::bed::Bed;
-use e2e::policy::Policy;
 use e2e::{latency, manifests};
 use futures::future::try_join_all;
 use jiff::Timestamp;

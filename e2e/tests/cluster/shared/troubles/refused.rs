@@ -6,9 +6,9 @@ use std::time::Instant;
 use anyhow::Result;
 use dask_operator_api::conditions::Reason;
 use dask_operator_api::{DaskCluster, DaskWorkerGroup};
+use e2e::admission::{self, Policy};
 use e2e::bed::Bed;
 use e2e::manifests;
-use e2e::policy::{self, Policy};
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 
@@ -109,7 +109,7 @@ async fn a_level_of_pod_security_that_the_pods_break_is_told() -> Result<()> {
 async fn an_admission_policy_that_forbids_the_pods_is_told_in_its_own_words() -> Result<()> {
     let bed = Bed::new("policy").await?;
     let policy = Policy::new(&bed).await?;
-    let words = ["ValidatingAdmissionPolicy", policy::WORDS];
+    let words = ["ValidatingAdmissionPolicy", admission::WORDS];
     until_both_told(&bed, &manifests::cluster("demo", 2), Reason::RefusedByAdmission, &words).await?;
     policy.delete()?;
     until_recovered(&bed, Reason::RefusedByAdmission).await

@@ -4,7 +4,7 @@ use dask_operator_api::cluster::DisruptionProtection;
 use dask_operator_api::labels::{self, component};
 use serde_json::{Value, json};
 
-use super::{link, metadata, notes, restart};
+use super::{metadata, notes, preload, restart};
 use crate::Settings;
 use crate::cluster::check::CheckedCluster;
 use crate::cluster::suspend::Suspension;
@@ -85,7 +85,7 @@ fn pod_labels(cluster: &CheckedCluster, selector: &StringMap) -> StringMap {
 
 /// Why its scheduler answers nobody, if it does not.
 pub(in crate::cluster) fn stock_because(cluster: &CheckedCluster) -> Option<String> {
-    link::hidden_by(with_command(cluster).main(), cluster)
+    preload::hidden_by(with_command(cluster).main(), cluster)
 }
 
 fn with_command(cluster: &CheckedCluster) -> PodSpec {
@@ -102,7 +102,7 @@ fn with_command(cluster: &CheckedCluster) -> PodSpec {
 
 fn pod(cluster: &CheckedCluster, settings: &Settings) -> Value {
     let mut pod = with_command(cluster);
-    link::inject(pod.main_mut(), cluster);
+    preload::inject(pod.main_mut(), cluster);
     pod.complete_images(cluster.image.as_ref().unwrap_or(&settings.default_image));
     pod.set_common();
     if cluster.config.is_some() {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::check::CheckedGroup;
 use super::super::observed::Cluster;
-use super::{leaving, waiting, worker};
+use super::{pre_stop, waiting, worker};
 use crate::Settings;
 use crate::command;
 use crate::container;
@@ -85,7 +85,7 @@ fn spec(group: &CheckedGroup, cluster: &Cluster, settings: &Settings, name: &str
     pod.set_common();
     pod.set_absent("restartPolicy", json!("Never"));
     set_identity(&mut pod, group, cluster, settings, name);
-    leaving::inject(&mut pod, &cluster.uid);
+    pre_stop::inject(&mut pod, &cluster.uid);
     if cluster.has_config {
         pod.mount_config(&config_name(&cluster.name));
     }

@@ -6,7 +6,7 @@
 use super::super::check::CheckedGroup;
 use crate::command::{self, Process};
 use crate::container::{self, Container};
-use crate::link;
+use crate::preload_token;
 
 /// The source that polls, without comments.
 const SOURCE: &str = include_str!("../../../../preload/generated/wait.py");
@@ -30,8 +30,8 @@ pub(super) fn inject(container: &mut Container) {
         return;
     }
     container::append_env(container, "OPERATOR_WAIT", SOURCE);
-    link::append_preload(container, WORKER_VARIABLE, WORKER.trim_end());
-    link::append_preload(container, "DASK_DISTRIBUTED__NANNY__PRELOAD", NANNY.trim_end());
+    preload_token::append_preload(container, WORKER_VARIABLE, WORKER.trim_end());
+    preload_token::append_preload(container, "DASK_DISTRIBUTED__NANNY__PRELOAD", NANNY.trim_end());
     if command::process(container) == Process::Worker {
         command::append(container, ["--preload-nanny", NANNY_ARGUMENT.trim_end()]);
     }

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::super::check::CheckedGroup;
 use crate::container::{self, Container};
-use crate::link::{self, TOKEN_VARIABLE};
 use crate::pod_spec::PodSpec;
+use crate::preload_token::{self, TOKEN_VARIABLE};
 
 /// Asks, and waits for the answer.
 const SOURCE: &str = include_str!("../../../../preload/generated/leave.py");
@@ -30,7 +30,7 @@ pub(super) fn inject(pod: &mut PodSpec, cluster_uid: &str) {
         Value::Object(hooks) => drop(hooks.insert("preStop".to_owned(), ask)),
         other => *other = json!({"preStop": ask}),
     }
-    container::append_env(main, TOKEN_VARIABLE, &link::token(cluster_uid));
+    container::append_env(main, TOKEN_VARIABLE, &preload_token::token(cluster_uid));
     // By a node's address its other workers would be found, too.
     if own_address {
         container::append_field(main, "OPERATOR_POD_IP", "status.podIP");

@@ -5,7 +5,7 @@ use dask_operator_api::labels;
 use super::super::check::CheckedCluster;
 use crate::command::{self, Process};
 use crate::container::{self, Container};
-use crate::link::{self, TOKEN_VARIABLE};
+use crate::preload_token::{self, TOKEN_VARIABLE};
 
 /// The source, packed: readable in `operator/preload/src`.
 const SOURCE: &str = include_str!("../../../../preload/generated/scheduler-packed.txt");
@@ -20,8 +20,8 @@ pub(super) fn inject(container: &mut Container, cluster: &CheckedCluster) {
         return;
     }
     container::append_env(container, "OPERATOR_PRELOAD", SOURCE.trim_end());
-    link::append_preload(container, VARIABLE, STUB.trim_end());
-    container::append_env(container, TOKEN_VARIABLE, &link::token(&cluster.uid));
+    preload_token::append_preload(container, VARIABLE, STUB.trim_end());
+    container::append_env(container, TOKEN_VARIABLE, &preload_token::token(&cluster.uid));
     container::append_field(container, "OPERATOR_POD_UID", "metadata.uid");
 }
 
