@@ -21,7 +21,7 @@ for command in dask-scheduler dask-worker dask-ssh; do $command --help | grep Us
 
 #[tokio::test]
 async fn the_image_has_a_user_without_rights_its_own_packages_and_the_old_commands() -> Result<()> {
-    let bed = Bed::new("image").await?;
+    let bed = Bed::new("promises").await?;
     let container = json!({"name": "asked", "image": DASK_IMAGE, "command": ["sh", "-c", QUESTIONS],
         "securityContext": {"runAsNonRoot": true, "allowPrivilegeEscalation": false}});
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "asked"},

@@ -75,11 +75,14 @@ async fn an_image_that_cannot_be_pulled_is_told_of_a_scheduler() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_worker_for_which_there_is_no_node_is_told_in_the_schedulers_words() -> Result<()> {
+async fn pods_for_which_there_is_no_node_are_told_in_the_words_of_kubernetes_scheduler() -> Result<()> {
     let bed = Bed::new("no-node").await?;
     let label = format!("e2e.dask.org/{}", bed.namespace);
     let selector = json!({(label.clone()): "yes"});
-    bed.apply(&a_cluster(&json!({"spec": {"nodeSelector": selector, "containers": [{"name": "worker"}]}})))?;
+    let spec = |name: &str| json!({"nodeSelector": selector, "containers": [{"name": name}]});
+    let worker = json!({"replicas": 1, "threads": 1, "spec": spec("worker")});
+    let cluster = json!({"scheduler": {"spec": spec("scheduler")}, "worker": worker});
+    bed.apply(&manifests::cluster_of("demo", &cluster))?;
     let unscheduled = |pod: &Pod| {
         let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
         conditions
@@ -89,11 +92,15 @@ async fn a_worker_for_which_there_is_no_node_is_told_in_the_schedulers_words() -
     let words = ["1 of 1 workers cannot start", "nodes are available", "node affinity/selector"];
     let trouble = Trouble { object: "demo-default", reason: Reason::Unschedulable, words: &words };
     trouble.until_told::<DaskWorkerGroup>(&bed, cause).await?;
+    let words = ["pod demo-scheduler-", "nodes are available", "node affinity/selector"];
+    let of_scheduler = Trouble { object: "demo", reason: Reason::Unschedulable, words: &words };
+    of_scheduler.until_told::<DaskCluster>(&bed, cause).await?;
 
     bed.cluster.kubectl(&["label", "nodes", "--all", &format!("{label}=yes")])?;
     let started = bed.until_registered("demo", 1, SOON).await;
     bed.cluster.kubectl(&["label", "nodes", "--all", &format!("{label}-")])?;
     started?;
+    of_scheduler.until_over::<DaskCluster>(&bed).await?;
     trouble.until_over::<DaskWorkerGroup>(&bed).await
 }
 
