@@ -179,19 +179,20 @@ async fn ladder() -> Result<Bed> {
 #[tokio::test]
 async fn work_falls_through_to_the_next_group_and_moves_back_when_the_first_can_start() -> Result<()> {
     let bed = ladder().await?;
-    // One task that runs until it is told to end, and what depends on it: work for two workers or three, and for no
-    // more, however long workers take to start.
+    // One task that runs until it is told to end, and what depends on it: work for one worker, and for two once it
+    // runs, however long workers take to start.
     let work = Start::new("growing", &bed.address("demo")?).with("TASKS", "4").with("BEHIND", "yes");
     let mut work = work.start()?;
-    until_replicas(&bed, "demo-spot", 2, SOON).await?;
+    until_replicas(&bed, "demo-spot", 1, SOON).await?;
     let first = Instant::now();
-    until_replicas(&bed, "demo-default", 2, SOON).await?;
+    until_replicas(&bed, "demo-default", 1, SOON).await?;
     assert!(first.elapsed() < FALLEN, "{:?}", first.elapsed());
     until_told(&bed, "demo", "GroupCannotGrow").await?;
-    let fallback = (0, 2, "Fallback".to_owned());
+    let fallback = (0, 1, "Fallback".to_owned());
     let decided = |all: &[Arc<DaskAutoscaler>]| decisions(all).contains(&fallback);
     bed.until("", "the fallback is told", SOON, decided).await?;
     work.until("root")?;
+    until_replicas(&bed, "demo-default", 2, SOON).await?;
     let nodes = bed.cluster.kubectl(&["get", "nodes", "--output", "name"])?;
     let node = nodes.lines().next().context("no node")?;
     bed.cluster.kubectl(&["label", node, "has-spot-machines=yes"])?;
