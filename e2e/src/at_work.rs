@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use serde_json::json;
 
 use crate::bed::Bed;
 use crate::manifests;
@@ -24,10 +23,8 @@ while not all(client.run(lambda dask_worker: dask_worker.state.executing_count).
 /// One worker under a nanny and one without, each with a task that runs for a minute.
 pub async fn busy(name: &str) -> Result<Bed> {
     let bed = Bed::new(name).await?;
-    bed.apply(&manifests::cluster("demo", 1))?;
-    let plain = json!([{"name": "worker", "args": ["dask", "worker", "--no-nanny", "--name", "$(DASK_WORKER_NAME)"]}]);
-    let worker = json!({"replicas": 1, "threads": 1, "spec": {"containers": plain}});
-    bed.apply(&manifests::group_of("plain", &json!({"cluster": "demo", "worker": worker})))?;
+    bed.apply(&manifests::cluster_with_nannies("demo", 1))?;
+    bed.apply(&manifests::group("demo", "plain", 1))?;
     bed.until_registered("demo", 2, SOON).await?;
     bed.client("demo", MINUTES_OF_WORK)?;
     Ok(bed)

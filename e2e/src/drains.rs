@@ -168,7 +168,7 @@ impl Drains {
         if self.shape == Shape::StockScheduler {
             return manifests::stock_cluster_of("demo", &spec);
         }
-        manifests::cluster_of("demo", &spec)
+        manifests::exact_cluster_of("demo", &spec)
     }
 
     fn hooked(&self, mut container: Value) -> Value {

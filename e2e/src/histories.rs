@@ -137,11 +137,11 @@ fn workers(bodies: &Bodies) -> Value {
 }
 
 fn cluster(bodies: &Bodies) -> String {
-    manifests::cluster_of("demo", &json!({"worker": workers(bodies)}))
+    manifests::exact_cluster_of("demo", &json!({"worker": workers(bodies)}))
 }
 
 fn rare_workers(bodies: &Bodies) -> String {
     let mut worker = workers(bodies);
     worker["daskResources"] = json!({"GPU": 1});
-    manifests::group_of(RARE, &json!({"cluster": "demo", "worker": worker}))
+    manifests::exact_group_of(RARE, &json!({"cluster": "demo", "worker": worker}))
 }

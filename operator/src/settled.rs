@@ -51,8 +51,12 @@ pub(crate) async fn unsettled(by: &Reconciled, context: &Context) -> Option<Acti
         Settled::Overdue(_) if sabotage::is(Bug::NeverAsked) => Some(Action::requeue(SOON)),
         Settled::Overdue(writes) => {
             for (kind, key, awaited) in writes {
-                if let Ok(false) = context.writer.caller.is_to_be_shown(kind, &key, &awaited).await {
+                let Ok(still) = context.writer.caller.still_awaited(kind, &key, &awaited).await else {
+                    continue;
+                };
+                if still.as_ref() != Some(&awaited) {
                     context.ledger.strike(by, kind, &key);
+                    still.into_iter().for_each(|still| context.ledger.note(by, kind, key.clone(), still));
                 }
             }
             Some(Action::requeue(SOON))

@@ -61,7 +61,7 @@ async fn at_rest() -> Result<[Line; 5]> {
     let mut deleted = line("cluster at rest deleted -> nothing left", 5000);
     for _ in 0..RUNS {
         let bed = Bed::new("bench").await?;
-        bed.apply(&manifests::cluster("demo", 2))?;
+        bed.apply(&manifests::cluster_with_nannies("demo", 2))?;
         running.took.push(latency::of_phase_running(&bed, "demo").await?);
         bed.until_registered("demo", 2, SOON).await?;
         replaced.took.push(latency::of_replacement(&bed).await?);
@@ -78,7 +78,7 @@ async fn at_rest() -> Result<[Line; 5]> {
 /// A graph is submitted to a cluster without workers, again and again.
 async fn growth() -> Result<Line> {
     let bed = Bed::new("bench").await?;
-    bed.apply(&manifests::cluster("demo", 0))?;
+    bed.apply(&manifests::cluster_with_nannies("demo", 0))?;
     let soon = json!({"minimum": 0, "maximum": 1, "scaleDown": {"stabilizationSeconds": 1}});
     bed.apply(&manifests::autoscaler("demo", "demo", &soon))?;
     bed.until_ready("demo", SOON).await?;

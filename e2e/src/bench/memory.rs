@@ -70,7 +70,7 @@ fn clusters() -> String {
     let unscheduled = || json!({"schedulerName": "nobody", "containers": [{"name": "main"}]});
     let spec =
         json!({"scheduler": {"spec": unscheduled()}, "worker": {"replicas": WORKERS, "spec": unscheduled()}});
-    let named = |number| manifests::cluster_of(&format!("memory-{number}"), &spec);
+    let named = |number| manifests::exact_cluster_of(&format!("memory-{number}"), &spec);
     (0..CLUSTERS).map(named).collect::<Vec<_>>().join("\n---\n")
 }
 

@@ -178,7 +178,7 @@ fn manifest(name: &str, shape: Shape) -> Result<Value> {
         let wait = json!({"name": "late", "image": manifests::DASK_IMAGE, "command": sleep});
         spec["scheduler"]["spec"] = json!({"initContainers": [wait], "containers": [{"name": "scheduler"}]});
     }
-    Ok(serde_json::from_str(&manifests::cluster_of(name, &spec))?)
+    Ok(serde_json::from_str(&manifests::exact_cluster_of(name, &spec))?)
 }
 
 #[cfg(test)]

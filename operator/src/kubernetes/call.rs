@@ -82,9 +82,14 @@ impl Written {
             .is_none_or(|part| self.metadata.labels.get(labels::COMPONENT).is_some_and(|is| is == part))
     }
 
+    /// None where it is no number.
+    pub(super) fn version(&self) -> Option<u64> {
+        self.metadata.resource_version.parse().ok()
+    }
+
     /// Whether it is watched, and at least of this version.
     fn is_since(&self, kind: Kind, version: u64) -> bool {
-        self.is_watched(kind) && self.metadata.resource_version.parse().is_ok_and(|is: u64| is >= version)
+        self.is_watched(kind) && self.version().is_some_and(|is| is >= version)
     }
 
     /// Whether the one of this UID is gone or on its way.
@@ -139,28 +144,32 @@ impl Caller {
     /// Asks the API server itself whether the object with this UID is there, and not on its way.
     pub(crate) async fn is_there(&self, by: &Reconciled) -> Result<bool, CallError> {
         let deleted = Awaited::Deleted(by.uid.clone());
-        let is_gone = self.is_to_be_shown(by.kind, &by.key, &deleted).await?;
-        Ok(!is_gone)
+        Ok(self.still_awaited(by.kind, &by.key, &deleted).await?.is_none())
     }
 
-    /// Asks the API server itself whether a watch is still going to show a write: it has happened, and to something
-    /// with the label that the watch selects by.
-    pub(crate) async fn is_to_be_shown(
+    /// Asks the API server itself what a watch is still going to show of a write: None unless it has happened, and to
+    /// something with the label that the watch selects by.
+    pub(crate) async fn still_awaited(
         &self,
         kind: Kind,
         key: &Key,
         awaited: &Awaited,
-    ) -> Result<bool, CallError> {
+    ) -> Result<Option<Awaited>, CallError> {
         let found = match self.send("get", kind, key, request::get(kind, key)).await {
             Ok(found) => Some(found),
             Err(CallError::Answer(status)) if status.code == 404 => None,
             Err(error) => return Err(error),
         };
-        Ok(match awaited {
+        let is_awaited = match awaited {
             Awaited::Created => found.is_some_and(|found| found.is_watched(kind)),
             Awaited::Deleted(uid) => found.is_none_or(|found| found.is_deleted(uid)),
             // After a restore of the store it is older than what was written.
             Awaited::Changed(version) => found.is_some_and(|found| found.is_since(kind, *version)),
-        })
+            Awaited::Perhaps => {
+                let watched = found.filter(|found| found.is_watched(kind));
+                return Ok(watched.and_then(|found| found.version()).map(Awaited::Changed));
+            }
+        };
+        Ok(is_awaited.then(|| awaited.clone()))
     }
 }

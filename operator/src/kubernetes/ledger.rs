@@ -2,7 +2,8 @@
 //!
 //! A create whose answer was lost stays here under its name until the watch shows it or a GET says 404, so that it
 //! never leads to a second object; a delete until the watch shows it or a GET says that it never came, so that no other
-//! is deleted in its stead. (The same idea in Kubernetes' own controllers: KEP-5647.)
+//! is deleted in its stead; and of a pod whose change was not answered a GET says which version has it, if any, so that
+//! no other one is told to leave. (The same idea in Kubernetes' own controllers: KEP-5647.)
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,6 +13,7 @@ use dask_operator_plan::Kind;
 use dask_operator_plan::sabotage::{self, Bug};
 use tokio::time::Instant;
 
+use super::call::{CallError, Written};
 use crate::cache::{Cache, Key};
 
 /// After this long without a sign of a write in the watch, the API server is asked.
@@ -34,6 +36,8 @@ pub(crate) enum Awaited {
     Created,
     /// It has at least this resource version.
     Changed(u64),
+    /// It was changed or not: the version is to be asked for that would have it.
+    Perhaps,
     /// It, with this UID, goes or is terminating.
     Deleted(String),
 }
@@ -48,7 +52,7 @@ struct Entry {
 
 impl Entry {
     fn is_late(&self) -> bool {
-        self.since.elapsed() >= OVERDUE
+        self.awaited == Awaited::Perhaps || self.since.elapsed() >= OVERDUE
     }
 }
 
@@ -97,6 +101,24 @@ impl Ledger {
             self.note_made(by);
         }
         self.with(|entries| entries.entry(by.clone()).or_default().push(entry));
+    }
+
+    /// Notes a change, as far as its answer tells of it. The same change of anything but a pod can be sent again.
+    pub(super) fn note_change(
+        &self,
+        by: &Reconciled,
+        kind: Kind,
+        key: Key,
+        answer: &Result<Written, CallError>,
+    ) {
+        let awaited = match answer {
+            Ok(written) => written.version().map(Awaited::Changed),
+            Err(CallError::Answer(_) | CallError::NotLeading) => None,
+            Err(CallError::Deadline | CallError::Call(_)) => (kind == Kind::Pod).then_some(Awaited::Perhaps),
+        };
+        if let Some(awaited) = awaited {
+            self.note(by, kind, key, awaited);
+        }
     }
 
     /// Forgets whatever was made too long ago to matter.
@@ -161,8 +183,9 @@ fn is_shown(entry: &Entry, cache: &Cache) -> bool {
     let seen = cache.seen(entry.kind, &entry.key);
     match (&entry.awaited, seen) {
         (Awaited::Created, seen) => seen.is_some(),
-        (Awaited::Changed(_) | Awaited::Deleted(_), None) => true,
+        (Awaited::Changed(_) | Awaited::Perhaps | Awaited::Deleted(_), None) => true,
         (Awaited::Changed(version), Some(seen)) => seen.version >= *version,
+        (Awaited::Perhaps, Some(_)) => false,
         (Awaited::Deleted(uid), Some(seen)) => seen.terminating || seen.uid != *uid,
     }
 }

@@ -101,7 +101,7 @@ impl Writer {
         let key = Key::new(&by.key.namespace, &patch.name);
         let body = |validation| request::patch(patch.kind, &key, &patch.body, validation);
         let (answer, unknown_fields) = self.strictly("patch", patch.kind, &key, body).await;
-        note_change(by, patch.kind, key, &answer, ledger);
+        ledger.note_change(by, patch.kind, key, &answer);
         match answer {
             Ok(_) => Outcome {
                 unknown_fields,
@@ -162,16 +162,8 @@ impl Writer {
     ) -> Result<(), CallError> {
         let Reconciled { kind, key, .. } = by;
         let answer = self.caller.send("patch", *kind, key, request::patch_status(*kind, key, body)).await;
-        note_change(by, *kind, key.clone(), &answer, ledger);
+        ledger.note_change(by, *kind, key.clone(), &answer);
         answer.map(|_| ())
-    }
-}
-
-fn note_change(by: &Reconciled, kind: Kind, key: Key, answer: &Result<Written, CallError>, ledger: &Ledger) {
-    if let Ok(written) = answer
-        && let Ok(version) = written.metadata.resource_version.parse()
-    {
-        ledger.note(by, kind, key, Awaited::Changed(version));
     }
 }
 
@@ -247,8 +239,10 @@ mod tests {
     use dask_operator_testkit::server::{ApiServer, Call, End, Fate, Faults, Id, Verb};
     use serde_json::{Value, json};
 
+    use super::super::ledger::Settled;
     use super::super::testing::writer;
     use super::*;
+    use crate::cache::{Cache, Pod, PodRecord};
 
     /// Every call takes this long to arrive, and a change is refused.
     struct Slow(Duration);
@@ -333,5 +327,49 @@ mod tests {
         let known = changed["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
         let outcome = writer(&server).apply(&by, &plan(known), &ledger).await;
         assert_eq!((outcome.events.len(), server.world().get(&id).is_some()), (1, false));
+    }
+
+    /// A change happens, and the connection breaks before its answer.
+    struct Mute;
+
+    impl Faults for Mute {
+        fn fate(&mut self, call: &Call) -> Fate {
+            let end = if call.verb == Verb::Patch { End::AnswerLost } else { End::Answered };
+            Fate { end, ..Fate::default() }
+        }
+
+        fn lag(&mut self, _: &str) -> Duration {
+            Duration::ZERO
+        }
+
+        fn cut(&mut self, _: &str) -> Option<bool> {
+            None
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_decided_before_it_is_known_whether_a_pod_was_told_to_leave() {
+        let server = ApiServer::new(Box::new(Mute));
+        let id = Id::new("pods", "team", "worker");
+        let mut worker = pod("worker");
+        worker["metadata"]["labels"] = json!({(labels::COMPONENT): labels::component::WORKER});
+        let made = server.person(Verb::Create, &id, worker).unwrap();
+        let cache = Cache::default();
+        cache.workers.put(PodRecord::from(serde_json::from_value::<Pod>(made).unwrap()));
+        let by =
+            Reconciled { kind: Kind::DaskWorkerGroup, key: Key::new("team", "group"), uid: "g".to_owned() };
+        let body = json!({"metadata": {"annotations": {(labels::DRAINING): "1"}}});
+        let mark = Patch { kind: Kind::Pod, name: "worker".to_owned(), body };
+        let (ledger, writer) = (Ledger::default(), writer(&server));
+        let plan = Plan { apply: vec![Apply::Patch(mark)], ..Plan::default() };
+        assert_eq!(writer.apply(&by, &plan, &ledger).await.failures.len(), 1);
+
+        let key = Key::new("team", "worker");
+        let unknown = vec![(Kind::Pod, key.clone(), Awaited::Perhaps)];
+        assert_eq!(ledger.settled(&by, &cache), Settled::Overdue(unknown));
+        let still = writer.caller.still_awaited(Kind::Pod, &key, &Awaited::Perhaps).await.unwrap();
+        let version =
+            server.world().get(&id).unwrap()["metadata"]["resourceVersion"].as_str().unwrap().parse();
+        assert_eq!(still, Some(Awaited::Changed(version.unwrap())));
     }
 }

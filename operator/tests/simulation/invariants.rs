@@ -177,16 +177,17 @@ impl Invariants {
         (!self.dask.may_go(&uid(scheduler), before)).then(|| "a worker with work is deleted".to_owned())
     }
 
-    /// A worker is told to leave only while as many as are wanted are at work without it.
+    /// A worker that is at work, as everybody can know by now, is told to leave only while as many as are wanted are at
+    /// work without it.
     fn others_are_at_work(&self, world: &World, change: &Change) -> Option<String> {
         let (before, after) = (change.before.as_ref()?, change.after.as_ref()?);
         let group = worker_of(change, after).filter(|_| is_operator(change))?;
-        if !leaves(after) || leaves(before) {
+        let is_at_work = |pod: &Value| pod["status"]["phase"] == "Running" && !leaves(pod);
+        if !leaves(after) || leaves(before) || !self.has_worked(before) {
             return None;
         }
-        let at_work = |(_, pod): &(&Id, &Arc<Value>)| pod["status"]["phase"] == "Running" && !leaves(pod);
-        let working =
-            workers(world, change, &group).filter(at_work).count() as u64 + self.lost_lately(&group);
+        let others = workers(world, change, &group).filter(|(_, pod)| is_at_work(pod));
+        let working = others.count() as u64 + self.lost_lately(&group);
         let least = self.wanted(&group).min().unwrap_or(0);
         (working < least).then(|| format!("is to leave while {working} are at work of {least} wanted"))
     }

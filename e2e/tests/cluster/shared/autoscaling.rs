@@ -25,6 +25,7 @@ async fn scaled(name: &str, replicas: u32, more: Option<(&str, Value)>, autoscal
     if let Some((group, mut worker)) = more {
         worker["replicas"] = json!(0);
         worker["threads"] = json!(1);
+        let worker = manifests::without_nanny(&worker);
         bed.apply(&manifests::group_of(group, &json!({"cluster": "demo", "worker": worker})))?;
     }
     bed.apply(&manifests::autoscaler("demo", "demo", autoscaler))?;
@@ -39,7 +40,8 @@ fn assert_each_was_done_once(reported: &Value, tasks: u64) {
 #[tokio::test]
 async fn workers_come_from_none_with_a_graph_and_go_when_it_is_done() -> Result<()> {
     let bed = Bed::new("grown").await?;
-    bed.apply(&manifests::cluster_of("demo", &json!({"worker": {"replicas": 0, "threads": 4}})))?;
+    let worker = manifests::without_nanny(&json!({"replicas": 0, "threads": 4}));
+    bed.apply(&manifests::cluster_of("demo", &json!({"worker": worker})))?;
     let spec = json!({"minimum": 0, "maximum": 8, "scaleDown": {"stabilizationSeconds": 4}});
     bed.apply(&manifests::autoscaler("demo", "demo", &spec))?;
     until_told(&bed, "demo", "FollowsWork").await?;
@@ -87,7 +89,8 @@ async fn each_is_an_event(bed: &Bed, decided: &[(i32, i32, String)]) -> Result<(
 #[tokio::test]
 async fn workers_come_and_go_with_the_work_where_the_scheduler_is_as_dask_made_it() -> Result<()> {
     let bed = Bed::new("stock-grown").await?;
-    bed.apply(&manifests::stock_cluster_of("demo", &json!({"worker": {"replicas": 0, "threads": 1}})))?;
+    let worker = manifests::without_nanny(&json!({"replicas": 0, "threads": 1}));
+    bed.apply(&manifests::stock_cluster_of("demo", &json!({"worker": worker})))?;
     let spec = json!({"minimum": 0, "maximum": 8, "scaleDown": {"stabilizationSeconds": 4}});
     bed.apply(&manifests::autoscaler("demo", "demo", &spec))?;
     until_told(&bed, "demo", "FollowsWork").await?;
@@ -192,7 +195,6 @@ async fn work_falls_through_to_the_next_group_and_moves_back_when_the_first_can_
     let decided = |all: &[Arc<DaskAutoscaler>]| decisions(all).contains(&fallback);
     bed.until("", "the fallback is told", SOON, decided).await?;
     work.until("root")?;
-    until_replicas(&bed, "demo-default", 2, SOON).await?;
     let nodes = bed.cluster.kubectl(&["get", "nodes", "--output", "name"])?;
     let node = nodes.lines().next().context("no node")?;
     bed.cluster.kubectl(&["label", node, "has-spot-machines=yes"])?;
@@ -207,7 +209,9 @@ async fn work_falls_through_to_the_next_group_and_moves_back_when_the_first_can_
     let (reported, succeeded) = work.finish()?;
     assert!(succeeded, "{reported}");
     assert_each_was_done_once(&reported, 4);
-    assert_eq!(reported["workers"]["demo-default"], 2, "{reported}");
+    for group in ["demo-default", "demo-spot"] {
+        assert!(reported["workers"][group].as_u64() > Some(0), "{group}: {reported}");
+    }
     until_replicas(&bed, "demo-spot", 0, SOON).await
 }
 

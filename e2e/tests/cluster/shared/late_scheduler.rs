@@ -63,7 +63,7 @@ fn scheduler_is_ready(clusters: &[Arc<DaskCluster>]) -> bool {
 async fn a_scheduler_a_minute_late_costs_no_worker_that_waits() -> Result<()> {
     let bed = Bed::new("late").await?;
     bed.apply(&late_cluster())?;
-    let bare = json!(["dask", "worker", "--no-nanny", "--name", "$(DASK_WORKER_NAME)"]);
+    let bare = json!(manifests::WITHOUT_NANNY);
     bed.apply(&group("demo-bare", 2, &json!({"name": "worker", "args": bare})))?;
     let no_wait = json!([{"name": "OPERATOR_WAIT", "value": "load = print"}]);
     bed.apply(&group("demo-hasty", 1, &json!({"name": "worker", "env": no_wait})))?;

@@ -82,7 +82,7 @@ async fn a_worker_that_is_evicted_loses_nothing() -> Result<()> {
 
 #[tokio::test]
 async fn a_worker_without_a_nanny_that_is_deleted_loses_nothing() -> Result<()> {
-    let plain = json!({"args": ["dask", "worker", "--no-nanny", "--name", "$(DASK_WORKER_NAME)"]});
+    let plain = json!({"args": manifests::WITHOUT_NANNY});
     let (bed, workload) = at_work("deleted", plain).await?;
     let worker = a_worker(&bed).await?;
     bed.api::<Pod>().delete(&worker, &DeleteParams::default()).await?;

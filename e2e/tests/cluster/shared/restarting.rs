@@ -37,6 +37,6 @@ async fn a_client_restarts_workers_with_a_nanny_five_times_in_a_row() -> Result<
 
 #[tokio::test]
 async fn a_client_restarts_workers_without_a_nanny_five_times_in_a_row() -> Result<()> {
-    let args = ["dask", "worker", "--no-nanny", "--name", "$(DASK_WORKER_NAME)"];
-    restart_five_times("restart-plain", &json!({"containers": [{"name": "worker", "args": args}]})).await
+    let container = json!({"name": "worker", "args": manifests::WITHOUT_NANNY});
+    restart_five_times("restart-plain", &json!({"containers": [container]})).await
 }

@@ -112,7 +112,9 @@ async fn a_scheduler_that_crashes_over_and_over_has_one_reason_all_the_time() ->
 #[tokio::test]
 async fn a_worker_killed_for_its_memory_is_replaced_and_told() -> Result<()> {
     let bed = Bed::new("oom").await?;
-    bed.apply(&manifests::without_nanny("demo", 2, "250Mi"))?;
+    let resources = json!({"requests": {"cpu": "20m", "memory": "100Mi"}, "limits": {"memory": "250Mi"}});
+    let worker = json!({"replicas": 2, "threads": 1, "resources": resources});
+    bed.apply(&manifests::cluster_of("demo", &json!({"worker": manifests::without_nanny(&worker)})))?;
     bed.until_registered("demo", 2, SOON).await?;
     // The client sees its worker vanish; that is no failure of the test.
     let _ = bed.client(
