@@ -56,7 +56,9 @@ pub(crate) async fn unsettled(by: &Reconciled, context: &Context) -> Option<Acti
                 };
                 if still.as_ref() != Some(&awaited) {
                     context.ledger.strike(by, kind, &key);
-                    still.into_iter().for_each(|still| context.ledger.note(by, kind, key.clone(), still));
+                    if let Some(still) = still {
+                        context.ledger.note(by, kind, key, still);
+                    }
                 }
             }
             Some(Action::requeue(SOON))
