@@ -41,7 +41,7 @@ impl fmt::Display for Seen {
 /// So many times over, each about half a minute.
 pub async fn run(name: &str, rounds: u32) -> Result<Seen> {
     let bed = Bed::new(name).await?;
-    bed.apply(&manifests::cluster("demo", 0))?;
+    bed.apply(&manifests::cluster_with_nannies("demo", 0))?;
     let down = json!({"stabilizationSeconds": WINDOW});
     let spec = json!({"minimum": 0, "maximum": 4, "targetDurationSeconds": 1, "scaleDown": down});
     bed.apply(&manifests::autoscaler("demo", "demo", &spec))?;

@@ -18,8 +18,9 @@ from session import report, session
 PATIENCE = 300
 
 
-def root(begun, let_go):
-    """Run until the client says otherwise."""
+def root(begun, let_go, topic):
+    """Tell that it began, and run until the client says otherwise."""
+    get_worker().log_event(topic, "root")
     Event(begun).set()
     Event(let_go).wait()
 
@@ -62,7 +63,8 @@ def main():
         watching.start()
         began, submitted = time.monotonic(), time.time()
         events = f"begun of {client.id}", f"let go of {client.id}"
-        behind = [[client.submit(root, *events, pure=False)] * count] if "BEHIND" in os.environ else []
+        above = [client.submit(root, *events, topic, pure=False)] if "BEHIND" in os.environ else []
+        behind = [above * count] if above else []
         given = {"seconds": seconds, "topic": topic, "pure": False, "resources": needs}
         futures = client.map(body, range(count), *behind, **given)
         print("submitted", flush=True)
@@ -78,6 +80,7 @@ def main():
         watching.join(timeout=10)
     wrong = "" if results == list(range(count)) else "wrong results"
     twice = [number for number, times in bodies.items() if times > 1]
+    bodies.pop("root", None)
     problem = wrong or (f"begun twice: {twice}" if twice else "")
     report("growing", problem, why=problem, workers=dict(seen), before=before, bodies=bodies.total(), **times)
 

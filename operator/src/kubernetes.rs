@@ -18,7 +18,7 @@ pub(crate) use call::{CallError, Caller, LONGEST_CALL};
 pub(crate) use deadline::with_deadline;
 pub(crate) use gate::Gate;
 pub(crate) use lease::{Lease, LeaseError};
-pub(crate) use ledger::{Ledger, Reconciled, Settled};
+pub(crate) use ledger::{Awaited, Ledger, Reconciled, Settled};
 pub(crate) use report::{Report, Reporter};
 pub(crate) use tenure::Tenure;
 pub(crate) use write::{Writer, failed};

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use dask_operator_plan::sabotage::{self, Bug};
-use dask_operator_plan::{Apply, Outcome, Plan};
+use dask_operator_plan::{Apply, Kind, Outcome, Plan};
+use futures::future::join_all;
 use kube::runtime::controller::Action;
 
+use crate::cache::Key;
 use crate::context::Context;
-use crate::kubernetes::{Reconciled, Settled, failed};
+use crate::kubernetes::{Awaited, Reconciled, Settled, failed};
 
 /// The watch normally shows a write within milliseconds, and triggers.
 pub(crate) const SOON: Duration = Duration::from_secs(2);
@@ -50,18 +52,18 @@ pub(crate) async fn unsettled(by: &Reconciled, context: &Context) -> Option<Acti
         Settled::NotYet => Some(Action::requeue(SOON)),
         Settled::Overdue(_) if sabotage::is(Bug::NeverAsked) => Some(Action::requeue(SOON)),
         Settled::Overdue(writes) => {
-            for (kind, key, awaited) in writes {
-                let Ok(still) = context.writer.caller.still_awaited(kind, &key, &awaited).await else {
-                    continue;
-                };
-                if still.as_ref() != Some(&awaited) {
-                    context.ledger.strike(by, kind, &key);
-                    if let Some(still) = still {
-                        context.ledger.note(by, kind, key, still);
-                    }
-                }
-            }
+            join_all(writes.into_iter().map(|write| ask(by, write, context))).await;
             Some(Action::requeue(SOON))
         }
+    }
+}
+
+/// Asks what became of one write.
+async fn ask(by: &Reconciled, (kind, key, awaited): (Kind, Key, Awaited), context: &Context) {
+    let still = context.writer.caller.still_awaited(kind, &key, &awaited).await;
+    if let Ok(still) = still
+        && still.as_ref() != Some(&awaited)
+    {
+        context.ledger.replace(by, kind, &key, &awaited, still);
     }
 }

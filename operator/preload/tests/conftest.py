@@ -152,7 +152,9 @@ class Nursery:
         with theirs:
             # Whoever runs the tests may have configured Dask.
             own = {**inherited(), "HOME": os.devnull}
-            subprocess.Popen(program, env=own, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+            files = {"pass_fds": [theirs.fileno()], "stdin": subprocess.DEVNULL}
+            # Not to be interrupted with the tests: it ends after them.
+            subprocess.Popen(program, env=own, start_new_session=True, **files)
 
 
 class Forked:
@@ -173,7 +175,8 @@ class Forked:
 
     def await_end(self):
         with self.fate:
-            self.returncode = int(self.fate.readline())
+            # Nothing comes when somebody ended the one who should tell.
+            self.returncode = int(self.fate.readline() or -signal.SIGKILL)
         self.ended.set()
 
     def poll(self):

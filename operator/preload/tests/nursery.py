@@ -39,26 +39,27 @@ def kept(order, stdin, stdout, fate):
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if pid == 0:
+        # Whoever knows its pid may end its whole group.
+        os.setsid()
+        os.write(fate, f"{os.getpid()}\n".encode())
         os.dup2(stdin, 0), os.dup2(stdout, 1), os.dup2(stdout, 2)
         os.closerange(3, 256)
         return order
     os.closerange(0, fate), os.closerange(fate + 1, 256)
-    os.write(fate, f"{pid}\n".encode())
     _, status = os.waitpid(pid, 0)
     os.write(fate, f"{os.waitstatus_to_exitcode(status)}\n".encode())
     os._exit(0)
 
 
 def become(arguments, environment, folder):
-    """Do what Python does with these arguments, as the leader of a session."""
-    os.setsid()
+    """Do what Python does with these arguments."""
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
     random.seed()
     dask.config.refresh()
     if arguments[0] == "-m":
-        sys.argv = arguments[1:]
+        sys.argv, sys.path[0] = arguments[1:], folder
         runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
     else:
         sys.argv = arguments

@@ -46,6 +46,20 @@ pub(crate) enum CallError {
     Call(String),
 }
 
+impl CallError {
+    /// Whether what was sent may have been done all the same: it was not answered, or whoever answered had given up
+    /// waiting for who does it.
+    pub(super) fn is_undecided(&self) -> bool {
+        match self {
+            Self::Answer(status) => {
+                matches!(status.code, 502 | 504) || status.message.contains("etcdserver: request timed out")
+            }
+            Self::NotLeading => false,
+            Self::Deadline | Self::Call(_) => true,
+        }
+    }
+}
+
 /// What is read of an answer.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Written {

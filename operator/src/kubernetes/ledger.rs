@@ -113,8 +113,8 @@ impl Ledger {
     ) {
         let awaited = match answer {
             Ok(written) => written.version().map(Awaited::Changed),
-            Err(CallError::Answer(_) | CallError::NotLeading) => None,
-            Err(CallError::Deadline | CallError::Call(_)) => (kind == Kind::Pod).then_some(Awaited::Perhaps),
+            Err(error) if kind == Kind::Pod && error.is_undecided() => Some(Awaited::Perhaps),
+            Err(_) => None,
         };
         if let Some(awaited) = awaited {
             self.note(by, kind, key, awaited);
@@ -134,6 +134,23 @@ impl Ledger {
             if let Some(entries) = all.get_mut(by) {
                 entries.retain(|entry| entry.kind != kind || entry.key != *key);
             }
+        });
+    }
+
+    /// Puts what is known by now in the place of what was awaited, if that still is; nothing, if nothing is to come.
+    pub(crate) fn replace(
+        &self,
+        by: &Reconciled,
+        kind: Kind,
+        key: &Key,
+        old: &Awaited,
+        new: Option<Awaited>,
+    ) {
+        self.with(|all| {
+            let Some(entries) = all.get_mut(by) else { return };
+            entries.retain(|entry| entry.kind != kind || entry.key != *key || entry.awaited != *old);
+            let entry = |awaited| Entry { kind, key: key.clone(), awaited, since: Instant::now() };
+            entries.extend(new.map(entry));
         });
     }
 

@@ -57,7 +57,7 @@ impl Writer {
                 self.exists(by, create, &key, ledger).await
             }
             Err(error) => {
-                if matches!(error, CallError::Answer(_)) || sabotage::is(Bug::LostCreateForgotten) {
+                if !error.is_undecided() || sabotage::is(Bug::LostCreateForgotten) {
                     ledger.strike(by, create.kind, &key);
                 }
                 failed(create.kind, &create.name, &error)
@@ -145,7 +145,7 @@ impl Writer {
             // Gone, or another object of that name: what was to go has gone.
             Err(CallError::Answer(status)) if matches!(status.code, 404 | 409) => Outcome::default(),
             Err(error) => {
-                if matches!(error, CallError::Answer(_)) || sabotage::is(Bug::LostDeleteForgotten) {
+                if !error.is_undecided() || sabotage::is(Bug::LostDeleteForgotten) {
                     ledger.strike(by, delete.kind, &key);
                 }
                 failed(delete.kind, &delete.name, &error)

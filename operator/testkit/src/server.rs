@@ -179,6 +179,7 @@ async fn answer(shared: Arc<Shared>, call: Call) -> Answer {
         End::CrashAfter => return crash(&shared, &call).await,
         End::NeverAnswered => std::future::pending().await,
         End::AnswerLost => return Err("connection reset by peer".into()),
+        End::GivenUp => return refuse(&Refusal::of_code(504)),
         _ => tokio::time::sleep(fate.way_back).await,
     }
     match answer {

@@ -61,8 +61,15 @@ fn check_all(seeds: std::ops::Range<u64>) -> Vec<(u64, String)> {
                     if seed >= seeds.end || is_enough(&failures.lock().unwrap()) {
                         return;
                     }
+                    // Of many it is long until the last.
+                    if seed > seeds.start && (seed - seeds.start).is_multiple_of(HISTORIES) {
+                        println!(
+                            "{} histories begun, {} failed",
+                            seed - seeds.start,
+                            failures.lock().unwrap().len()
+                        );
+                    }
                     if let Err(why) = check_seed(seed) {
-                        // Of many it is long until the last.
                         println!("history {seed}: {why}\n");
                         failures.lock().unwrap().push((seed, why));
                     }

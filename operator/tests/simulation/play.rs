@@ -13,7 +13,6 @@ use crate::dask::Dask;
 use crate::end::{self, End};
 use crate::history::{History, Step};
 use crate::invariants::Invariants;
-
 use crate::people;
 use crate::within_namespaces::WithinNamespaces;
 

@@ -40,7 +40,8 @@ struct Rule {
 impl Scenario {
     /// All of them.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        Self::of_writes().into_iter().chain(Self::of_the_gone()).chain(Self::of_leaving())
+        let all = [Self::of_writes(), Self::of_the_gone(), Self::of_leaving(), Self::of_changes()];
+        all.into_iter().flatten()
     }
 
     fn of_writes() -> Vec<Self> {
@@ -50,6 +51,12 @@ impl Scenario {
             Self::new("workers are created without an answer, and seen late", vec![(0, a_cluster(3))])
                 .with(lost(Verb::Create, 3))
                 .are_late("pods"),
+            Self::new(
+                "nobody waited for the creation of workers, which is seen late",
+                vec![(0, a_cluster(3))],
+            )
+            .with(Rule::new(Verb::Create, "pods", 0, 3, End::GivenUp))
+            .are_late("pods"),
             Self::new(
                 "workers are deleted without an answer while others become ready, and that is seen late",
                 vec![(0, a_cluster(4)), (10_000, scale(1))],
@@ -87,11 +94,15 @@ impl Scenario {
         ]
     }
 
+    fn of_changes() -> Vec<Self> {
+        let change = Step::ChangeImage { cluster: cluster(), image: "image:2".to_owned() };
+        let steps = vec![(0, a_cluster(4)), (600_000, change)];
+        vec![Self::new("the image of workers that have been at work changes", steps).by(Kind::Ours)]
+    }
+
     fn of_leaving() -> Vec<Self> {
-        let lost_scheduler = || {
-            let lost = Step::DeleteScheduler { cluster: cluster() };
-            vec![(0, a_cluster(6)), (600_000, scale(1)), (5000, lost), (600_000, scale(2))]
-        };
+        let lost_scheduler =
+            || vec![(0, a_cluster(6)), (600_000, scale(1)), (5000, lose_scheduler()), (600_000, scale(2))];
         let wanted_again =
             || vec![(0, a_cluster(6)), (600_000, scale(1)), (20_000, scale(4)), (600_000, scale(2))];
         vec![
@@ -216,6 +227,10 @@ fn scale(workers: u64) -> Step {
 
 fn lose(plural: &'static str) -> Step {
     Step::DeleteChild { cluster: cluster(), plural }
+}
+
+fn lose_scheduler() -> Step {
+    Step::DeleteScheduler { cluster: cluster() }
 }
 
 fn lose_worker() -> Step {

@@ -50,6 +50,7 @@ impl Script {
             (409, Verb::Create | Verb::Delete) | (409 | 422, Verb::Get | Verb::List | Verb::Watch) => {
                 End::Refused(500)
             }
+            (504, verb) if verb.writes() => End::GivenUp,
             (410, verb) if verb != Verb::Watch && verb != Verb::List => End::Refused(500),
             _ => End::Refused(code),
         }

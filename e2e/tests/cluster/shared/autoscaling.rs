@@ -203,8 +203,10 @@ async fn work_falls_through_to_the_next_group_and_moves_back_when_the_first_can_
         told.into_iter().any(|one| one.group == "demo-default" && one.reason == "MovedBack")
     };
     let moved = bed.until("", "work moves back", SOON, moved_back).await;
+    let emptied = until_replicas(&bed, "demo-default", 0, SOON).await;
     bed.cluster.kubectl(&["label", node, "has-spot-machines-"])?;
     moved?;
+    emptied?;
     work.say("go on")?;
     let (reported, succeeded) = work.finish()?;
     assert!(succeeded, "{reported}");

@@ -23,6 +23,8 @@ pub enum End {
     Answered,
     /// It does what it says, and the connection breaks before the answer.
     AnswerLost,
+    /// It does what it says, and the answer is that nobody waited for that: 504.
+    GivenUp,
     /// It does what it says, and is never answered.
     NeverAnswered,
     /// It does nothing: the connection breaks.
