@@ -89,7 +89,7 @@ def main():
                 before = times[kind].get(work.__name__, float("inf"))
                 times[kind][work.__name__] = min(before, seconds(client, work))
 
-    problem = "" if lead(times) > 1 else "threads should win on shared data, and processes on a loop in Python."
+    problem = "" if lead(times) > 1 else "threads should win on shared data, processes on a loop in Python."
     report("threads_or_processes", problem, **times)
 
 

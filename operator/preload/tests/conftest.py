@@ -5,6 +5,7 @@ PATIENCE multiplies every bound of time.
 """
 
 import contextlib
+import functools
 import itertools
 import json
 import os
@@ -122,8 +123,9 @@ READ_ONCE = {"PYTHONPATH", "DASK_CONFIG"}
 
 
 def inherited():
-    """The environment without what would configure Dask; nobody calculates, and NumPy's threads take time to start."""
+    """The environment without what would configure Dask."""
     mine = {key: value for key, value in os.environ.items() if not key.startswith("DASK_")}
+    # Nobody calculates, and NumPy's threads take a tenth of the time in which a process starts.
     return {**mine, "PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -135,16 +137,12 @@ def command(python, arguments, folder, environ):
 
 
 class Nursery:
-    """One process for each Python, which has imported Dask and forks others; it ends with its end of the socket."""
+    """A process that has imported Dask and forks others; it ends with its end of the socket."""
 
-    by_python = {}
-
-    @classmethod
-    def start(cls, python, arguments, folder, environ):
-        """The same as `command`, most of a second of a processor cheaper."""
-        if python not in cls.by_python:
-            cls.by_python[python] = cls(python)
-        return Forked(cls.by_python[python].orders, arguments, folder, environ)
+    @staticmethod
+    @functools.cache
+    def of(python):
+        return Nursery(python)
 
     def __init__(self, python):
         self.orders, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -162,7 +160,7 @@ class Forked:
 
     def __init__(self, orders, arguments, folder, environ):
         (theirs_in, ours_in), (ours_out, theirs_out), (fate, theirs_fate) = (os.pipe() for _ in range(3))
-        self.stdin, self.stdout, self.fate = open(ours_in, "w"), open(ours_out), open(fate)
+        self.stdin, self.stdout, self.fate = os.fdopen(ours_in, "w"), os.fdopen(ours_out), os.fdopen(fate)
         order = {"arguments": arguments, "environment": environ, "folder": str(folder)}
         files = [theirs_in, theirs_out, theirs_fate]
         socket.send_fds(orders, [json.dumps(order).encode()], files)
@@ -202,9 +200,12 @@ class Process:
         own = {"HOME": folder, "DASK_TEMPORARY_DIRECTORY": folder}
         environ = {key: str(value) for key, value in {**inherited(), **own, **environ}.items()}
         arguments = [str(argument) for argument in arguments]
-        fresh = arguments[0].startswith("-") and arguments[0] != "-m" or READ_ONCE & set(environ)
-        start = command if fresh else Nursery.start
-        self.popen = start(python, arguments, folder, environ)
+        has_options = arguments[0].startswith("-") and arguments[0] != "-m"
+        fresh = has_options or READ_ONCE & set(environ)
+        if fresh:
+            self.popen = command(python, arguments, folder, environ)
+        else:
+            self.popen = Forked(Nursery.of(python).orders, arguments, folder, environ)
         self.lines = []
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()

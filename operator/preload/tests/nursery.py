@@ -1,8 +1,8 @@
 """Has imported Dask, and forks a process for each order: an import takes most of a second of a processor.
 
-Run with the interpreter that is tested, and with a socket on which orders come: a JSON object with `arguments`,
-`environment` and `folder`, and three open files, for the input, for the output, and for what becomes of the process: a
-line with its pid, then one with its exit code.
+Run with the interpreter that is tested, and with a socket on which orders come: a JSON object with
+`arguments`, `environment` and `folder`, and three open files, for the input, for the output, and for what
+becomes of the process: a line with its pid, then one with its exit code.
 """
 
 import json
@@ -21,7 +21,7 @@ MOST_BYTES = 1 << 20
 
 
 def main(orders):
-    """Fork until nobody has orders any more. It returns in each process that is forked, too, for that to go on."""
+    """Fork until nobody has orders any more. It returns in each process that is forked, too."""
     # Nobody waits for the keepers.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
