@@ -43,14 +43,23 @@ pub enum LeaseError {
     Lost { why: String },
 }
 
+impl LeaseError {
+    /// Whether somebody wrote it since it was read.
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Call { source, .. } if matches!(**source, kube::Error::Api(ref status) if status.code == 409))
+    }
+}
+
 /// The lease, seen from this replica.
 pub(crate) struct Lease {
     api: Api<K8sLease>,
     identity: String,
     clock: Clock,
     tenure: Tenure,
-    /// The record as last seen, and since when it has been so.
+    /// The record as last read, and since when it has been so.
     observed: Option<(K8sLease, Instant)>,
+    /// The record as we wrote it last, unless that of a later attempt is not known.
+    written: Option<K8sLease>,
 }
 
 impl Lease {
@@ -62,7 +71,14 @@ impl Lease {
         clock: Clock,
         tenure: Tenure,
     ) -> Self {
-        Self { api: Api::namespaced(client, namespace), identity, clock, tenure, observed: None }
+        Self {
+            api: Api::namespaced(client, namespace),
+            identity,
+            clock,
+            tenure,
+            observed: None,
+            written: None,
+        }
     }
 
     /// Returns once this replica holds the lease; since when, at the latest, others count its time.
@@ -95,7 +111,7 @@ impl Lease {
             tokio::time::sleep(RENEW_EVERY).await;
             // Others count from when they see the renewal, which may be before we see the answer.
             let began = Instant::now();
-            let attempt = tokio::time::timeout_at(renewed + RENEW_DEADLINE, self.try_hold()).await;
+            let attempt = tokio::time::timeout_at(renewed + RENEW_DEADLINE, self.hold_on()).await;
             match attempt {
                 Ok(Ok(true)) => {
                     renewed = began;
@@ -127,20 +143,31 @@ impl Lease {
         }
     }
 
-    /// One attempt to take or renew it; false when another replica holds it.
+    /// One attempt to renew it. Whoever wrote the record last need not read it first, as in client-go: its
+    /// `resourceVersion` tells whether anybody has written since.
+    async fn hold_on(&mut self) -> Result<bool, LeaseError> {
+        let Some(record) = self.written.take() else { return self.try_hold().await };
+        match self.replace(&self.record(Some(record))).await {
+            Ok(written) => self.written = Some(written),
+            Err(error) if error.is_conflict() => return self.try_hold().await,
+            Err(error) => return Err(error),
+        }
+        Ok(true)
+    }
+
+    /// One attempt to take it, whoever wrote it last; false when another replica holds it.
     async fn try_hold(&mut self) -> Result<bool, LeaseError> {
         let Some(record) = self.read().await? else {
             let created =
                 self.call("create", self.api.create(&PostParams::default(), &self.record(None))).await?;
-            self.observe(created);
+            self.written = Some(created);
             return Ok(true);
         };
         self.observe(record.clone());
         if !self.may_take(&record) {
             return Ok(false);
         }
-        let written = self.replace(&self.record(Some(record))).await?;
-        self.observe(written);
+        self.written = Some(self.replace(&self.record(Some(record))).await?);
         Ok(true)
     }
 

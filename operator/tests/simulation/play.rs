@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dask_operator::{Chance, Clock, LeaseName, Operator, Replica, Shutdown, Stop};
 use dask_operator_plan::Settings;
-use dask_operator_testkit::server::{ApiServer, Change, Faults, Life, NoFaults};
+use dask_operator_testkit::server::{ApiServer, Change, Faults, Life};
 use jiff::SignedDuration;
 use tokio::task::JoinHandle;
 
@@ -14,6 +14,7 @@ use crate::end::{self, End};
 use crate::history::{History, Step};
 use crate::invariants::Invariants;
 use crate::people;
+use crate::script::Calm;
 use crate::within_namespaces::WithinNamespaces;
 
 /// How often it is looked whether something is broken, which ends a history.
@@ -61,7 +62,7 @@ impl Stage {
         let replicas = if faults.is_some() { history.replicas } else { 1 };
         let seed = faults.is_some().then_some(history.seed);
         let broken = Arc::default();
-        let faults = faults.unwrap_or_else(|| Box::new(NoFaults));
+        let faults = faults.unwrap_or_else(|| Box::new(Calm));
         let server = ApiServer::new(WithinNamespaces::boxed(faults, history, &broken));
         let dask = Dask::new(&server, history.schedulers, seed, &broken);
         tokio::spawn(Life::new(&server, history.seed).run());
@@ -79,7 +80,7 @@ impl Stage {
                 self.disturb(step);
             }
         }
-        self.server.set_faults(WithinNamespaces::boxed(Box::new(NoFaults), history, &self.broken));
+        self.server.set_faults(WithinNamespaces::boxed(Box::new(Calm), history, &self.broken));
         self.dask.calm();
         self.rest().await?;
         end::check(&self.server, &self.dask, history)?;

@@ -73,3 +73,26 @@ impl Faults for Script {
         self.chance.happens(self.per_mille / 4).then(|| self.chance.happens(300))
     }
 }
+
+/// Nothing goes wrong, but leases are answered late: they would be most of all calls of a long rest.
+pub(crate) struct Calm;
+
+impl Calm {
+    /// Three answers and a pause are within the ten seconds for which a lease is held.
+    const LEASE: Duration = Duration::from_millis(2500);
+}
+
+impl Faults for Calm {
+    fn fate(&mut self, call: &Call) -> Fate {
+        let is_lease = call.resource.plural == "leases";
+        Fate { way_back: if is_lease { Self::LEASE } else { Duration::ZERO }, ..Fate::default() }
+    }
+
+    fn lag(&mut self, _: &str) -> Duration {
+        Duration::ZERO
+    }
+
+    fn cut(&mut self, _: &str) -> Option<bool> {
+        None
+    }
+}
