@@ -132,7 +132,7 @@ pub fn pod_autoscaler(group: &str, minimum: u32) -> String {
 
 /// Turns down what Dask does when there is nothing to do: it samples its own threads a hundred times a second, and looks
 /// at its clock fifty times. An idle worker takes 1 % of a processor with these instead of 4, its scheduler 0.6 instead
-/// of 2.
+/// of 2. Without a dashboard each starts with half the work, 0.8 seconds of a processor instead of 1.5.
 const AT_EASE: [(&str, &str); 2] = [
     ("DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED", "False"),
     ("DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL", "1s"),
@@ -148,7 +148,23 @@ fn at_ease(spec: &Value, part: &str) -> Value {
     let variables = &mut containers[0]["env"];
     let ours = AT_EASE.iter().map(|(name, value)| json!({"name": name, "value": value}));
     *variables = variables.as_array().into_iter().flatten().cloned().chain(ours).collect();
+    leave_out_dashboard(&mut containers[0], part);
     spec
+}
+
+/// Of Dask's own command, whether it is written down or left to the operator.
+fn leave_out_dashboard(container: &mut Value, part: &str) {
+    if container["args"].is_null() && container["command"].is_null() {
+        container["args"] = match part {
+            "worker" => json!(["dask", "worker", "--name", "$(DASK_WORKER_NAME)"]),
+            _ => json!(["dask", part]),
+        };
+    }
+    if let Some(words) =
+        container["args"].as_array_mut().filter(|words| words.starts_with(&[json!("dask"), json!(part)]))
+    {
+        words.push(json!("--no-dashboard"));
+    }
 }
 
 fn kind(kind: &str) -> Value {

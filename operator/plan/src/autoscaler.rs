@@ -79,25 +79,20 @@ fn adopt(autoscaler: &CheckedAutoscaler, cluster: &Cluster) -> Option<Apply> {
         return None;
     }
     let others: Vec<_> = autoscaler.owners.iter().filter(|one| !controls(one)).cloned().collect();
-    Some(Apply::Patch(Patch {
-        kind: Kind::DaskAutoscaler,
-        name: autoscaler.name.clone(),
-        body: json!({"metadata": {
-            "uid": autoscaler.uid,
-            "resourceVersion": autoscaler.resource_version,
-            "ownerReferences": metadata::beside(&others, owner.references()),
-        }}),
-    }))
+    let body = json!({"metadata": {
+        "uid": autoscaler.uid,
+        "resourceVersion": autoscaler.resource_version,
+        "ownerReferences": metadata::beside(&others, owner.references()),
+    }});
+    let patch = Patch::of(Kind::DaskAutoscaler, &autoscaler.name, body);
+    Some(Apply::Patch(Patch { joins: Some(owner), ..patch }))
 }
 
 fn scale(observed: &Observed, decision: &Decision) -> Option<Apply> {
     let group = observed.groups.iter().find(|group| group.name == decision.group)?;
-    Some(Apply::Patch(Patch {
-        kind: Kind::DaskWorkerGroup,
-        name: group.name.clone(),
-        body: json!({
-            "metadata": {"uid": group.uid, "resourceVersion": group.resource_version},
-            "spec": {"worker": {"replicas": decision.to}},
-        }),
-    }))
+    let body = json!({
+        "metadata": {"uid": group.uid, "resourceVersion": group.resource_version},
+        "spec": {"worker": {"replicas": decision.to}},
+    });
+    Some(Apply::Patch(Patch::of(Kind::DaskWorkerGroup, &group.name, body)))
 }

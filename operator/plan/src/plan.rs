@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::autoscaler::Scaling;
 use crate::facts::Drain;
+use crate::metadata::Owner;
 
 pub use outcome::{Failure, FailureKind, Outcome, WORKER_POD, called};
 
@@ -107,6 +108,16 @@ pub struct Patch {
     pub name: String,
     /// The difference; `metadata.uid` and `metadata.resourceVersion` name what was looked at.
     pub body: Value,
+    /// The cluster that is to own it from then on. Whoever changes it makes sure first that the cluster is still there:
+    /// what belongs to one that has gone is collected.
+    pub joins: Option<Owner>,
+}
+
+impl Patch {
+    /// Of one object; it has the owners that it had.
+    pub fn of(kind: Kind, name: &str, body: Value) -> Self {
+        Self { kind, name: name.to_owned(), body, joins: None }
+    }
 }
 
 /// A DELETE of exactly the object that was looked at.

@@ -35,7 +35,7 @@ impl Writer {
         let applied = plan.apply.iter();
         let mut new =
             applied.clone().filter_map(Apply::create).map(|one| self.create(by, one, ledger).boxed());
-        let mut patches = applied.filter_map(Apply::patch).map(|one| self.patch(by, one, ledger).boxed());
+        let mut patches = applied.filter_map(Apply::patch).map(|one| self.join(by, one, ledger).boxed());
         let (created, changed) = join(in_turns(&mut new), in_turns(&mut patches)).await;
         let full = |failure: &Failure| failure.kind == FailureKind::Refused(Reason::QuotaExceeded);
         let is_whole = created.failures.is_empty() && new.next().is_none();
@@ -94,6 +94,20 @@ impl Writer {
         Outcome {
             failures: vec![Failure { object, kind, message: message.to_owned() }],
             ..Outcome::default()
+        }
+    }
+
+    /// What is to join a cluster waits until the watch shows that another one is there by now.
+    async fn join(&self, by: &Reconciled, patch: &Patch, ledger: &Ledger) -> Outcome {
+        let cluster = patch.joins.as_ref().filter(|_| !sabotage::is(Bug::JoinsTheGone)).map(|owner| {
+            let key = Key::new(&by.key.namespace, &owner.name);
+            Reconciled { kind: Kind::DaskCluster, key, uid: owner.uid.clone() }
+        });
+        let Some(cluster) = cluster else { return self.patch(by, patch, ledger).await };
+        match self.caller.is_there(&cluster).await {
+            Ok(true) => self.patch(by, patch, ledger).await,
+            Ok(false) => Outcome::default(),
+            Err(error) => failed(patch.kind, &patch.name, &error),
         }
     }
 
@@ -294,7 +308,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_change_that_is_refused_keeps_nobody() {
-        let mark = Patch { kind: Kind::Pod, name: "other".to_owned(), body: json!({}) };
+        let mark = Patch::of(Kind::Pod, "other", json!({}));
         assert!(!is_ended_pod_kept(vec![Apply::Patch(mark)], Duration::ZERO).await);
     }
 
@@ -359,7 +373,7 @@ mod tests {
         let by =
             Reconciled { kind: Kind::DaskWorkerGroup, key: Key::new("team", "group"), uid: "g".to_owned() };
         let body = json!({"metadata": {"annotations": {(labels::DRAINING): "1"}}});
-        let mark = Patch { kind: Kind::Pod, name: "worker".to_owned(), body };
+        let mark = Patch::of(Kind::Pod, "worker", body);
         let (ledger, writer) = (Ledger::default(), writer(&server));
         let plan = Plan { apply: vec![Apply::Patch(mark)], ..Plan::default() };
         assert_eq!(writer.apply(&by, &plan, &ledger).await.failures.len(), 1);

@@ -91,6 +91,12 @@ impl Scenario {
             Self::new("a cluster is deleted, and that is seen late", deleted()).are_late("daskclusters"),
             Self::new("a cluster is deleted, and that its groups go is seen late", deleted())
                 .are_late("daskworkergroups"),
+            Self::new("a cluster is made anew with one more group, and that is seen late", {
+                let more = ("team", "a-more".to_owned());
+                let group = Step::CreateGroup { group: more, cluster: cluster().1, workers: 1 };
+                deleted().into_iter().chain([(1000, a_cluster(3)), (0, group)]).collect()
+            })
+            .are_late("daskclusters"),
         ]
     }
 

@@ -26,7 +26,7 @@ pub(super) fn config(cluster: &CheckedCluster, observed: &Observed) -> Option<Ap
             let object = desired::config(cluster, config);
             let annotations = json!({labels::TEMPLATE_HASH: hash});
             let body = json!({"metadata": precondition(child, &annotations), "data": object["data"]});
-            Some(Apply::Patch(Patch { kind: Kind::ConfigMap, name, body }))
+            Some(Apply::Patch(Patch::of(Kind::ConfigMap, &name, body)))
         }
     }
 }
@@ -48,7 +48,7 @@ pub(super) fn service(cluster: &CheckedCluster, observed: &Observed) -> Option<A
     if child.hash.as_ref() != notes.get(labels::TEMPLATE_HASH) {
         body["spec"] = whole(&desired::service(cluster)["spec"]);
     }
-    Some(Apply::Patch(Patch { kind: Kind::Service, name, body }))
+    Some(Apply::Patch(Patch::of(Kind::Service, &name, body)))
 }
 
 /// The scheduler is made once: a running scheduler holds every result and is restarted only when somebody asks.
@@ -96,7 +96,7 @@ pub(super) fn deployment(
         spec["replicas"] = deployment["spec"]["replicas"].clone();
     }
     let body = json!({"metadata": precondition(child, &notes), "spec": spec});
-    Some(Apply::Patch(Patch { kind: Kind::Deployment, name, body }))
+    Some(Apply::Patch(Patch::of(Kind::Deployment, &name, body)))
 }
 
 /// Whether a scheduler that is to go on still ends: `Recreate` waits for a pod of another template alone.
@@ -154,7 +154,7 @@ pub(super) fn default_group(cluster: &CheckedCluster, observed: &Observed) -> Op
         return None;
     }
     let body = push(cluster, group)?;
-    Some(Apply::Patch(Patch { kind: Kind::DaskWorkerGroup, name, body }))
+    Some(Apply::Patch(Patch::of(Kind::DaskWorkerGroup, &name, body)))
 }
 
 /// The difference to push. Replicas that somebody set on the group itself stay until the cluster's own change.

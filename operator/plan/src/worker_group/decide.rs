@@ -132,5 +132,6 @@ pub(super) fn adopt(group: &CheckedGroup, cluster: &Cluster) -> Option<Apply> {
         "resourceVersion": group.resource_version,
         "ownerReferences": crate::metadata::beside(&group.owners, owner.references()),
     }});
-    Some(Apply::Patch(Patch { kind: Kind::DaskWorkerGroup, name: group.name.as_str().to_owned(), body }))
+    let patch = Patch::of(Kind::DaskWorkerGroup, group.name.as_str(), body);
+    Some(Apply::Patch(Patch { joins: Some(owner), ..patch }))
 }

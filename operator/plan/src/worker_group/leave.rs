@@ -223,5 +223,5 @@ fn delete(pod: &WorkerPod, grace: Option<u32>) -> Delete {
 fn mark(pod: &WorkerPod, mark: Option<Mark>) -> Apply {
     let text = mark.map_or(Value::Null, |mark| mark.to_string().into());
     let body = json!({"metadata": {"uid": pod.uid, "annotations": {labels::DRAINING: text}}});
-    Apply::Patch(Patch { kind: Kind::Pod, name: pod.name.clone(), body })
+    Apply::Patch(Patch::of(Kind::Pod, &pod.name, body))
 }
