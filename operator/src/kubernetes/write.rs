@@ -122,8 +122,8 @@ impl Writer {
                 patched: vec![(patch.kind, patch.name.clone())],
                 ..Outcome::default()
             },
-            // It is gone, or another one of that name: there is nothing to note on it any more.
-            Err(CallError::Answer(status)) if patch.kind == Kind::Pod && matches!(status.code, 404 | 409) => {
+            // There is nothing to note on it any more.
+            Err(CallError::Answer(status)) if patch.kind == Kind::Pod && status.code == 404 => {
                 Outcome::default()
             }
             Err(error) => failed(patch.kind, &patch.name, &error),
@@ -151,13 +151,8 @@ impl Writer {
         let request = request::delete(delete.kind, &key, delete);
         match self.caller.send("delete", delete.kind, &key, request).await {
             Ok(_) => deleted(delete),
-            // It has changed, or is another one by now: the watch shows it, and then it is looked at again.
-            Err(CallError::Answer(status)) if status.code == 409 && delete.version.is_some() => {
-                ledger.strike(by, delete.kind, &key);
-                Outcome::default()
-            }
-            // Gone, or another object of that name: what was to go has gone.
-            Err(CallError::Answer(status)) if matches!(status.code, 404 | 409) => Outcome::default(),
+            Err(CallError::Answer(status)) if status.code == 404 => Outcome::default(),
+            // After a conflict, too, it is looked at again soon: no watch need show why there was one.
             Err(error) => {
                 if !error.is_undecided() || sabotage::is(Bug::LostDeleteForgotten) {
                     ledger.strike(by, delete.kind, &key);
@@ -337,7 +332,9 @@ mod tests {
         let changed = server.person(Verb::Patch, &id, label).unwrap();
         let ledger = Ledger::default();
         let outcome = writer(&server).apply(&by, &plan(version), &ledger).await;
-        assert_eq!((outcome, server.world().get(&id).is_some()), (Outcome::default(), true));
+        let kinds: Vec<_> = outcome.failures.iter().map(|failure| failure.kind).collect();
+        assert_eq!((kinds, outcome.events.len()), (vec![FailureKind::Transient], 0), "it is tried again");
+        assert!(server.world().get(&id).is_some());
         let known = changed["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
         let outcome = writer(&server).apply(&by, &plan(known), &ledger).await;
         assert_eq!((outcome.events.len(), server.world().get(&id).is_some()), (1, false));

@@ -47,9 +47,7 @@ impl Script {
     fn refusal(&mut self, call: &Call) -> End {
         let code = self.chance.one_of(&CODES);
         match (code, call.verb) {
-            (409, Verb::Create | Verb::Delete) | (409 | 422, Verb::Get | Verb::List | Verb::Watch) => {
-                End::Refused(500)
-            }
+            (409, Verb::Create) | (409 | 422, Verb::Get | Verb::List | Verb::Watch) => End::Refused(500),
             (504, verb) if verb.writes() => End::GivenUp,
             (410, verb) if verb != Verb::Watch && verb != Verb::List => End::Refused(500),
             _ => End::Refused(code),
