@@ -71,6 +71,8 @@ bugs! {
     MadeForTheGone,
     /// What joins a cluster does not ask whether that has gone.
     JoinsTheGone,
+    /// What a conflict was about counts as gone.
+    ConflictIsTheEnd,
     /// How long a worker has been leaving is judged by the clock of whoever told it to.
     MarkOfAnotherClock,
 }

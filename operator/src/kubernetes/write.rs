@@ -9,6 +9,7 @@ use dask_operator_plan::{Apply, Create, Delete, Failure, FailureKind, Kind, Outc
 use dask_operator_plan::{called, refusal};
 use futures::FutureExt;
 use futures::future::{BoxFuture, join, join_all};
+use kube::core::Status;
 use tokio::time::Instant;
 
 use super::call::{CallError, Caller, Written, component};
@@ -123,7 +124,7 @@ impl Writer {
                 ..Outcome::default()
             },
             // There is nothing to note on it any more.
-            Err(CallError::Answer(status)) if patch.kind == Kind::Pod && status.code == 404 => {
+            Err(CallError::Answer(status)) if patch.kind == Kind::Pod && is_gone(&status) => {
                 Outcome::default()
             }
             Err(error) => failed(patch.kind, &patch.name, &error),
@@ -151,8 +152,7 @@ impl Writer {
         let request = request::delete(delete.kind, &key, delete);
         match self.caller.send("delete", delete.kind, &key, request).await {
             Ok(_) => deleted(delete),
-            Err(CallError::Answer(status)) if status.code == 404 => Outcome::default(),
-            // After a conflict, too, it is looked at again soon: no watch need show why there was one.
+            Err(CallError::Answer(status)) if is_gone(&status) => Outcome::default(),
             Err(error) => {
                 if !error.is_undecided() || sabotage::is(Bug::LostDeleteForgotten) {
                     ledger.strike(by, delete.kind, &key);
@@ -181,6 +181,11 @@ fn unknown_fields_of(answer: &Result<Written, CallError>) -> Option<String> {
     let Err(CallError::Answer(status)) = answer else { return None };
     let words = &status.message[status.message.rfind("strict decoding error")?..];
     (matches!(status.code, 400 | 422) && words.contains("unknown field")).then(|| words.to_owned())
+}
+
+/// After a conflict what it was about may be as it was, and then no watch shows anything.
+fn is_gone(status: &Status) -> bool {
+    status.code == 404 || (status.code == 409 && sabotage::is(Bug::ConflictIsTheEnd))
 }
 
 fn deleted(delete: &Delete) -> Outcome {

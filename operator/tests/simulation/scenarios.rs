@@ -122,6 +122,12 @@ impl Scenario {
                 wanted_again(),
             )
             .by(Kind::Speaks),
+            Self::new(
+                "a worker is told to leave, which meets with a conflict",
+                vec![(0, a_cluster(3)), (600_000, scale(2))],
+            )
+            .by(Kind::Ours)
+            .with(Rule::new(Verb::Patch, "pods", 0, 1, End::Refused(409))),
             Self::new("a scheduler is lost while workers leave", lost_scheduler()).by(Kind::Ours),
             Self::new(
                 "a scheduler that has loaded nothing of ours is lost while workers leave",
