@@ -166,7 +166,7 @@ impl Drains {
             json!({"image": image, "worker": worker})
         };
         if self.shape == Shape::StockScheduler {
-            return manifests::stock_cluster_of("demo", &spec);
+            return manifests::exact_stock_cluster_of("demo", &spec);
         }
         manifests::exact_cluster_of("demo", &spec)
     }

@@ -48,8 +48,13 @@ pub fn exact_cluster_of(name: &str, spec: &Value) -> String {
     with(kind("DaskCluster"), name, spec)
 }
 
-/// The same, and its scheduler loads nothing of ours.
+/// A cluster with this spec whose scheduler loads nothing of ours, and whose processes are at ease.
 pub fn stock_cluster_of(name: &str, spec: &Value) -> String {
+    exact_stock_cluster_of(name, &at_ease(&at_ease(spec, "scheduler"), "worker"))
+}
+
+/// The same with this spec and nothing else.
+pub fn exact_stock_cluster_of(name: &str, spec: &Value) -> String {
     let mut kind = kind("DaskCluster");
     kind["metadata"]["annotations"] = json!({"dask.org/stock-scheduler": "true"});
     with(kind, name, spec)

@@ -23,7 +23,7 @@ use serde_json::json;
 
 use crate::facts::FOLLOWED;
 use crate::metadata::{self, Owner};
-use crate::plan::{Apply, Kind, Outcome, Patch, Plan};
+use crate::plan::{Apply, Kind, Outcome, Patch, Plan, Premise};
 
 pub use check::{CheckedAutoscaler, check};
 pub use course::Course;
@@ -45,7 +45,7 @@ pub fn plan(autoscaler: &CheckedAutoscaler, observed: &Observed, course: &Course
     }
     let scaling = decide::decide(autoscaler, observed, course, now);
     let changes = scaling.decisions.iter().filter(|one| one.changes() && !autoscaler.advisory);
-    let writes: Vec<_> = changes.filter_map(|one| scale(observed, one)).collect();
+    let writes: Vec<_> = changes.filter_map(|one| scale(autoscaler, observed, one)).collect();
     let next = now + FOLLOWED;
     Plan {
         apply: adopted.into_iter().chain(writes).collect(),
@@ -85,14 +85,17 @@ fn adopt(autoscaler: &CheckedAutoscaler, cluster: &Cluster) -> Option<Apply> {
         "ownerReferences": metadata::beside(&others, owner.references()),
     }});
     let patch = Patch::of(Kind::DaskAutoscaler, &autoscaler.name, body);
-    Some(Apply::Patch(Patch { joins: Some(owner), ..patch }))
+    Some(Apply::Patch(patch.given(owner.into_premise())))
 }
 
-fn scale(observed: &Observed, decision: &Decision) -> Option<Apply> {
+/// Who deletes an autoscaler and then says how many workers there are to be means that.
+fn scale(autoscaler: &CheckedAutoscaler, observed: &Observed, decision: &Decision) -> Option<Apply> {
     let group = observed.groups.iter().find(|group| group.name == decision.group)?;
     let body = json!({
         "metadata": {"uid": group.uid, "resourceVersion": group.resource_version},
         "spec": {"worker": {"replicas": decision.to}},
     });
-    Some(Apply::Patch(Patch::of(Kind::DaskWorkerGroup, &group.name, body)))
+    let (name, uid) = (autoscaler.name.clone(), autoscaler.uid.clone());
+    let is_there = Premise { kind: Kind::DaskAutoscaler, name, uid, version: None };
+    Some(Apply::Patch(Patch::of(Kind::DaskWorkerGroup, &group.name, body).given(is_there)))
 }

@@ -28,7 +28,7 @@ pub use facts::{Count, Demand, Drain, DrainState, Facts, Link, StockFacts, Tasks
 pub use hash::hash;
 pub use plan::{
     Apply, Ask, Create, Delete, Event, EventKind, Failure, FailureKind, Kind, Order, Outcome, Patch, Plan,
-    WORKER_POD, called,
+    Premise, WORKER_POD, called,
 };
 pub use pod_status::{PodStatus, Trouble};
 pub use preload_token::token;

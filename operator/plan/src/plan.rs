@@ -9,7 +9,6 @@ use serde_json::Value;
 
 use crate::autoscaler::Scaling;
 use crate::facts::Drain;
-use crate::metadata::Owner;
 
 pub use outcome::{Failure, FailureKind, Outcome, WORKER_POD, called};
 
@@ -108,15 +107,32 @@ pub struct Patch {
     pub name: String,
     /// The difference; `metadata.uid` and `metadata.resourceVersion` name what was looked at.
     pub body: Value,
-    /// The cluster that is to own it from then on. Whoever changes it makes sure first that the cluster is still there:
-    /// what belongs to one that has gone is collected.
-    pub joins: Option<Owner>,
+    /// What it rests on beside the object itself.
+    pub premise: Option<Premise>,
+}
+
+/// What a change that harms if it comes late rests on: caches may be late, so the API server is asked first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Premise {
+    /// An object of this kind is there, and not on its way.
+    pub kind: Kind,
+    /// Of this name.
+    pub name: String,
+    /// It is this one.
+    pub uid: String,
+    /// It is as it was looked at, where what it says matters.
+    pub version: Option<String>,
 }
 
 impl Patch {
-    /// Of one object; it has the owners that it had.
+    /// Of one object, whatever became of others.
     pub fn of(kind: Kind, name: &str, body: Value) -> Self {
-        Self { kind, name: name.to_owned(), body, joins: None }
+        Self { kind, name: name.to_owned(), body, premise: None }
+    }
+
+    /// The same, if that is so.
+    pub(crate) fn given(self, premise: Premise) -> Self {
+        Self { premise: Some(premise), ..self }
     }
 }
 

@@ -69,8 +69,8 @@ bugs! {
     LeavingAsked,
     /// What an object needs is made again and again, although the object has gone.
     MadeForTheGone,
-    /// What joins a cluster does not ask whether that has gone.
-    JoinsTheGone,
+    /// What a change rests on is not asked for.
+    PremisesUnasked,
     /// What a conflict was about counts as gone.
     ConflictIsTheEnd,
     /// How long a worker has been leaving is judged by the clock of whoever told it to.

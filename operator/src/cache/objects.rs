@@ -1,6 +1,6 @@
 //! Raw objects by name: kube's store, which its Controller reads, with the verbs of an index.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kube::Resource;
 use kube::runtime::reflector::store::Writer;
@@ -74,11 +74,13 @@ where
     /// Says that the first lists are complete. Kube's Controller waits for it, and its store takes it only as the end
     /// of a list.
     pub(super) fn complete(&self) {
-        self.write(&Event::Init);
+        // Held all the time: what a watch brings meanwhile would be undone by what was there before.
+        let mut writer = self.writer();
+        writer.apply_watcher_event(&Event::Init);
         for object in self.all() {
-            self.write(&Event::InitApply((*object).clone()));
+            writer.apply_watcher_event(&Event::InitApply((*object).clone()));
         }
-        self.write(&Event::InitDone);
+        writer.apply_watcher_event(&Event::InitDone);
     }
 
     /// For the Controller.
@@ -87,7 +89,11 @@ where
     }
 
     fn write(&self, event: &Event<Guarded<K>>) {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner).apply_watcher_event(event);
+        self.writer().apply_watcher_event(event);
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer<Guarded<K>>> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -96,4 +102,33 @@ where
     Guarded<K>: Resource<DynamicType = ()>,
 {
     ObjectRef::new(&key.name).within(&key.namespace)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use dask_operator_api::DaskCluster;
+    use dask_operator_testkit::a_cluster;
+
+    use super::*;
+
+    fn named(name: &str) -> Guarded<DaskCluster> {
+        let mut cluster = a_cluster().build();
+        cluster.metadata.name = Some(name.to_owned());
+        Guarded::Good(cluster)
+    }
+
+    #[test]
+    fn what_a_watch_brings_while_the_first_lists_become_complete_is_kept() {
+        let objects = Objects::<DaskCluster>::default();
+        thread::scope(|scope| {
+            let watch =
+                scope.spawn(|| (0..1000).for_each(|number| drop(objects.put(named(&number.to_string())))));
+            while !watch.is_finished() {
+                objects.complete();
+            }
+        });
+        assert_eq!(objects.len(), 1000);
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dask_operator_api::labels::{self, component};
-use dask_operator_plan::Kind;
+use dask_operator_plan::{Kind, Premise};
 use kube::Client;
 use kube::core::Status;
 use serde::Deserialize;
@@ -161,6 +161,24 @@ impl Caller {
         Ok(self.still_awaited(by.kind, &by.key, &deleted).await?.is_none())
     }
 
+    /// Asks the API server itself whether what a change rests on is so.
+    pub(super) async fn holds(&self, namespace: &str, premise: &Premise) -> Result<bool, CallError> {
+        let found = self.find(premise.kind, &Key::new(namespace, &premise.name)).await?;
+        let is_it = |found: &Written| {
+            let version = &found.metadata.resource_version;
+            !found.is_deleted(&premise.uid) && premise.version.as_ref().is_none_or(|wanted| wanted == version)
+        };
+        Ok(found.is_some_and(|found| is_it(&found)))
+    }
+
+    async fn find(&self, kind: Kind, key: &Key) -> Result<Option<Written>, CallError> {
+        match self.send("get", kind, key, request::get(kind, key)).await {
+            Ok(found) => Ok(Some(found)),
+            Err(CallError::Answer(status)) if status.code == 404 => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Asks the API server itself what a watch is still going to show of a write: None unless it has happened, and to
     /// something with the label that the watch selects by.
     pub(crate) async fn still_awaited(
@@ -169,11 +187,7 @@ impl Caller {
         key: &Key,
         awaited: &Awaited,
     ) -> Result<Option<Awaited>, CallError> {
-        let found = match self.send("get", kind, key, request::get(kind, key)).await {
-            Ok(found) => Some(found),
-            Err(CallError::Answer(status)) if status.code == 404 => None,
-            Err(error) => return Err(error),
-        };
+        let found = self.find(kind, key).await?;
         let is_awaited = match awaited {
             Awaited::Created => found.is_some_and(|found| found.is_watched(kind)),
             Awaited::Deleted(uid) => found.is_none_or(|found| found.is_deleted(uid)),

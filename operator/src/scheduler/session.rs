@@ -39,6 +39,9 @@ pub(super) struct Edges {
     pub(super) tenure: Tenure,
 }
 
+/// It is over when this goes: whoever needs it next begins another.
+struct Ends<'a>(&'a Session);
+
 /// A scheduler that is followed, or was.
 pub(super) struct Session {
     pub(super) place: Place,
@@ -114,6 +117,7 @@ impl Session {
 
     /// Follows it for as long as it is needed.
     pub(super) async fn follow(&self, edges: &Edges) {
+        let _whatever_ends_it = Ends(self);
         let (mut course, mut stock, first) = (Course::default(), Stock::default(), Instant::now());
         while let Some(left) = self.left() {
             let began = Instant::now();
@@ -205,17 +209,29 @@ impl Session {
         let mut state = self.state();
         let left = state.needed_until.checked_duration_since(Instant::now()).filter(|left| *left >= LEAST);
         if left.is_none() {
-            state.over = true;
-            state.link = Link::Unasked;
-            state.given.clear();
-            state.orders.clear();
-            state.followers.clear();
+            state.end();
         }
         left
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn end(&mut self) {
+        self.over = true;
+        self.link = Link::Unasked;
+        self.given.clear();
+        self.orders.clear();
+        self.followers.clear();
+    }
+}
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.state().end();
     }
 }
 

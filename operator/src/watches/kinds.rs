@@ -180,17 +180,18 @@ where
 {
     fn put(&self, follower: &Follower, child: K) {
         let child = ChildRecord::from(child);
-        follower.cluster_of_name(&child.meta().key);
+        let key = child.meta().key.clone();
         for cluster in (self.0)(&follower.context.cache).put(child) {
             (self.1)(follower, &cluster);
         }
+        follower.cluster_of_name(&key);
     }
 
     fn remove(&self, follower: &Follower, key: &Key) {
-        follower.cluster_of_name(key);
         if let Some(cluster) = (self.0)(&follower.context.cache).remove(key) {
             (self.1)(follower, &cluster);
         }
+        follower.cluster_of_name(key);
     }
 
     fn keys(&self, follower: &Follower, namespace: Option<&str>) -> Vec<Key> {

@@ -11,7 +11,7 @@ use super::suspend::{self, Suspension};
 use crate::Settings;
 use crate::hash::hash_text;
 use crate::merge::merge_patch;
-use crate::plan::{Apply, Create, Delete, Kind, Patch};
+use crate::plan::{Apply, Create, Delete, Kind, Patch, Premise};
 use crate::sabotage::{self, Bug};
 
 /// The ConfigMap follows the spec; running pods read it when they start.
@@ -96,7 +96,17 @@ pub(super) fn deployment(
         spec["replicas"] = deployment["spec"]["replicas"].clone();
     }
     let body = json!({"metadata": precondition(child, &notes), "spec": spec});
-    Some(Apply::Patch(Patch::of(Kind::Deployment, &name, body)))
+    Some(Apply::Patch(Patch::of(Kind::Deployment, &name, body).given(is_unchanged(cluster))))
+}
+
+/// Who ends a scheduler ends its results: by what its cluster says now, and not by what it said.
+fn is_unchanged(cluster: &CheckedCluster) -> Premise {
+    Premise {
+        kind: Kind::DaskCluster,
+        name: cluster.name.as_str().to_owned(),
+        uid: cluster.uid.clone(),
+        version: Some(cluster.resource_version.clone()),
+    }
 }
 
 /// Whether a scheduler that is to go on still ends: `Recreate` waits for a pod of another template alone.

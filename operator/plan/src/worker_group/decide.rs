@@ -133,5 +133,5 @@ pub(super) fn adopt(group: &CheckedGroup, cluster: &Cluster) -> Option<Apply> {
         "ownerReferences": crate::metadata::beside(&group.owners, owner.references()),
     }});
     let patch = Patch::of(Kind::DaskWorkerGroup, group.name.as_str(), body);
-    Some(Apply::Patch(Patch { joins: Some(owner), ..patch }))
+    Some(Apply::Patch(patch.given(owner.into_premise())))
 }

@@ -242,6 +242,18 @@ fn a_pod_that_may_have_registered_since_facts_were_told_is_not_deleted_unasked()
 }
 
 #[test]
+fn a_worker_whose_pod_has_no_node_as_far_as_is_known_leaves_by_its_scheduler_all_the_same() {
+    let mut world = World::new(2, 1).with_work(1, json!({"processing": 1}));
+    world.pods[1].stage = Stage::Unscheduled;
+    let plan = world.step();
+    assert_eq!((plan.delete.len(), world.marked()), (0, vec!["pod-1"]));
+    let mut world = World::new(2, 1);
+    world.pods[1].stage = Stage::Unscheduled;
+    world.work.remove("pod-1");
+    assert_eq!(world.step().delete.len(), 1);
+}
+
+#[test]
 fn a_pod_that_is_wanted_again_goes_on_before_its_mark_goes() {
     let mut world = World { scheduler: Scheduler::Unwilling, ..World::new(2, 1) };
     world.step();

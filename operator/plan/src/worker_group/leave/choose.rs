@@ -85,14 +85,19 @@ impl Look<'_> {
     fn has_nothing(&self, pod: &WorkerPod) -> bool {
         let nobody = !self.has_scheduler() || self.observed.link == Link::Stock;
         let never_came = self.is_unregistered(pod) && !self.may_have_come(pod);
-        pod.stage == Stage::Unscheduled || never_came || nobody
+        self.has_no_node(pod) || never_came || nobody
     }
 
     /// It has no node, no worker in it has registered, or it cannot start.
     fn never_started(&self, pod: &WorkerPod) -> bool {
         let cannot = pod.trouble.is_some() && self.has_nothing(pod);
         let never = self.is_unregistered(pod) || cannot;
-        pod.stage == Stage::Unscheduled || (pod.stage != Stage::Ready && never)
+        self.has_no_node(pod) || (pod.stage != Stage::Ready && never)
+    }
+
+    /// As far as is known: a scheduler may know its worker before a watch shows that it has one.
+    fn has_no_node(&self, pod: &WorkerPod) -> bool {
+        pod.stage == Stage::Unscheduled && self.load(pod).is_none()
     }
 
     fn is_unregistered(&self, pod: &WorkerPod) -> bool {

@@ -31,6 +31,16 @@ fn what_the_work_asks_for_is_known_beside_what_it_gets() {
 }
 
 #[test]
+fn a_number_is_written_for_as_long_as_the_autoscaler_is_there() {
+    let mut world = World::new(an_autoscaler().between(0, 50).build(), 0);
+    world.demand = vec![tasks("queued", 100, 50.0)];
+    let plan = world.look();
+    let mut patches = plan.apply.iter().filter_map(|one| one.patch());
+    let scaled = patches.find(|patch| patch.kind == Kind::DaskWorkerGroup).unwrap();
+    assert_eq!(scaled.premise.as_ref().unwrap().kind, Kind::DaskAutoscaler);
+}
+
+#[test]
 fn few_long_tasks_ask_for_few_workers() {
     let mut world = World::new(an_autoscaler().between(0, 50).build(), 0);
     world.demand = vec![tasks("processing", 3, 10_000.0)];
