@@ -143,7 +143,8 @@ const AT_EASE: [(&str, &str); 2] = [
     ("DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL", "1s"),
 ];
 
-/// The spec with these variables in the first container of one part, whether it names any or not.
+/// The spec with these variables in the first container of one part, whether it names any or not, and without a
+/// dashboard.
 fn at_ease(spec: &Value, part: &str) -> Value {
     let mut spec = spec.clone();
     let containers = &mut spec[part]["spec"]["containers"];

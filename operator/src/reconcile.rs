@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use crate::cache::{Cache, Guarded, Key, Objects};
 use crate::context::Context;
 use crate::kubernetes::{CallError, Reconciled, Report};
-use crate::settled::{self, Presence};
+use crate::settled::{self, Standing};
 
 /// Nothing but a change is waited for; yet once in a while everything is looked at again.
 const IDLE: Duration = Duration::from_hours(1);
@@ -155,19 +155,19 @@ impl<'a, K: Reconcile> Look<'a, K> {
     }
 
     /// Writes what the plan says. After failures nothing new is tried before their wait is over, whatever triggers a
-    /// look; until then they stand as they were told. None when the object is gone.
+    /// look; until then they stand as they were told. None when it does not stand.
     async fn apply(&self, mut plan: Plan) -> Option<(Plan, Outcome)> {
         let scaling = plan.scaling.clone();
         let held = self.context.backoff.held(self.by, self.object.meta().generation);
         let held = held.filter(|_| !plan.apply.is_empty());
-        let presence = match held {
-            Some(_) => Presence::There,
-            None => settled::presence(self.by, &plan, self.context).await,
+        let standing = match held {
+            Some(_) => Standing::Stands,
+            None => settled::standing(self.by, &plan, self.context).await,
         };
-        let unknown = match presence {
-            Presence::There => None,
-            Presence::Gone => return None,
-            Presence::Unknown(failed) => Some(failed.failures),
+        let unknown = match standing {
+            Standing::Stands => None,
+            Standing::Falls => return None,
+            Standing::Unknown(failed) => Some(failed.failures),
         };
         if held.is_some() || unknown.is_some() {
             plan.delete.retain(|delete| !delete.replaced);

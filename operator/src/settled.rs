@@ -14,34 +14,57 @@ use crate::kubernetes::{Awaited, Reconciled, Settled, failed};
 /// The watch normally shows a write within milliseconds, and triggers.
 pub(crate) const SOON: Duration = Duration::from_secs(2);
 
-/// Whether the object itself may be gone.
-pub(crate) enum Presence {
-    /// It is there, or nothing speaks against it.
-    There,
-    /// It is gone, or on its way.
-    Gone,
-    /// It may be gone, and nobody could be asked.
+/// Whether a plan still stands.
+pub(crate) enum Standing {
+    /// Nothing speaks against it.
+    Stands,
+    /// The object is gone, or what the plan rests on is not so.
+    Falls,
+    /// It may fall, and nobody could be asked.
     Unknown(Box<Outcome>),
+}
+
+/// Whether what a plan says may be written.
+pub(crate) async fn standing(by: &Reconciled, plan: &Plan, context: &Context) -> Standing {
+    match presence(by, plan, context).await {
+        Standing::Stands => premises(by, plan, context).await,
+        falls_or_unknown => falls_or_unknown,
+    }
+}
+
+/// Whether what it rests on is so, in the API server's own words: a watch may be late.
+async fn premises(by: &Reconciled, plan: &Plan, context: &Context) -> Standing {
+    for premise in plan.premises.iter().filter(|_| !sabotage::is(Bug::PremisesUnasked)) {
+        match context.writer.caller.holds(&by.key.namespace, premise).await {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::info!(namespace = by.key.namespace, name = by.key.name, ?premise, "that is not so");
+                return Standing::Falls;
+            }
+            Err(error) => return Standing::Unknown(Box::new(failed(premise.kind, &premise.name, &error))),
+        }
+    }
+    Standing::Stands
 }
 
 /// Whether an object may be gone for which something is to be made that was made just before: the watch that would show
 /// it going may be late, while others show its children go as fast as they are made.
-pub(crate) async fn presence(by: &Reconciled, plan: &Plan, context: &Context) -> Presence {
+async fn presence(by: &Reconciled, plan: &Plan, context: &Context) -> Standing {
     let makes = plan.apply.iter().any(|apply| Apply::create(apply).is_some());
     if !makes || sabotage::is(Bug::MadeForTheGone) {
-        return Presence::There;
+        return Standing::Stands;
     }
     if !context.ledger.made_in_vain(by) {
-        return Presence::There;
+        return Standing::Stands;
     }
     match context.writer.caller.is_there(by).await {
-        Ok(true) => Presence::There,
+        Ok(true) => Standing::Stands,
         Ok(false) => {
             context.ledger.note_gone(by);
             tracing::info!(namespace = by.key.namespace, name = by.key.name, "it is gone");
-            Presence::Gone
+            Standing::Falls
         }
-        Err(error) => Presence::Unknown(Box::new(failed(by.kind, &by.key.name, &error))),
+        Err(error) => Standing::Unknown(Box::new(failed(by.kind, &by.key.name, &error))),
     }
 }
 

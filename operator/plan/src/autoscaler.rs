@@ -40,14 +40,22 @@ pub fn plan(autoscaler: &CheckedAutoscaler, observed: &Observed, course: &Course
         return Plan::default();
     };
     let adopted = adopt(autoscaler, cluster);
+    let joined = adopted.iter().map(|_| Premise::is_there(Kind::DaskCluster, &cluster.name, &cluster.uid));
+    let joined: Vec<_> = joined.collect();
     if observed.older.is_some() || cluster.suspended {
-        return Plan { apply: adopted.into_iter().collect(), ..Plan::default() };
+        return Plan { premises: joined, apply: adopted.into_iter().collect(), ..Plan::default() };
     }
     let scaling = decide::decide(autoscaler, observed, course, now);
     let changes = scaling.decisions.iter().filter(|one| one.changes() && !autoscaler.advisory);
-    let writes: Vec<_> = changes.filter_map(|one| scale(autoscaler, observed, one)).collect();
+    let writes: Vec<_> = changes.filter_map(|one| scale(observed, one)).collect();
     let next = now + FOLLOWED;
+    // Who deletes an autoscaler and then says how many workers there are to be means that.
+    let own = writes
+        .iter()
+        .take(1)
+        .map(|_| Premise::is_there(Kind::DaskAutoscaler, &autoscaler.name, &autoscaler.uid));
     Plan {
+        premises: joined.into_iter().chain(own).collect(),
         apply: adopted.into_iter().chain(writes).collect(),
         needs_facts: true,
         wake: Some(scaling.wake.map_or(next, |wake| wake.min(next))),
@@ -84,18 +92,14 @@ fn adopt(autoscaler: &CheckedAutoscaler, cluster: &Cluster) -> Option<Apply> {
         "resourceVersion": autoscaler.resource_version,
         "ownerReferences": metadata::beside(&others, owner.references()),
     }});
-    let patch = Patch::of(Kind::DaskAutoscaler, &autoscaler.name, body);
-    Some(Apply::Patch(patch.given(owner.into_premise())))
+    Some(Apply::Patch(Patch::of(Kind::DaskAutoscaler, &autoscaler.name, body)))
 }
 
-/// Who deletes an autoscaler and then says how many workers there are to be means that.
-fn scale(autoscaler: &CheckedAutoscaler, observed: &Observed, decision: &Decision) -> Option<Apply> {
+fn scale(observed: &Observed, decision: &Decision) -> Option<Apply> {
     let group = observed.groups.iter().find(|group| group.name == decision.group)?;
     let body = json!({
         "metadata": {"uid": group.uid, "resourceVersion": group.resource_version},
         "spec": {"worker": {"replicas": decision.to}},
     });
-    let (name, uid) = (autoscaler.name.clone(), autoscaler.uid.clone());
-    let is_there = Premise { kind: Kind::DaskAutoscaler, name, uid, version: None };
-    Some(Apply::Patch(Patch::of(Kind::DaskWorkerGroup, &group.name, body).given(is_there)))
+    Some(Apply::Patch(Patch::of(Kind::DaskWorkerGroup, &group.name, body)))
 }

@@ -48,19 +48,23 @@ pub fn plan(cluster: &CheckedCluster, observed: &Observed, settings: &Settings, 
             IdleAction::Suspend => suspension = Some(Suspension::idle(now)),
         }
     }
-    let apply = [
+    let apply: Vec<_> = [
         decide::config(cluster, observed),
         decide::service(cluster, observed),
         decide::deployment(cluster, observed, suspension, settings),
         decide::default_group(cluster, observed),
         decide::budget(cluster, observed),
-    ];
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     let delete = decide::budget_no_more(cluster, observed);
     let follow = follow::next(cluster, observed, now);
     let needs_facts = idle.is_some() || follow.is_some();
     let idle = idle.map(|idle| idle.wake.map_or(now + FOLLOWED, |wake| wake.min(now + FOLLOWED)));
     Plan {
-        apply: apply.into_iter().flatten().collect(),
+        premises: decide::premise(cluster, &apply).into_iter().collect(),
+        apply,
         delete: delete.into_iter().collect(),
         needs_facts,
         wake: [idle, follow].into_iter().flatten().min(),

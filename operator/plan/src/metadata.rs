@@ -7,8 +7,6 @@ use dask_operator_api::parts::TemplateMetadata;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde_json::{Value, json};
 
-use crate::plan::{Kind, Premise};
-
 /// Labels or annotations.
 pub(crate) type StringMap = BTreeMap<String, String>;
 
@@ -38,11 +36,6 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// What joins it rests on: whatever belongs to one that has gone is collected.
-    pub(crate) fn into_premise(self) -> Premise {
-        Premise { kind: Kind::DaskCluster, name: self.name, uid: self.uid, version: None }
-    }
-
     /// The one owner reference of a child: garbage collection follows it, with us or without.
     pub(crate) fn references(&self) -> Value {
         json!([{

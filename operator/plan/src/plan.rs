@@ -15,6 +15,8 @@ pub use outcome::{Failure, FailureKind, Outcome, WORKER_POD, called};
 /// Everything one look at one object leads to. An empty plan means converged.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
+    /// What it rests on beside the object itself: nothing is written while that is not so.
+    pub premises: Vec<Premise>,
     /// Objects to create or change, in any order.
     pub apply: Vec<Apply>,
     /// Objects to delete, in any order.
@@ -107,11 +109,16 @@ pub struct Patch {
     pub name: String,
     /// The difference; `metadata.uid` and `metadata.resourceVersion` name what was looked at.
     pub body: Value,
-    /// What it rests on beside the object itself.
-    pub premise: Option<Premise>,
 }
 
-/// What a change that harms if it comes late rests on: caches may be late, so the API server is asked first.
+impl Patch {
+    /// Of one object.
+    pub fn of(kind: Kind, name: &str, body: Value) -> Self {
+        Self { kind, name: name.to_owned(), body }
+    }
+}
+
+/// What a plan that harms if it comes late rests on: caches may be late, so the API server is asked first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Premise {
     /// An object of this kind is there, and not on its way.
@@ -124,15 +131,10 @@ pub struct Premise {
     pub version: Option<String>,
 }
 
-impl Patch {
-    /// Of one object, whatever became of others.
-    pub fn of(kind: Kind, name: &str, body: Value) -> Self {
-        Self { kind, name: name.to_owned(), body, premise: None }
-    }
-
-    /// The same, if that is so.
-    pub(crate) fn given(self, premise: Premise) -> Self {
-        Self { premise: Some(premise), ..self }
+impl Premise {
+    /// Whatever it says.
+    pub(crate) fn is_there(kind: Kind, name: &str, uid: &str) -> Self {
+        Self { kind, name: name.to_owned(), uid: uid.to_owned(), version: None }
     }
 }
 

@@ -16,7 +16,7 @@ mod status;
 
 use jiff::Timestamp;
 
-use crate::plan::{Apply, Create, Kind, Plan};
+use crate::plan::{Apply, Create, Kind, Plan, Premise};
 use crate::sabotage::{self, Bug};
 use crate::{Settings, Suffixes};
 
@@ -48,8 +48,13 @@ pub fn plan(
     });
     let leaving = leave::leave(group, observed, now);
     let scaled = events::of_decision(group, observed, &decision, &leaving);
+    let adopted = decide::adopt(group, cluster);
     Plan {
-        apply: decide::adopt(group, cluster).into_iter().chain(workers).chain(leaving.marks).collect(),
+        premises: adopted
+            .iter()
+            .map(|_| Premise::is_there(Kind::DaskCluster, &cluster.name, &cluster.uid))
+            .collect(),
+        apply: adopted.into_iter().chain(workers).chain(leaving.marks).collect(),
         events: scaled.into_iter().chain(leaving.events).collect(),
         delete: leave::ended(observed, decision.delete).into_iter().chain(leaving.delete).collect(),
         asks: leaving.asks,

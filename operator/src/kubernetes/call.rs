@@ -161,8 +161,8 @@ impl Caller {
         Ok(self.still_awaited(by.kind, &by.key, &deleted).await?.is_none())
     }
 
-    /// Asks the API server itself whether what a change rests on is so.
-    pub(super) async fn holds(&self, namespace: &str, premise: &Premise) -> Result<bool, CallError> {
+    /// Asks the API server itself whether what a plan rests on is so.
+    pub(crate) async fn holds(&self, namespace: &str, premise: &Premise) -> Result<bool, CallError> {
         let found = self.find(premise.kind, &Key::new(namespace, &premise.name)).await?;
         let is_it = |found: &Written| {
             let version = &found.metadata.resource_version;
@@ -199,5 +199,43 @@ impl Caller {
             }
         };
         Ok(is_awaited.then(|| awaited.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dask_operator_testkit::server::{ApiServer, Id, NoFaults, Verb};
+    use serde_json::{Value, json};
+
+    use super::super::testing::writer;
+    use super::*;
+
+    /// A pod on a node, so that it does not go at once.
+    fn pod(server: &ApiServer, name: &str) -> (String, String) {
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {"nodeName": "node"}});
+        let made = server.person(Verb::Create, &Id::new("pods", "team", name), pod).unwrap();
+        let text = |field: &str| made["metadata"][field].as_str().unwrap().to_owned();
+        (text("uid"), text("resourceVersion"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_premise_holds_for_the_one_that_is_there_and_stays_and_where_that_matters_is_unchanged() {
+        let server = ApiServer::new(Box::new(NoFaults));
+        let (stays, version) = pod(&server, "stays");
+        let (goes, _) = pod(&server, "goes");
+        server.person(Verb::Delete, &Id::new("pods", "team", "goes"), Value::Null).unwrap();
+        for (name, uid, version, expected) in [
+            ("stays", &stays, None, true),
+            ("stays", &stays, Some(version), true),
+            ("stays", &stays, Some("1".to_owned()), false),
+            ("stays", &goes, None, false),
+            ("goes", &goes, None, false),
+            ("never", &stays, None, false),
+        ] {
+            let (name, uid) = (name.to_owned(), uid.clone());
+            let premise = Premise { kind: Kind::Pod, name, uid, version };
+            let holds = writer(&server).caller.holds("team", &premise).await;
+            assert_eq!(holds.ok(), Some(expected), "{premise:?}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Calls under way at once: writes, and the few questions that follow from one. Watches pass no gate.
+/// Calls under way at once: writes, and the few questions around them. Watches pass no gate.
 const CALLS: usize = 128;
 /// Of these, one namespace's: a slow admission webhook of one tenant leaves the others their places.
 const CALLS_OF_NAMESPACE: usize = 16;

@@ -46,7 +46,8 @@ pub enum LeaseError {
 impl LeaseError {
     /// Whether somebody wrote it since it was read.
     fn is_conflict(&self) -> bool {
-        matches!(self, Self::Call { source, .. } if matches!(**source, kube::Error::Api(ref status) if status.code == 409))
+        let Self::Call { source, .. } = self else { return false };
+        matches!(&**source, kube::Error::Api(status) if status.code == 409)
     }
 }
 

@@ -36,7 +36,7 @@ impl Writer {
         let applied = plan.apply.iter();
         let mut new =
             applied.clone().filter_map(Apply::create).map(|one| self.create(by, one, ledger).boxed());
-        let mut patches = applied.filter_map(Apply::patch).map(|one| self.change(by, one, ledger).boxed());
+        let mut patches = applied.filter_map(Apply::patch).map(|one| self.patch(by, one, ledger).boxed());
         let (created, changed) = join(in_turns(&mut new), in_turns(&mut patches)).await;
         let full = |failure: &Failure| failure.kind == FailureKind::Refused(Reason::QuotaExceeded);
         let is_whole = created.failures.is_empty() && new.next().is_none();
@@ -95,17 +95,6 @@ impl Writer {
         Outcome {
             failures: vec![Failure { object, kind, message: message.to_owned() }],
             ..Outcome::default()
-        }
-    }
-
-    /// What rests on something that is so no more is left: a watch is still to show that.
-    async fn change(&self, by: &Reconciled, patch: &Patch, ledger: &Ledger) -> Outcome {
-        let premise = patch.premise.as_ref().filter(|_| !sabotage::is(Bug::PremisesUnasked));
-        let Some(premise) = premise else { return self.patch(by, patch, ledger).await };
-        match self.caller.holds(&by.key.namespace, premise).await {
-            Ok(true) => self.patch(by, patch, ledger).await,
-            Ok(false) => Outcome::default(),
-            Err(error) => failed(patch.kind, &patch.name, &error),
         }
     }
 
@@ -246,8 +235,8 @@ fn merged(mut all: Outcome, one: Outcome) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use dask_operator_plan::{Event, EventKind, Premise};
-    use dask_operator_testkit::server::{ApiServer, Call, End, Fate, Faults, Id, NoFaults, Verb};
+    use dask_operator_plan::{Event, EventKind};
+    use dask_operator_testkit::server::{ApiServer, Call, End, Fate, Faults, Id, Verb};
     use serde_json::{Value, json};
 
     use super::super::ledger::Settled;
@@ -340,39 +329,6 @@ mod tests {
         let known = changed["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
         let outcome = writer(&server).apply(&by, &plan(known), &ledger).await;
         assert_eq!((outcome.events.len(), server.world().get(&id).is_some()), (1, false));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_change_that_rests_on_what_is_so_no_more_is_left_and_no_failure() {
-        let server = ApiServer::new(Box::new(NoFaults));
-        let made =
-            |name: &str| server.person(Verb::Create, &Id::new("pods", "team", name), pod(name)).unwrap();
-        let (premise, _) = (made("premise"), made("other"));
-        let text = |field: &str| premise["metadata"][field].as_str().unwrap().to_owned();
-        let (uid, version) = (text("uid"), text("resourceVersion"));
-        let by =
-            Reconciled { kind: Kind::DaskWorkerGroup, key: Key::new("team", "group"), uid: "g".to_owned() };
-        let premises = [
-            ("another-uid", None, false),
-            (&*uid, Some("1".to_owned()), false),
-            (&*uid, None, true),
-            (&*uid, Some(version), true),
-        ];
-        for (number, (uid, version, holds)) in premises.into_iter().enumerate() {
-            let body = json!({"metadata": {"labels": {"changed": number.to_string()}}});
-            let (name, uid) = ("premise".to_owned(), uid.to_owned());
-            let premise = Some(Premise { kind: Kind::Pod, name, uid, version });
-            let patch = Patch { premise, ..Patch::of(Kind::Pod, "other", body) };
-            let plan = Plan { apply: vec![Apply::Patch(patch)], ..Plan::default() };
-            let outcome = writer(&server).apply(&by, &plan, &Ledger::default()).await;
-            let world = server.world();
-            let other = world.get(&Id::new("pods", "team", "other")).unwrap();
-            let changed = other["metadata"]["labels"]["changed"] == *number.to_string();
-            assert_eq!(
-                (changed, outcome.patched.len(), outcome.failures.len()),
-                (holds, usize::from(holds), 0)
-            );
-        }
     }
 
     /// A change happens, and the connection breaks before its answer.

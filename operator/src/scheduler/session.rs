@@ -238,8 +238,11 @@ impl Drop for Ends<'_> {
 #[cfg(test)]
 mod tests {
     use dask_operator_plan::Order;
+    use futures::FutureExt;
+    use futures::future::{self, BoxFuture};
 
     use super::*;
+    use crate::scheduler::Talk;
 
     fn session() -> Session {
         let address = ([127, 0, 0, 1], 8787).into();
@@ -251,6 +254,29 @@ mod tests {
 
     fn an_order() -> [Ask; 1] {
         [Ask { order: Order::Uncordon, pod: "pod".to_owned(), ip: None }]
+    }
+
+    /// It never answers.
+    struct Silent;
+
+    impl Schedulers for Silent {
+        fn ask(&self, _: ask::Request) -> BoxFuture<'static, Result<ask::Answer, ask::AskError>> {
+            future::pending().boxed()
+        }
+
+        fn talk(&self, _: Talk) -> BoxFuture<'static, Result<Vec<Vec<u8>>, ask::AskError>> {
+            future::pending().boxed()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_asks_no_more_is_over_whatever_ended_it() {
+        let (session, follower) = (session(), Follower::Cluster(Key::new("default", "demo")));
+        let triggers = Arc::new(Triggers::new().0);
+        let edges = Edges { schedulers: Arc::new(Silent), triggers, tenure: Tenure::default() };
+        assert!(session.need(&follower));
+        session.follow(&edges).await;
+        assert!(!session.need(&follower), "another has to be begun");
     }
 
     #[test]

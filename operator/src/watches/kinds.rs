@@ -59,9 +59,9 @@ impl Follow<Guarded<DaskWorkerGroup>> for Groups {
         if let Some(before) = before.filter(|before| before.meta().uid != uid) {
             follower.forget(Kind::DaskWorkerGroup, &*before);
         }
+        let clusters = follower.context.cache.groups_of_cluster.put(record);
         follower.triggers.group(&key);
         follower.cluster_of_name(&key);
-        let clusters = follower.context.cache.groups_of_cluster.put(record);
         for cluster in &clusters {
             follower.triggers.cluster(cluster);
             follower.autoscalers(cluster);

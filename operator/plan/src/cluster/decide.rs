@@ -96,17 +96,15 @@ pub(super) fn deployment(
         spec["replicas"] = deployment["spec"]["replicas"].clone();
     }
     let body = json!({"metadata": precondition(child, &notes), "spec": spec});
-    Some(Apply::Patch(Patch::of(Kind::Deployment, &name, body).given(is_unchanged(cluster))))
+    Some(Apply::Patch(Patch::of(Kind::Deployment, &name, body)))
 }
 
 /// Who ends a scheduler ends its results: by what its cluster says now, and not by what it said.
-fn is_unchanged(cluster: &CheckedCluster) -> Premise {
-    Premise {
-        kind: Kind::DaskCluster,
-        name: cluster.name.as_str().to_owned(),
-        uid: cluster.uid.clone(),
-        version: Some(cluster.resource_version.clone()),
-    }
+pub(super) fn premise(cluster: &CheckedCluster, apply: &[Apply]) -> Option<Premise> {
+    let is_scheduler = |patch: &Patch| matches!(patch.kind, Kind::Deployment | Kind::Service);
+    let is_there = Premise::is_there(Kind::DaskCluster, cluster.name.as_str(), &cluster.uid);
+    let is_unchanged = Premise { version: Some(cluster.resource_version.clone()), ..is_there };
+    apply.iter().filter_map(Apply::patch).any(is_scheduler).then_some(is_unchanged)
 }
 
 /// Whether a scheduler that is to go on still ends: `Recreate` waits for a pod of another template alone.

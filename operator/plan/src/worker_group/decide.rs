@@ -132,6 +132,5 @@ pub(super) fn adopt(group: &CheckedGroup, cluster: &Cluster) -> Option<Apply> {
         "resourceVersion": group.resource_version,
         "ownerReferences": crate::metadata::beside(&group.owners, owner.references()),
     }});
-    let patch = Patch::of(Kind::DaskWorkerGroup, group.name.as_str(), body);
-    Some(Apply::Patch(patch.given(owner.into_premise())))
+    Some(Apply::Patch(Patch::of(Kind::DaskWorkerGroup, group.name.as_str(), body)))
 }

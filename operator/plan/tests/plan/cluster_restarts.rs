@@ -4,7 +4,7 @@
 use dask_operator_api::DaskCluster;
 use dask_operator_api::cluster::DaskClusterStatus;
 use dask_operator_plan::cluster::{self, Child, Observed, Ownership, Service};
-use dask_operator_plan::{Apply, Kind, Outcome, Plan, Settings};
+use dask_operator_plan::{Apply, Kind, Outcome, Plan, Premise, Settings};
 use dask_operator_testkit::{ClusterBuilder, a_cluster};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -62,6 +62,22 @@ fn made(cluster: &DaskCluster) -> Observed {
 
 fn with_image(image: &str) -> ClusterBuilder {
     a_cluster().scheduler_pod(json!({"containers": [{"name": "scheduler", "image": image}]}))
+}
+
+#[test]
+fn a_restart_rests_on_the_cluster_as_it_was_looked_at() {
+    let world = made(&with_image("a").build());
+    let mut cluster = with_image("b").annotation(RESTART, "1").build();
+    cluster.metadata.resource_version = Some("7".to_owned());
+    let uid = cluster.metadata.uid.clone().unwrap();
+    let (kind, name, version) = (Kind::DaskCluster, "demo".to_owned(), Some("7".to_owned()));
+    assert_eq!(plan(&cluster, &world).premises, [Premise { kind, name, uid, version }]);
+    assert_eq!(plan(&with_image("a").build(), &world).premises, []);
+    assert_eq!(
+        plan(&with_image("a").build(), &Observed::default()).premises,
+        [],
+        "nothing ends by what is made"
+    );
 }
 
 #[test]

@@ -136,12 +136,8 @@ fn an_idle_cluster_is_stopped_in_the_write_that_notes_since_when() {
     assert_eq!(stop["spec"], json!({"replicas": 0}));
     assert_eq!(stop["metadata"]["annotations"][labels::SUSPENDED], now().to_string());
     assert!(plan.delete.is_empty());
-    let premise = plan.apply.iter().find_map(|one| one.patch()?.premise.clone()).unwrap();
-    assert_eq!(
-        (premise.kind, premise.version.is_some()),
-        (Kind::DaskCluster, true),
-        "if that is still wanted"
-    );
+    let premises: Vec<_> = plan.premises.iter().map(|one| (one.kind, one.version.is_some())).collect();
+    assert_eq!(premises, [(Kind::DaskCluster, true)], "if that is still wanted");
     assert_eq!(deployment(&plan_of(&checked(sleeper()), &observed)), None, "it was not said before");
     assert_eq!(deployment(&plan_of(&announced(), &at_work(made(&announced(), None), facts(None)))), None);
     let told = reasons(&checked(sleeper()), &observed);

@@ -29,8 +29,11 @@ const IN_RESERVE: [(&str, &str); 6] = [
         "asked for when a watch does not show in time what was created",
     ),
     ("get /pods", "the same"),
-    ("get kubernetes.dask.org/daskautoscalers", "the same"),
-    ("get kubernetes.dask.org/daskclusters", "the same, of what was deleted"),
+    ("get kubernetes.dask.org/daskautoscalers", "asked for before an autoscaler scales"),
+    (
+        "get kubernetes.dask.org/daskclusters",
+        "asked for before one is joined, and before its scheduler is stopped",
+    ),
 ];
 
 /// `create apps/deployments`, with the name when the right is limited to one.

@@ -63,7 +63,8 @@ impl Look<'_> {
 
     fn part_with(&self, pods: Vec<&WorkerPod>, leaving: &mut Leaving) {
         for pod in pods {
-            if self.has_nothing(pod) {
+            // For one that has no node, as far as is known, that may be late.
+            if self.has_nothing(pod) && !self.may_soon_know() {
                 leaving.delete.push(delete(pod, None));
                 continue;
             }
@@ -74,6 +75,12 @@ impl Look<'_> {
                 leaving.marks.push(mark(pod, Some(Mark::Leaves(self.now))));
             }
         }
+    }
+
+    /// Whether nobody has been asked yet, and somebody can be.
+    fn may_soon_know(&self) -> bool {
+        let is_ready = self.observed.cluster.as_ref().is_some_and(|cluster| cluster.scheduler_ready);
+        self.observed.link == Link::Unasked && is_ready
     }
 
     fn give_up_first(&self, pod: &WorkerPod) -> impl Ord + use<> {

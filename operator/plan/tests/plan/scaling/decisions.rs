@@ -35,9 +35,12 @@ fn a_number_is_written_for_as_long_as_the_autoscaler_is_there() {
     let mut world = World::new(an_autoscaler().between(0, 50).build(), 0);
     world.demand = vec![tasks("queued", 100, 50.0)];
     let plan = world.look();
-    let mut patches = plan.apply.iter().filter_map(|one| one.patch());
-    let scaled = patches.find(|patch| patch.kind == Kind::DaskWorkerGroup).unwrap();
-    assert_eq!(scaled.premise.as_ref().unwrap().kind, Kind::DaskAutoscaler);
+    let premises: Vec<_> = plan.premises.iter().map(|one| (one.kind, &*one.name)).collect();
+    // It joins the cluster in the same look.
+    assert_eq!(premises, [(Kind::DaskCluster, "demo"), (Kind::DaskAutoscaler, "demo")]);
+    world.pass(1);
+    world.demand.clear();
+    assert_eq!(world.look().premises.len(), 1, "no number is written");
 }
 
 #[test]
