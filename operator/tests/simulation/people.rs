@@ -38,7 +38,9 @@ pub(crate) fn act(server: &ApiServer, step: &Step, history: &History) -> bool {
         }
         Step::CreateGroup { group, cluster, workers } => {
             let body = json!({"metadata": {"name": group.1}, "spec": {"cluster": cluster, "worker": {"replicas": workers}}});
-            person(Verb::Create, &id("daskworkergroups", group), body)
+            let id = id("daskworkergroups", group);
+            // Where nobody watches it never became its cluster's, and has not gone with that.
+            person(Verb::Create, &id, body) || !history.watches(group.0) && get(server, &id).is_some()
         }
         Step::ScaleGroup { group, workers } => with_group(server, group, history, |group| {
             patch(server, group, json!({"spec": {"worker": {"replicas": workers}}}))
