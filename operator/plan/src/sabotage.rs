@@ -37,6 +37,8 @@ bugs! {
     LostCreateForgotten,
     /// A delete without an answer counts as one that failed.
     LostDeleteForgotten,
+    /// A change without an answer counts as one that failed.
+    LostChangeForgotten,
     /// A write that is never seen is waited for without end.
     NeverAsked,
     /// An object of the right name is ours, whoever owns it.

@@ -103,7 +103,7 @@ impl Ledger {
         self.with(|entries| entries.entry(by.clone()).or_default().push(entry));
     }
 
-    /// Notes a change, as far as its answer tells of it. The same change of anything but a pod can be sent again.
+    /// Notes a change, as far as its answer tells of it.
     pub(super) fn note_change(
         &self,
         by: &Reconciled,
@@ -113,7 +113,9 @@ impl Ledger {
     ) {
         let awaited = match answer {
             Ok(written) => written.version().map(Awaited::Changed),
-            Err(error) if kind == Kind::Pod && error.is_undecided() => Some(Awaited::Perhaps),
+            Err(error) if error.is_undecided() && !sabotage::is(Bug::LostChangeForgotten) => {
+                Some(Awaited::Perhaps)
+            }
             Err(_) => None,
         };
         if let Some(awaited) = awaited {

@@ -40,13 +40,12 @@ struct Rule {
 impl Scenario {
     /// All of them.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        let all = [Self::of_writes(), Self::of_the_gone(), Self::of_leaving(), Self::of_changes()];
-        all.into_iter().flatten()
+        let writes = [Self::of_writes(), Self::of_services(), Self::of_changes()];
+        writes.into_iter().chain([Self::of_the_gone(), Self::of_leaving()]).flatten()
     }
 
     fn of_writes() -> Vec<Self> {
         let lost = |verb, times| Rule::new(verb, "pods", 0, times, End::AnswerLost);
-        let refused = || Rule::new(Verb::Create, "services", 1, 5, End::Refused(500));
         vec![
             Self::new("workers are created without an answer, and seen late", vec![(0, a_cluster(3))])
                 .with(lost(Verb::Create, 3))
@@ -63,6 +62,20 @@ impl Scenario {
             )
             .with(lost(Verb::Delete, 12))
             .are_late("pods"),
+            Self::new("workers go while the API server is away, which then only knows who is there", {
+                let outage = Step::Outage { seconds: 5 };
+                vec![(0, a_cluster(4)), (60_000, outage), (100, lose_worker()), (0, lose_worker())]
+            }),
+            Self::new(
+                "a worker crashes again and again, and nothing else happens",
+                vec![(0, a_cluster(1)), (60_000, crash()), (30_000, crash()), (30_000, crash())],
+            ),
+        ]
+    }
+
+    fn of_services() -> Vec<Self> {
+        let refused = || Rule::new(Verb::Create, "services", 1, 5, End::Refused(500));
+        vec![
             Self::new(
                 "a Service is deleted and cannot be made again for a while",
                 vec![(0, a_cluster(1)), (60_000, lose("services"))],
@@ -74,14 +87,13 @@ impl Scenario {
             )
             .with(refused())
             .are_late("daskclusters"),
-            Self::new("workers go while the API server is away, which then only knows who is there", {
-                let outage = Step::Outage { seconds: 5 };
-                vec![(0, a_cluster(4)), (60_000, outage), (100, lose_worker()), (0, lose_worker())]
-            }),
             Self::new(
-                "a worker crashes again and again, and nothing else happens",
-                vec![(0, a_cluster(1)), (60_000, crash()), (30_000, crash()), (30_000, crash())],
-            ),
+                "a Service is deleted while the cluster's own status, whose writes have no answer, is seen late",
+                vec![(0, a_cluster(1)), (1000, lose("services"))],
+            )
+            .with(refused())
+            .with(Rule::new(Verb::Patch, "daskclusters", 0, 9, End::AnswerLost))
+            .are_late("daskclusters"),
         ]
     }
 
