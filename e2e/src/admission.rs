@@ -23,7 +23,7 @@ impl Policy {
     pub async fn new(bed: &Bed) -> Result<Self> {
         let policy = Self { cluster: bed.cluster.clone(), namespace: bed.namespace.clone() };
         bed.apply(&policy.manifest().to_string())?;
-        let pod = manifests::client_pod("none", &policy.namespace, "none");
+        let pod = manifests::client_pod("none", &policy.namespace, &["none"]);
         let apply = ["apply", "--namespace", &policy.namespace, "--dry-run=server", "--filename", "-"];
         let asked = async {
             while policy.cluster.kubectl_with_input(&apply, &pod).is_ok() {

@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use crate::audit::{self, Audit};
 use crate::cluster::Cluster;
-use crate::manifests::DASK_IMAGE;
+use crate::manifests::dask_image;
 use crate::namespaced::{self, Home};
 use crate::progress::Progress;
 use crate::route::Route;
@@ -172,18 +172,23 @@ impl Bed {
         let python = python::kube_cluster(&mut Progress::new())?;
         let kubeconfig = self.cluster.kubeconfig.to_string_lossy();
         let environment =
-            [("KUBECONFIG", &*kubeconfig), ("NAMESPACE", &self.namespace), ("IMAGE", DASK_IMAGE)];
+            [("KUBECONFIG", &*kubeconfig), ("NAMESPACE", &self.namespace), ("IMAGE", dask_image())];
         run_workload_by(&python, name, &[], &environment)
     }
 
     /// Runs a few lines of Python as a client on this host, with `client` connected; what they print.
     pub fn client(&self, cluster: &str, lines: &str) -> Result<String> {
+        commands::output(&mut self.client_command(cluster, lines)?)
+    }
+
+    /// The same for a caller who looks at something else while it runs.
+    pub fn client_command(&self, cluster: &str, lines: &str) -> Result<Command> {
         let connect = "import os\nfrom dask.distributed import Client\n\
                        client = Client(os.environ['DASK_SCHEDULER_ADDRESS'])\n";
         let mut command = Command::new(python::client(&mut Progress::new())?);
         command.args(["-c", &format!("{connect}{lines}")]);
         command.env("DASK_SCHEDULER_ADDRESS", self.address(cluster)?);
-        commands::output(&mut command)
+        Ok(command)
     }
 
     /// The audit log since the bed was made; only the embedded cluster has one to read.

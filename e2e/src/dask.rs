@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::manifests::{DASK_IMAGE, OLDEST_DASK_IMAGE};
+use crate::manifests::{OLDEST_DASK_IMAGE, dask_image};
 use crate::progress::Progress;
 use crate::python;
 
@@ -24,7 +24,7 @@ impl Dask {
     /// For the scheduler and its workers.
     pub fn image(self) -> &'static str {
         match self {
-            Self::Newest => DASK_IMAGE,
+            Self::Newest => dask_image(),
             Self::Oldest => OLDEST_DASK_IMAGE,
         }
     }

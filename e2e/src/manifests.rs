@@ -2,10 +2,16 @@
 
 use serde_json::{Value, json};
 
-/// The image of the project, by its full name.
-pub const DASK_IMAGE: &str = concat!("ghcr.io/dask-operator/dask:", env!("CARGO_PKG_VERSION"));
-/// The same with the oldest release of Dask that is supported; it is for tests alone.
+/// The image of the project with the oldest release of Dask that is supported; it is for tests alone.
 pub const OLDEST_DASK_IMAGE: &str = concat!("ghcr.io/dask-operator/dask-oldest:", env!("CARGO_PKG_VERSION"));
+
+/// The image of schedulers and workers, as the operator's own manifest names it: whoever has pushed it elsewhere changed it
+/// there.
+pub fn dask_image() -> &'static str {
+    let manifest = include_str!("../../install/operator.yaml");
+    let named = manifest.lines().find_map(|line| line.trim().strip_prefix("- --worker-image="));
+    named.unwrap_or_default()
+}
 
 /// How a worker is started as one process, so that the kernel's kill ends the pod; with half the work of a nanny's.
 pub const WITHOUT_NANNY: [&str; 5] = ["dask", "worker", "--no-nanny", "--name", "$(DASK_WORKER_NAME)"];
@@ -104,13 +110,14 @@ pub fn without_a_node(name: &str, workers: u32) -> String {
     )
 }
 
-/// A client in the cluster that runs a script of the ConfigMap `workloads`.
-pub fn client_pod(cluster: &str, namespace: &str, script: &str) -> String {
+/// A client in the cluster that runs scripts of the ConfigMap `workloads`, one after the other.
+pub fn client_pod(cluster: &str, namespace: &str, scripts: &[&str]) -> String {
     let address = format!("tcp://{cluster}-scheduler.{namespace}.svc.cluster.local:8786");
     let container = json!({
         "name": "client",
-        "image": DASK_IMAGE,
-        "command": ["python", format!("/workloads/{script}.py")],
+        "image": dask_image(),
+        "command": ["sh", "-c", "set -e; for script; do python /workloads/$script.py; done", "scripts"],
+        "args": scripts,
         "env": [{"name": "DASK_SCHEDULER_ADDRESS", "value": address}],
         "volumeMounts": [{"name": "workloads", "mountPath": "/workloads"}],
     });
@@ -181,4 +188,14 @@ fn with(mut object: Value, name: &str, spec: &Value) -> String {
     object["metadata"]["name"] = json!(name);
     object["spec"] = spec.clone();
     object.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_image_is_the_one_that_the_manifest_names() {
+        assert!(dask_image().contains("/dask:"), "{}", dask_image());
+    }
 }

@@ -4,6 +4,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
 
 use crate::cluster::Cluster;
 use crate::node::ctr;
@@ -106,13 +107,32 @@ pub fn process(cluster: &Cluster, pod: &str) -> Result<Process> {
     Process::with_pid(number).with_context(|| format!("{pod} has ended"))
 }
 
-/// Ends one of them at once, with its pod: nothing is finished, no lease given back. Elsewhere than on the embedded
-/// cluster it is told first, and has some hundred milliseconds.
-pub fn kill(cluster: &Cluster, pod: &str) -> Result<()> {
-    if cluster.is_embedded() {
-        process(cluster, pod)?.kill()?;
+/// One that is to end at once, with nothing finished and no lease given back. It is found beforehand, which takes longer
+/// than most of what an operator does.
+pub struct Victim<'a> {
+    cluster: &'a Cluster,
+    pod: String,
+    process: Option<Process>,
+}
+
+impl<'a> Victim<'a> {
+    /// The one that leads, once one does.
+    pub fn leading(cluster: &'a Cluster) -> Result<Self> {
+        let pod = wait_until_leading(cluster)?;
+        let process = cluster.is_embedded().then(|| process(cluster, &pod)).transpose()?;
+        Ok(Self { cluster, pod, process })
     }
-    remove(cluster, pod)
+
+    /// Ends it. On another cluster than the embedded one it is told first, and has some hundred milliseconds.
+    pub fn kill(&self) -> Result<()> {
+        self.process.map_or_else(|| remove(self.cluster, &self.pod), |process| process.signal(Signal::KILL))
+    }
+
+    /// Has another one begin to lead at once: nobody need wait until the lease of a dead one ends.
+    pub fn bury(self) -> Result<()> {
+        remove(self.cluster, &self.pod)?;
+        kubectl(self.cluster, &["delete", LEASE]).map(drop)
+    }
 }
 
 /// Removes a pod whose process has ended, before it is started again in its place, as the same holder of the lease.

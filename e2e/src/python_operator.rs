@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::bed;
 use crate::cluster::Cluster;
-use crate::manifests::DASK_IMAGE;
+use crate::manifests::dask_image;
 use crate::operator::Replicas;
 use crate::progress::Progress;
 use crate::python;
@@ -85,7 +85,7 @@ fn objects(environment: &str) -> [Value; 4] {
     let command = [&[&*python], &kopf[..], &[&*liveness]].concat();
     let container = json!({
         "name": "operator",
-        "image": DASK_IMAGE,
+        "image": dask_image(),
         "command": command,
         "readinessProbe": {"httpGet": {"path": "/healthz", "port": PORT}, "periodSeconds": 1},
         // The folder is of this user, who calls this tool.

@@ -12,8 +12,9 @@ use crate::{binaries, cache, control_plane, down, network, node, packages, pki};
 
 /// From nothing, from what a killed run left, or, when it runs already, at once.
 pub fn up(progress: &mut Progress) -> Result<Cluster> {
-    require_root()?;
+    // Whoever lacks both is told what to install first.
     packages::install(packages::FOR_THE_CLUSTER, progress)?;
+    require_root()?;
     let binaries = binaries::cluster(progress)?;
     let _lock = cache::lock("cluster", progress)?;
     if let Some(cluster) = Cluster::running()?.filter(|cluster| cluster.kubectl.starts_with(&binaries)) {

@@ -1,7 +1,11 @@
-"""Group a persisted table, read from Parquet files, that is several times larger than one worker's memory."""
+"""Group a persisted table that is several times larger than one worker's memory, read from a Parquet dataset."""
 
+import os
+import shutil
 import tempfile
 import time
+import uuid
+from contextlib import contextmanager
 from pathlib import Path
 
 import dask
@@ -10,45 +14,80 @@ import numpy as np
 import pandas as pd
 import pyarrow
 import pyarrow.parquet
-from dask.distributed import wait
+from dask.distributed import WorkerPlugin, wait
 from dask.utils import format_bytes
 
 from session import holders, report, session, spilled
 
 CITIES = [f"city-{number:03}" for number in range(100)]
-PIECE_ROWS = 125_000
+FILE_ROWS = 125_000
 # A string of 8 bytes with its offset of 8, and two numbers of 8 bytes.
-PIECE_BYTES = PIECE_ROWS * (8 + 8 + 8 + 8)
-RATIO = 2.5
+FILE_BYTES = FILE_ROWS * (8 + 8 + 8 + 8)
+# The others have the same rows as one of these: it takes as long to read them, but not to make them.
+DISTINCT = 20
+RATIO = 3
 CAP = 2 << 30
 
 
-def numbers(piece):
-    """Return the columns of one piece; the same piece has the same numbers everywhere."""
-    rng = np.random.default_rng(piece)
-    city = rng.integers(len(CITIES), size=PIECE_ROWS)
-    return city, rng.integers(1_000_000, size=PIECE_ROWS), rng.random(PIECE_ROWS)
+def columns(number):
+    """Return city, customer and amount of the rows of one file; few values, so that files are small."""
+    rng = np.random.default_rng(number)
+    city = rng.integers(len(CITIES), size=FILE_ROWS)
+    return city, rng.integers(1000, size=FILE_ROWS), rng.integers(1000, size=FILE_ROWS) / 100
 
 
-def read_piece(piece):
-    """Return one piece by way of a Parquet file; without a shared disk each worker writes what it reads."""
-    # Arrow's own pool keeps freed memory, which a small worker cannot spare.
-    pyarrow.set_memory_pool(pyarrow.system_memory_pool())
-    city, customer, amount = numbers(piece)
-    table = pyarrow.table({"city": pyarrow.array(CITIES).take(city), "customer": customer, "amount": amount})
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{piece}.parquet"
-        pyarrow.parquet.write_table(table, path, use_dictionary=["city"], compression="none")
-        return pd.read_parquet(path)
+def write(folder, files):
+    """Write the dataset; whoever shares the folder writes the same, and each moves whole files into place."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(min(files, DISTINCT)):
+        city, customer, amount = columns(number)
+        table = {"city": pyarrow.array(CITIES).take(city), "customer": customer, "amount": amount}
+        made = folder / uuid.uuid4().hex
+        pyarrow.parquet.write_table(pyarrow.table(table), made)
+        for copy in range(number, files, DISTINCT):
+            aside = folder / uuid.uuid4().hex
+            os.link(made, aside)
+            aside.rename(folder / f"{copy}.parquet")
+        made.unlink()
 
 
-def expected(pieces):
-    """Return sum and count per city, added up piece by piece without Dask or pandas."""
+class ParquetFiles(WorkerPlugin):
+    """Write the dataset on each worker, also on those that join later: workers need not share a disk."""
+
+    name = "parquet-files"
+
+    def __init__(self, folder, files):
+        self.folder, self.files = folder, files
+
+    def setup(self, worker):
+        # Arrow's own pool keeps freed memory, which a small worker cannot spare.
+        pyarrow.set_memory_pool(pyarrow.system_memory_pool())
+        write(self.folder, self.files)
+
+
+@contextmanager
+def dataset(client, files):
+    """Yield the folder of so many Parquet files, which is there on the workers and here, where the graph is made."""
+    temporary = client.submit(tempfile.gettempdir).result(timeout=120)
+    folder = Path(temporary) / f"dataframe-groupby-{uuid.uuid4().hex}"
+    try:
+        client.register_plugin(ParquetFiles(folder, files))
+        write(folder, files)
+        yield folder
+    finally:
+        client.unregister_worker_plugin(ParquetFiles.name)
+        client.run(shutil.rmtree, folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def expected(files):
+    """Return sum, mean and count per city, added up file by file without Dask or pandas."""
     amounts, counts = np.zeros(len(CITIES)), np.zeros(len(CITIES), dtype=int)
-    for piece in range(pieces):
-        city, _, amount = numbers(piece)
-        amounts += np.bincount(city, amount, len(CITIES))
-        counts += np.bincount(city, minlength=len(CITIES))
+    for number in range(DISTINCT):
+        copies = len(range(number, files, DISTINCT))
+        city, _, amount = columns(number)
+        amounts += copies * np.bincount(city, amount, len(CITIES))
+        counts += copies * np.bincount(city, minlength=len(CITIES))
     return pd.DataFrame({"sum": amounts, "mean": amounts / counts, "count": counts}, index=CITIES)
 
 
@@ -56,19 +95,20 @@ def main():
     start = time.monotonic()
     with session() as client:
         limits = [worker["memory_limit"] for worker in client.scheduler_info()["workers"].values()]
-        pieces = int(min(RATIO * min(limits), CAP) / PIECE_BYTES)
-        table = dd.from_map(read_piece, range(pieces), meta=read_piece(0).head(0)).persist()
-        wait(table, timeout=300)
-        on_disk, holding = spilled(client), holders(client)
-        size, result = dask.compute(
-            table.memory_usage(deep=True).sum(),
-            table.groupby("city").amount.agg(["sum", "mean", "count"], split_out=1),
-        )
+        files = int(min(RATIO * min(limits), CAP) / FILE_BYTES) + 1
+        with dataset(client, files) as folder:
+            table = dd.read_parquet(str(folder / "*.parquet")).persist()
+            wait(table, timeout=300)
+            on_disk, holding = spilled(client), holders(client)
+            size, result = dask.compute(
+                table.memory_usage(deep=True).sum(),
+                table.groupby("city").amount.agg(["sum", "mean", "count"], split_out=1),
+            )
 
     ratio = size / min(limits)
     problem = ""
-    if not np.allclose(result.sort_index().to_numpy(dtype=float), expected(pieces).to_numpy(dtype=float)):
-        problem = "the groups differ from those added up piece by piece."
+    if not np.allclose(result.sort_index().to_numpy(dtype=float), expected(files).to_numpy(dtype=float)):
+        problem = "the groups differ from those added up file by file."
     elif ratio < 2:
         problem = f"the workers are too large to show anything: {format_bytes(min(limits))} each."
     elif on_disk == 0 and size > sum(limits):
@@ -76,8 +116,9 @@ def main():
     report(
         "dataframe_groupby",
         problem,
-        rows=pieces * PIECE_ROWS,
+        rows=files * FILE_ROWS,
         bytes=int(size),
+        partitions=table.npartitions,
         worker_limit=min(limits),
         ratio=round(ratio, 2),
         workers=len(limits),

@@ -14,6 +14,7 @@ use jiff::SignedDuration;
 use self::kopf::KopfOptions;
 pub use self::replay::ReplayOptions;
 use self::scope::ScopeOptions;
+use crate::scope::Scope;
 
 /// Where probes and metrics are served unless the command line says otherwise.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
@@ -96,9 +97,9 @@ pub struct RunOptions {
 }
 
 impl RunOptions {
-    /// The namespaces to watch, each once; none means all of them.
-    pub(crate) fn watched_namespaces(&self) -> anyhow::Result<Vec<String>> {
-        self.scope.watched()
+    /// The namespaces to watch.
+    pub(crate) fn scope(&self) -> anyhow::Result<Scope> {
+        self.scope.scope()
     }
 
     /// How a group grows, unless it does so at once.
@@ -149,7 +150,7 @@ mod tests {
     #[test]
     fn the_charts_own_arguments_watch_everything_and_have_effect() {
         let options = options(&["--liveness=http://0.0.0.0:8080/healthz", "--all-namespaces"]);
-        assert!(options.watched_namespaces().unwrap().is_empty());
+        assert_eq!(options.scope().unwrap(), Scope::Everywhere);
         assert_eq!((options.listen(), options.log_filter(), options.logs_text()), (LISTEN, "info", false));
         assert_eq!(options.without_effect(), []);
     }
@@ -157,26 +158,35 @@ mod tests {
     #[test]
     fn namespaces_are_named_one_by_one_or_as_a_list_and_count_once() {
         for given in [&["-n", "b", "--namespace=a", "-nb"][..], &["--namespace=a, b"], &["-n=b,a"]] {
-            assert_eq!(options(given).watched_namespaces().unwrap(), ["a", "b"], "{given:?}");
+            let named = Scope::Named(vec!["a".to_owned(), "b".to_owned()]);
+            assert_eq!(options(given).scope().unwrap(), named, "{given:?}");
         }
-        assert!(options(&["--namespace=*"]).watched_namespaces().unwrap().is_empty());
+        assert_eq!(options(&["--namespace=*"]).scope().unwrap(), Scope::Everywhere);
     }
 
     #[test]
-    fn a_pattern_is_refused_with_a_sentence_and_the_code_of_a_wrong_command_line() {
-        for pattern in ["team-*", "team-?", "!secret", "a,team-*", "team-[ab]"] {
-            let error = parsed(&["-n", pattern]).unwrap_err();
+    fn patterns_are_followed_as_a_whole() {
+        let teams = options(&["-n", "team-*,!team-x", "--namespace=b"]).scope().unwrap();
+        assert_eq!(["team-a", "b", "team-x"].map(|name| teams.includes(name)), [true, true, false]);
+    }
+
+    #[test]
+    fn what_is_no_namespace_is_refused_with_a_sentence_and_the_code_of_a_wrong_command_line() {
+        for (wrong, told) in [
+            ("team-[ab]", "only * and ?"),
+            ("", "not the name"),
+            ("Team", "not the name"),
+            ("a,,b", "not the name"),
+        ] {
+            let error = parsed(&["-n", wrong]).unwrap_err();
             assert_eq!(error.exit_code(), 2);
-            assert!(error.to_string().contains("name each namespace"), "{error}");
-        }
-        for wrong in ["", "Team", "a.b", "a,,b"] {
-            assert!(parsed(&["-n", wrong]).is_err(), "{wrong}");
+            assert!(error.to_string().contains(told), "{error}");
         }
     }
 
     #[test]
     fn all_namespaces_and_some_contradict_each_other() {
-        assert!(options(&["-A", "-n", "a"]).watched_namespaces().is_err());
+        assert!(options(&["-A", "-n", "a"]).scope().is_err());
     }
 
     #[test]

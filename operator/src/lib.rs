@@ -14,6 +14,7 @@ pub mod record;
 pub mod replay;
 pub mod run;
 pub mod scheduler;
+mod scope;
 mod server;
 mod settled;
 mod shutdown;
@@ -24,4 +25,5 @@ mod worker_group;
 
 pub use context::{Chance, Clock};
 pub use operator::{LeaseName, Operator, Replica};
+pub use scope::{Pattern, PatternError, Scope};
 pub use shutdown::{Shutdown, Stop};

@@ -24,6 +24,7 @@ use crate::metrics::Metrics;
 use crate::reconcile::{Reconcile, on_error, reconcile};
 use crate::record::Record;
 use crate::scheduler::{Links, Schedulers};
+use crate::scope::Scope;
 use crate::server::Health;
 use crate::shutdown::Shutdown;
 use crate::triggers::{Queues, Triggers};
@@ -36,8 +37,8 @@ const FAREWELL: Duration = LONGEST_CALL.saturating_add(Duration::from_secs(2));
 pub struct Replica {
     /// How it reaches the API server.
     pub client: Client,
-    /// The namespaces that it watches; every namespace when there is none.
-    pub namespaces: Vec<String>,
+    /// The namespaces that it watches.
+    pub scope: Scope,
     /// How it reaches the schedulers of clusters.
     pub schedulers: Arc<dyn Schedulers>,
     /// What plans depend on.
@@ -76,14 +77,14 @@ pub struct Operator {
     context: Arc<Context>,
     triggers: Arc<Triggers>,
     queues: Queues,
-    namespaces: Vec<String>,
+    scope: Scope,
     lease: Lease,
 }
 
 impl Operator {
     /// The edges, with caches that are still empty.
     pub fn new(replica: Replica) -> Self {
-        let Replica { client, namespaces, schedulers, settings, lease, clock, chance, record } = replica;
+        let Replica { client, scope, schedulers, settings, lease, clock, chance, record } = replica;
         let (client, tenure) = (with_deadline(client), Tenure::default());
         let (triggers, queues) = Triggers::new();
         let triggers = Arc::new(triggers);
@@ -109,7 +110,7 @@ impl Operator {
             leading: AtomicBool::new(false),
         };
         let lease = Lease::new(client, &lease.namespace, lease.identity, clock, tenure);
-        Self { context: Arc::new(context), triggers, queues, namespaces, lease }
+        Self { context: Arc::new(context), triggers, queues, scope, lease }
     }
 
     /// What its probes answer from.
@@ -119,7 +120,7 @@ impl Operator {
 
     /// Stands by until it leads, and leads until it is told to stop.
     pub async fn run(self, shutdown: &Shutdown) -> Result<(), OperatorError> {
-        let Self { context, triggers, queues, namespaces, mut lease } = self;
+        let Self { context, triggers, queues, scope, mut lease } = self;
         let held = tokio::select! {
             biased;
             () = shutdown.clone().wait() => return Ok(()),
@@ -127,7 +128,7 @@ impl Operator {
         };
         tracing::info!("leading");
         context.lead();
-        let follower = Follower { context: Arc::clone(&context), triggers };
+        let follower = Follower { context: Arc::clone(&context), triggers, scope: Arc::new(scope) };
         // Only now: what another leader wrote last, a watch begun before may not have shown yet.
         let controllers = async {
             context.cache.synced().await;
@@ -136,7 +137,7 @@ impl Operator {
         tokio::select! {
             biased;
             lost = lease.keep(held) => return Err(lost.into()),
-            failed = follower.follow(&namespaces) => return Err(failed.into()),
+            failed = follower.follow() => return Err(failed.into()),
             () = controllers => {}
             // Whoever is next waits for the lease to run out: something of ours may still be on its way.
             () = farewell(shutdown) => return Ok(()),

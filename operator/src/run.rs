@@ -31,7 +31,7 @@ async fn replica(options: &RunOptions) -> anyhow::Result<Replica> {
     Ok(Replica {
         client: client().await?,
         schedulers: Arc::new(Http::new().context("cannot make a client of schedulers")?),
-        namespaces: options.watched_namespaces()?,
+        scope: options.scope()?,
         settings: settings(options),
         lease: LeaseName {
             namespace: options.lease_namespace.clone(),

@@ -15,6 +15,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::cache::{Budget, ConfigMap, Deployment, Guarded, Pod, Service};
 use crate::context::Context;
+use crate::scope::Scope;
 use crate::triggers::Triggers;
 use follow::{Watched, follow};
 use kinds::{Autoscalers, Children, Clusters, Follow, Groups, Schedulers, Workers};
@@ -29,18 +30,20 @@ pub struct WatchError(Option<JoinError>);
 pub(crate) struct Follower {
     pub(crate) context: Arc<Context>,
     pub(crate) triggers: Arc<Triggers>,
+    pub(crate) scope: Arc<Scope>,
 }
 
 impl Follower {
-    /// Follows everything in these namespaces, or everywhere when there is none. All watches end with this future.
-    pub(crate) async fn follow(self, namespaces: &[String]) -> WatchError {
-        let scopes: Vec<_> = match namespaces {
-            [] => vec![None],
-            _ if sabotage::is(Bug::EveryNamespace) => vec![None],
-            [first, ..] if sabotage::is(Bug::FirstNamespaceOnly) => vec![Some(first.clone())],
-            some => some.iter().cloned().map(Some).collect(),
-        };
-        let mut watches = Watches { tasks: JoinSet::new(), scopes, follower: self, missing: Arc::default() };
+    /// Follows everything in the scope. All watches end with this future.
+    pub(crate) async fn follow(self) -> WatchError {
+        let mut namespaces = self.scope.watches();
+        if sabotage::is(Bug::EveryNamespace) {
+            namespaces = vec![None];
+        } else if sabotage::is(Bug::FirstNamespaceOnly) {
+            namespaces.truncate(1);
+        }
+        let mut watches =
+            Watches { tasks: JoinSet::new(), namespaces, follower: self, missing: Arc::default() };
         watches.start();
         let ended = watches.tasks.join_next().await;
         WatchError(ended.and_then(Result::err))
@@ -49,7 +52,7 @@ impl Follower {
 
 struct Watches {
     tasks: JoinSet<()>,
-    scopes: Vec<Option<String>>,
+    namespaces: Vec<Option<String>>,
     follower: Follower,
     /// Watches whose first list is not complete.
     missing: Arc<AtomicUsize>,
@@ -78,17 +81,17 @@ impl Watches {
     }
 
     fn watch<K: Watched, F: Follow<K> + Send + Sync + 'static>(&mut self, selector: &str, role: fn() -> F) {
-        for scope in &self.scopes {
+        for namespace in &self.namespaces {
             self.missing.fetch_add(1, Ordering::SeqCst);
             let (follower, missing) = (self.follower.clone(), Arc::clone(&self.missing));
             let context = Arc::clone(&follower.context);
             let listed = move || arrive(&missing, &context);
             let client = self.follower.context.writer.caller.client.clone();
-            let api: Api<K> = match scope {
+            let api: Api<K> = match namespace {
                 Some(namespace) => Api::namespaced(client, namespace),
                 None => Api::all(client),
             };
-            self.tasks.spawn(follow(api, scope.clone(), selector.to_owned(), follower, role(), listed));
+            self.tasks.spawn(follow(api, namespace.clone(), selector.to_owned(), follower, role(), listed));
         }
     }
 }

@@ -47,21 +47,21 @@ ghcr.io/dask-operator/dask-operator:{{ .Chart.AppVersion }}
 {{- end -}}
 
 {{/*
-What kopfArgs and watchNamespaces mean together, as JSON: `watched`, the namespaces by name, none for all; and `others`,
-the arguments that do not speak of namespaces. An operator that has Roles only cannot watch all namespaces: it watches
-its own unless told which.
+What kopfArgs and watchNamespaces mean together, as JSON: `watched`, the namespaces by name or by kopf's patterns, none for
+all; and `others`, the arguments that do not speak of namespaces. An operator that has Roles only cannot watch all
+namespaces, which patterns take, too: it watches its own unless told which by name.
 */}}
 {{- define "dask_kubernetes_operator.scope" -}}
 {{- $named := list -}}{{- $others := list -}}{{- $all := false -}}{{- $flag := false -}}
 {{- range .Values.kopfArgs -}}
 {{- if $flag -}}
-{{- $named = concat $named (splitList "," .) -}}{{- $flag = false -}}
+{{- $named = append $named . -}}{{- $flag = false -}}
 {{- else if has . (list "--namespace" "-n") -}}
 {{- $flag = true -}}
 {{- else if has . (list "--all-namespaces" "-A") -}}
 {{- $all = true -}}
 {{- else if regexMatch "^(--namespace=|-n)" . -}}
-{{- $named = concat $named (regexReplaceAll "^(--namespace=|-n=?)" . "" | splitList ",") -}}
+{{- $named = append $named (regexReplaceAll "^(--namespace=|-n=?)" . "") -}}
 {{- else -}}
 {{- $others = append $others . -}}
 {{- end -}}
@@ -71,14 +71,26 @@ its own unless told which.
 {{- end -}}
 {{- $watched := list -}}
 {{- range $named -}}
-{{- if and (regexMatch "[*?!\\[]" .) (ne (trim .) "*") -}}
-{{- fail (printf "kopfArgs: the pattern %s is not followed: name each namespace in watchNamespaces" .) -}}
+{{- if regexMatch "[\\[\\]]" . -}}
+{{- fail (printf "kopfArgs: of the pattern %s, only * and ? and, at the beginning, ! are followed" .) -}}
 {{- end -}}
-{{- $watched = append $watched (trim .) -}}
+{{- if regexMatch "^[^*?!,]+,.*[*?!]" . -}}
+{{- fail (printf "kopfArgs: %s has a name before a pattern: give each a flag of its own" .) -}}
+{{- end -}}
+{{- if regexMatch "[*?!]" . -}}
+{{- $watched = append $watched (nospace .) -}}
+{{- else -}}
+{{- range splitList "," . }}{{- $watched = append $watched (trim .) -}}{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- if has "*" $watched -}}{{- $watched = list -}}{{- end -}}
 {{- $watched = .Values.watchNamespaces | default $watched -}}
 {{- if and .Values.rbac.create (not .Values.rbac.cluster) -}}
+{{- range $watched -}}
+{{- if regexMatch "[*?!]" . -}}
+{{- fail (printf "kopfArgs: the pattern %s takes rbac.cluster: without it, name each namespace" .) -}}
+{{- end -}}
+{{- end -}}
 {{- $watched = $watched | default (list .Release.Namespace) -}}
 {{- end -}}
 {{- dict "watched" ($watched | uniq) "others" $others | toJson -}}

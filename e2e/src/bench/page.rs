@@ -173,8 +173,24 @@ mod tests {
         let shapes = compared.iter().map(|starts| (starts.shape.nanny, starts.shape.workers));
         let all = [true, false].into_iter().flat_map(|nanny| [1, 4, 16].map(|workers| (nanny, workers)));
         assert_eq!(shapes.collect::<BTreeSet<_>>(), all.collect());
+        for starts in compared {
+            assert_costs_no_more(starts);
+        }
         let idle = shown.memory.unwrap().idle;
         assert!(idle <= MOST_AT_REST, "{idle}");
+    }
+
+    /// Three objects, a pod for each worker, four statuses and one Event.
+    fn assert_costs_no_more(starts: &Starts) {
+        let mut writes = starts.writes.clone();
+        let statuses =
+            ["patch daskclusters/status", "patch daskworkergroups/status"].map(|kind| writes.remove(kind));
+        assert!(statuses.into_iter().flatten().sum::<usize>() <= 4, "{starts:?}");
+        assert!(writes.remove("create events").unwrap_or_default() <= 1, "{starts:?}");
+        let objects =
+            ["create deployments", "create services", "create daskworkergroups"].map(|kind| (kind, 1));
+        let all = objects.into_iter().chain([("create pods", starts.shape.workers as usize)]);
+        assert_eq!(writes, all.map(|(kind, count)| (kind.to_owned(), count)).collect());
     }
 
     #[test]

@@ -175,7 +175,7 @@ fn manifest(name: &str, shape: Shape) -> Result<Value> {
     let mut spec = json!({"worker": worker});
     if shape.late > 0 {
         let sleep = ["sleep".to_owned(), shape.late.to_string()];
-        let wait = json!({"name": "late", "image": manifests::DASK_IMAGE, "command": sleep});
+        let wait = json!({"name": "late", "image": manifests::dask_image(), "command": sleep});
         spec["scheduler"]["spec"] = json!({"initContainers": [wait], "containers": [{"name": "scheduler"}]});
     }
     Ok(serde_json::from_str(&manifests::exact_cluster_of(name, &spec))?)

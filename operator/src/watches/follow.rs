@@ -5,6 +5,7 @@ use std::fmt::Debug;
 
 use dask_operator_plan::sabotage::{self, Bug};
 use futures::StreamExt;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource};
@@ -41,7 +42,7 @@ impl<K> Watched for K where
 /// Follows with back-off after errors; `listed` is called once, when the first list is complete.
 pub(super) async fn follow<K: Watched, F: Follow<K>>(
     api: Api<K>,
-    scope: Option<String>,
+    namespace: Option<String>,
     selector: String,
     follower: Follower,
     role: F,
@@ -50,7 +51,7 @@ pub(super) async fn follow<K: Watched, F: Follow<K>>(
     let config = watcher::Config::default().timeout(WATCH_SECONDS);
     let config = if selector.is_empty() { config } else { config.labels(&selector) };
     let mut events = watcher(api, config).default_backoff().boxed();
-    let mut listing = Listing { scope, shown: None };
+    let mut listing = Listing { namespace, shown: None };
     let mut listed = Some(listed);
     while let Some(event) = events.next().await {
         match event {
@@ -69,8 +70,16 @@ pub(super) async fn follow<K: Watched, F: Follow<K>>(
     }
 }
 
+impl Follower {
+    /// A watch of all namespaces shows those as well that no pattern means.
+    fn acts_on(&self, object: &ObjectMeta) -> bool {
+        sabotage::is(Bug::EveryNamespace)
+            || self.scope.includes(object.namespace.as_deref().unwrap_or_default())
+    }
+}
+
 struct Listing {
-    scope: Option<String>,
+    namespace: Option<String>,
     /// The names shown since a (re-)list began; what is not among them at its end is gone.
     shown: Option<HashSet<Key>>,
 }
@@ -78,6 +87,8 @@ struct Listing {
 impl Listing {
     fn take<K: Watched>(&mut self, event: Event<K>, follower: &Follower, role: &impl Follow<K>) {
         match event {
+            Event::InitApply(object) | Event::Apply(object) | Event::Delete(object)
+                if !follower.acts_on(object.meta()) => {}
             Event::Init => self.shown = Some(HashSet::new()),
             Event::InitApply(object) => {
                 let shown = self.shown.get_or_insert_default();
@@ -89,7 +100,7 @@ impl Listing {
             Event::InitDone if sabotage::is(Bug::GhostsStay) => {}
             Event::InitDone => {
                 let shown = self.shown.take().unwrap_or_default();
-                let known = role.keys(follower, self.scope.as_deref());
+                let known = role.keys(follower, self.namespace.as_deref());
                 known.iter().filter(|key| !shown.contains(*key)).for_each(|key| role.remove(follower, key));
             }
         }

@@ -20,6 +20,7 @@ use http_body_util::{BodyExt, Full};
 use kube::client::Body;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch as signal};
+use tokio::time::Instant;
 
 pub use call::{Call, Verb};
 pub use faults::{End, Fate, Faults, NoFaults};
@@ -54,6 +55,8 @@ struct Shared {
     changed: signal::Sender<u64>,
     down: AtomicBool,
     calls: AtomicU64,
+    /// When it did last what a client asked it to write, leases aside.
+    written: Mutex<Option<Instant>>,
     crashed: mpsc::UnboundedSender<String>,
 }
 
@@ -67,6 +70,7 @@ impl ApiServer {
             changed: signal::Sender::new(0),
             down: AtomicBool::new(false),
             calls: AtomicU64::new(0),
+            written: Mutex::default(),
             crashed,
         };
         Self { shared: Arc::new(shared), deaths: Arc::new(tokio::sync::Mutex::new(deaths)) }
@@ -92,6 +96,11 @@ impl ApiServer {
     /// How many calls it was sent so far.
     pub fn calls(&self) -> u64 {
         self.shared.calls.load(Ordering::Relaxed)
+    }
+
+    /// When it did last what a client asked it to write, leases aside, even if that changed nothing.
+    pub fn written(&self) -> Option<Instant> {
+        *self.shared.written()
     }
 
     /// From now on this goes wrong.
@@ -129,6 +138,10 @@ impl Shared {
 
     fn faults(&self) -> MutexGuard<'_, Box<dyn Faults>> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn written(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_down(&self) -> bool {
@@ -175,6 +188,9 @@ async fn answer(shared: Arc<Shared>, call: Call) -> Answer {
         return Ok(Response::new(watch::Watch::new(shared, call).body()));
     }
     let answer = shared.answer(&call);
+    if answer.is_ok() && call.verb.writes() && call.resource.plural != "leases" {
+        *shared.written() = Some(Instant::now());
+    }
     match fate.end {
         End::CrashAfter => return crash(&shared, &call).await,
         End::NeverAnswered => std::future::pending().await,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use dask_operator::Scope;
+
 use crate::chance::Chance;
 use crate::dask::Kind;
 
@@ -114,7 +116,7 @@ impl Step {
 pub(crate) struct History {
     pub(crate) seed: u64,
     pub(crate) replicas: usize,
-    /// What the operator watches; everything when empty.
+    /// What the operator watches, by names or patterns; everything when empty.
     pub(crate) watched: Vec<String>,
     /// What every scheduler has loaded, where that is not left to chance.
     pub(crate) schedulers: Option<Kind>,
@@ -150,9 +152,14 @@ impl History {
         Self { seed, replicas, schedulers: None, watched, steps }
     }
 
+    /// What the operator watches.
+    pub(crate) fn scope(&self) -> Scope {
+        Scope::of(&self.watched.iter().map(|watched| watched.parse().unwrap()).collect::<Vec<_>>())
+    }
+
     /// Whether the operator watches a namespace.
     pub(crate) fn watches(&self, namespace: &str) -> bool {
-        self.watched.is_empty() || self.watched.iter().any(|watched| watched == namespace)
+        self.scope().includes(namespace)
     }
 }
 

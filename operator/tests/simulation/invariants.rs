@@ -16,6 +16,9 @@ use crate::vanished::Vanished;
 /// waited before it tried again, and calls are on their way.
 pub(crate) const STALE: Duration = Duration::from_mins(3);
 
+/// So long a lease lasts; what was sent before is on its way for two seconds at most.
+const LEASE: Duration = Duration::from_secs(15);
+
 /// So long a worker may take to leave.
 const DRAIN: Duration = Duration::from_mins(2);
 
@@ -35,6 +38,8 @@ pub(crate) struct Invariants {
     /// When each cluster was deleted last: nobody can tell any more what its workers should have been.
     deleted: HashMap<(String, String), Instant>,
     holder: Option<String>,
+    /// When the lease was written last.
+    renewed: Option<Instant>,
     dask: Dask,
     /// When each scheduler's pod became ready, by UID.
     ready: HashMap<String, Instant>,
@@ -67,6 +72,7 @@ impl Invariants {
             changed: HashMap::new(),
             deleted: HashMap::new(),
             holder: None,
+            renewed: None,
             lost: HashMap::new(),
             vanished: Vanished::default(),
         };
@@ -90,6 +96,7 @@ impl Invariants {
             status_goes_forward(change),
             self.only_the_leader_writes(change),
             self.hardly_anything_for_the_gone(world, change),
+            pods_stay_as_they_were_made(change),
         ];
         for what in found.into_iter().flatten() {
             let told = format!("after {:?}: {what}: {} by {}", world.elapsed(), change.id.name, change.by);
@@ -106,7 +113,10 @@ impl Invariants {
         }
         let Some(after) = &change.after else { return self.remember_deletion(change) };
         match change.id.plural {
-            "leases" => self.holder = after["spec"]["holderIdentity"].as_str().map(str::to_owned),
+            "leases" => {
+                self.holder = after["spec"]["holderIdentity"].as_str().map(str::to_owned);
+                self.renewed = Some(change.at);
+            }
             "daskclusters" => {
                 self.parents.insert(uid(after));
                 let before = change.before.as_ref().filter(|before| uid(before) == uid(after));
@@ -280,7 +290,11 @@ impl Invariants {
         let who =
             change.by.split('/').next().filter(|_| is_operator(change) && change.id.plural != "leases")?;
         let holder = self.holder.as_deref().filter(|holder| !holder.is_empty())?;
-        (holder != who).then(|| format!("written while {holder} leads"))
+        if holder != who {
+            return Some(format!("written while {holder} leads"));
+        }
+        let ended = self.renewed.is_some_and(|renewed| renewed.elapsed() > LEASE);
+        ended.then(|| "written after the lease ended".to_owned())
     }
 
     fn hardly_anything_for_the_gone(&mut self, world: &World, change: &Change) -> Option<String> {
@@ -362,6 +376,13 @@ fn one_scheduler(world: &World, change: &Change) -> Option<String> {
     };
     let count = world.all("pods", &change.id.namespace).filter(|(_, pod)| same(pod)).count();
     (count > 1).then(|| format!("{count} schedulers at once"))
+}
+
+/// What we add to a pod is fixed when it is made.
+fn pods_stay_as_they_were_made(change: &Change) -> Option<String> {
+    let before = change.before.as_ref().filter(|_| is_operator(change) && change.id.plural == "pods")?;
+    let after = change.after.as_ref()?;
+    (before["spec"] != after["spec"]).then(|| "a pod is made another one".to_owned())
 }
 
 fn others_are_left_alone(change: &Change) -> Option<String> {

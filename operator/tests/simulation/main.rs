@@ -35,6 +35,8 @@ const HISTORIES: u64 = 1000;
 const TO_FIND_A_BUG: &str = "1000";
 /// Each scenario is played with so many different waits.
 const SCENARIO_SEEDS: u64 = 3;
+/// So many histories are played by an operator that watches by a pattern.
+const PATTERN_SEEDS: u64 = 20;
 /// Histories that once went wrong.
 const KEPT: [u64; 25] = [
     14, 24, 25, 31, 33, 36, 134, 138, 243, 295, 392, 702, 743, 1681, 1885, 3646, 5394, 7608, 7928, 21020,
@@ -108,6 +110,15 @@ fn histories_keep_every_invariant_and_end_as_if_nothing_had_gone_wrong() {
     let failures = check_all(first..first + count);
     let told: Vec<_> = failures.iter().take(3).map(|(seed, why)| format!("history {seed}: {why}")).collect();
     assert!(failures.is_empty(), "{} of {count} histories failed\n{}", failures.len(), told.join("\n\n"));
+}
+
+/// One that means a single namespace, in the way of kopf; in the other one nothing may be done.
+#[test]
+fn what_a_pattern_does_not_mean_is_left_alone() {
+    for seed in 0..PATTERN_SEEDS {
+        let history = History { watched: vec!["*,!o?her".to_owned()], ..History::generate(seed) };
+        check(&history, Script::new(seed)).unwrap_or_else(|why| panic!("history {seed}: {why}"));
+    }
 }
 
 #[test]

@@ -202,10 +202,11 @@ impl Stage {
         Err(format!("it never rests; its last changes: {}", told.collect::<Vec<_>>().join("\n")))
     }
 
+    /// Since anything changed, or an operator wrote what was there already. What is refused is tried again for ever.
     fn last_change(&self) -> Duration {
         let world = self.server.world();
-        let last = world.history().iter().rev().find(|change| counts(change));
-        last.map_or(PATIENCE, |change| change.at.elapsed())
+        let changed = world.history().iter().rev().find(|change| counts(change)).map(|change| change.at);
+        changed.max(self.server.written()).map_or(PATIENCE, |last| last.elapsed())
     }
 }
 
@@ -278,7 +279,7 @@ impl Process {
         let seed = self.history.seed ^ (self.number as u64) << 32 ^ self.starts << 48;
         Replica {
             client: self.server.client(&self.user),
-            namespaces: self.history.watched.clone(),
+            scope: self.history.scope(),
             schedulers: Arc::new(self.dask.clone()),
             settings: Settings {
                 cluster_domain: "cluster.local".to_owned(),

@@ -3,14 +3,15 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dask_operator_testkit::server::{Call, Fate, Faults};
+use dask_operator::Scope;
+use dask_operator_testkit::server::{Call, Fate, Faults, Verb};
 
 use crate::history::History;
 
 /// Looks at every call before something befalls it.
 pub(crate) struct WithinNamespaces {
     faults: Box<dyn Faults>,
-    history: History,
+    scope: Scope,
     broken: Arc<Mutex<Vec<String>>>,
 }
 
@@ -20,14 +21,16 @@ impl WithinNamespaces {
         history: &History,
         broken: &Arc<Mutex<Vec<String>>>,
     ) -> Box<dyn Faults> {
-        Box::new(Self { faults, history: history.clone(), broken: Arc::clone(broken) })
+        Box::new(Self { faults, scope: history.scope(), broken: Arc::clone(broken) })
     }
 }
 
 impl Faults for WithinNamespaces {
     fn fate(&mut self, call: &Call) -> Fate {
         let exempt = call.resource.plural == "leases" || !call.user.starts_with("operator-");
-        if !exempt && !self.history.watches(&call.namespace) {
+        // What a pattern means is found by watching all.
+        let finds = matches!(self.scope, Scope::Matching(_)) && matches!(call.verb, Verb::List | Verb::Watch);
+        if !exempt && !finds && !self.scope.includes(&call.namespace) {
             let Call { user, verb, resource, namespace, .. } = call;
             let told =
                 format!("{verb:?} {} in \"{namespace}\", which is not watched, by {user}", resource.plural);

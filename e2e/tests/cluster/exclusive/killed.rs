@@ -62,7 +62,7 @@ async fn workers_that_are_leaving_when_it_is_killed_leave_without_a_loss() -> Re
     let bed = Bed::new("half-gone").await?;
     bed.apply(&manifests::cluster("demo", 3))?;
     bed.until_registered("demo", 3, SOON).await?;
-    let mut workload = Start::new("leaving", &bed.address("demo")?).with("RUNNING", "20").start()?;
+    let mut workload = Start::new("leaving", &bed.address("demo")?).with("RUNNING", "10").start()?;
     workload.until("ready")?;
     bed.kubectl(&["scale", "dsk/demo", "--replicas=2"])?;
     let marked = |pods: &[Arc<Pod>]| pods.iter().any(|pod| pod.annotations().contains_key(labels::DRAINING));

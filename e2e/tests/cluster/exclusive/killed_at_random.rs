@@ -11,60 +11,123 @@ use anyhow::{Context, Result};
 use dask_operator_api::{DaskCluster, DaskWorkerGroup};
 use e2e::bed::Bed;
 use e2e::chance::{self, Chance};
+use e2e::operator::{self, Victim};
 use e2e::progress::tell;
-use e2e::{manifests, operator};
+use e2e::{manifests, quiet};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Pod, Service};
-use kube::api::ListParams;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Resource, ResourceExt};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 const SOON: Duration = Duration::from_mins(4);
 const WORKERS: &str = "dask.org/component=worker";
+/// On everything that a cluster has.
+const CLUSTER: &str = "dask.org/cluster-name";
 /// As many as an ordinary run can wait for; fifty are for `E2E_KILLS=50 cargo e2e test killed_at_random`.
-const FEW: u64 = 10;
+const FEW: usize = 10;
 const NAMES: [&str; 3] = ["one", "two", "three"];
+
+/// Milliseconds; by then what was asked for is done.
+const MOST_OF_A_LIFE: u32 = 120;
+
+/// What became of one life of the operator.
+struct Life {
+    /// Whether it was not done with what was asked of it.
+    cut_off: bool,
+    story: String,
+}
 
 /// The clusters that are to be there, and how many workers each.
 type Wanted = BTreeMap<&'static str, u32>;
 
-/// Makes, scales or deletes a cluster.
-fn act(bed: &Bed, wanted: &mut Wanted, chance: &mut Chance) -> Result<String> {
-    let name = NAMES[chance.below(3) as usize];
+/// What people do.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Make,
+    Scale,
+    Delete,
+}
+
+/// In turn, so that however few lives there are, each has its share.
+const ACTS: [Act; 3] = [Act::Make, Act::Scale, Act::Delete];
+
+/// Makes, scales or deletes a cluster; where that is not possible, it makes it so first.
+async fn act(bed: &Bed, act: Act, wanted: &mut Wanted, chance: &mut Chance) -> Result<String> {
+    let clusters = bed.api::<DaskCluster>();
+    let is_new = matches!(act, Act::Make);
+    let fit: Vec<_> = NAMES.into_iter().filter(|name| wanted.contains_key(name) != is_new).collect();
+    let name = chance.one_of(&fit).copied().unwrap_or(NAMES[0]);
+    if fit.is_empty() && is_new {
+        clusters.delete(name, &DeleteParams::default()).await?;
+    } else if fit.is_empty() {
+        clusters.create(&PostParams::default(), &a_cluster(name, 1)?).await?;
+    }
     let workers = chance.below(30);
-    let act = match (wanted.contains_key(name), chance.below(4)) {
-        (true, 0) => {
-            wanted.remove(name);
-            bed.kubectl(&["delete", "dsk", name, "--wait=false"])?;
-            return Ok(format!("delete {name}"));
+    match act {
+        Act::Make => drop(clusters.create(&PostParams::default(), &a_cluster(name, workers)?).await?),
+        Act::Scale => {
+            let scale = json!({"spec": {"replicas": workers}});
+            drop(clusters.patch_scale(name, &PatchParams::default(), &Patch::Merge(&scale)).await?);
         }
-        (true, _) => {
-            bed.kubectl(&["scale", &format!("dsk/{name}"), &format!("--replicas={workers}")])?;
-            "scale"
-        }
-        (false, _) => {
-            bed.apply(&manifests::without_a_node(name, workers))?;
-            "make"
-        }
+        Act::Delete => drop(clusters.delete(name, &DeleteParams::default()).await?),
+    }
+    match act {
+        Act::Delete => wanted.remove(name),
+        Act::Make | Act::Scale => wanted.insert(name, workers),
     };
-    wanted.insert(name, workers);
-    Ok(format!("{act} {name} {workers}"))
+    Ok(format!("{act:?} {name} {workers}"))
+}
+
+/// With every child that a cluster can have, and pods that find no node: they cost nothing, and go at once.
+fn a_cluster(name: &str, workers: u32) -> Result<DaskCluster> {
+    let nowhere = json!({"nodeSelector": {"node": "nowhere"}});
+    let spec = json!({
+        "scheduler": {"spec": nowhere},
+        "worker": {"replicas": workers, "spec": nowhere},
+        "config": {"distributed": {}},
+        "disruptionProtection": "Always",
+    });
+    Ok(serde_json::from_str(&manifests::exact_cluster_of(name, &spec))?)
 }
 
 /// One life of the operator: some work, and its end at any moment of it.
-async fn one_life(bed: &Bed, wanted: &mut Wanted, chance: &mut Chance) -> Result<String> {
-    let leader = operator::wait_until_leading(&bed.cluster)?;
-    let mut done = Vec::new();
-    for _ in 0..=chance.below(2) {
-        done.push(act(bed, wanted, chance)?);
-    }
-    let pause = chance.below(400);
-    tokio::time::sleep(Duration::from_millis(pause.into())).await;
-    operator::kill(&bed.cluster, &leader)?;
-    // It is dead: nobody need wait until its lease ends.
-    operator::kubectl(&bed.cluster, &["delete", "lease", "dask-operator"])?;
-    Ok(format!("{}, killed {pause} ms later", done.join(", ")))
+async fn one_life(bed: &Bed, first: Act, wanted: &mut Wanted, chance: &mut Chance) -> Result<Life> {
+    let leader = Victim::leading(&bed.cluster)?;
+    let pause = Duration::from_millis(chance.below(MOST_OF_A_LIFE).into());
+    let acts = async {
+        let mut done = vec![act(bed, first, wanted, chance).await?];
+        for _ in 0..chance.below(2) {
+            let next = chance.one_of(&ACTS).copied().unwrap_or(Act::Scale);
+            done.push(act(bed, next, wanted, chance).await?);
+        }
+        anyhow::Ok(done.join(", "))
+    };
+    let end = async {
+        tokio::time::sleep(pause).await;
+        leader.kill()
+    };
+    let (done, killed) = tokio::join!(acts, end);
+    let done = done?;
+    killed?;
+    let cut_off = !is_exact(&workers(bed).await?, wanted);
+    leader.bury()?;
+    let work = if cut_off { "in the middle of it" } else { "before or after it" };
+    Ok(Life { cut_off, story: format!("{done}, killed after {pause:?}, {work}") })
+}
+
+async fn workers(bed: &Bed) -> Result<Vec<Pod>> {
+    Ok(bed.api::<Pod>().list(&ListParams::default().labels(WORKERS)).await?.items)
+}
+
+fn is_exact(pods: &[Pod], wanted: &Wanted) -> bool {
+    let of = |pod: &Pod, name: &str| pod.labels().get(CLUSTER).is_some_and(|cluster| cluster == name);
+    let count = |name| pods.iter().filter(|pod| of(pod, name)).count();
+    NAMES.iter().all(|name| count(name) == wanted.get(name).map_or(0, |all| *all as usize))
 }
 
 async fn list<K>(bed: &Bed) -> Result<Vec<K>>
@@ -72,42 +135,66 @@ where
     K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
     let api: Api<K> = bed.api();
-    Ok(api.list(&ListParams::default().labels("dask.org/cluster-name")).await?.items)
+    Ok(api.list(&ListParams::default().labels(CLUSTER)).await?.items)
 }
 
 fn uids<K: Resource>(objects: &[K]) -> BTreeSet<String> {
     objects.iter().filter_map(ResourceExt::uid).collect()
 }
 
-fn owners<K: Resource>(objects: &[K]) -> BTreeSet<String> {
-    objects.iter().flat_map(|one| one.owner_references().iter().map(|owner| owner.uid.clone())).collect()
+fn owners<K: Resource>(object: &K) -> Vec<String> {
+    object.owner_references().iter().map(|owner| owner.uid.clone()).collect()
 }
 
-/// Waits for exactly what is wanted, and looks for what belongs to nobody.
-async fn assert_exact(bed: &Bed, wanted: &Wanted) -> Result<()> {
-    let count = |pods: &[Arc<Pod>], cluster: &str| {
-        let of =
-            |pod: &&Arc<Pod>| pod.labels().get("dask.org/cluster-name").is_some_and(|name| name == cluster);
-        pods.iter().filter(of).count()
-    };
+/// Waits for exactly what is wanted, and nothing that belongs to nobody.
+async fn until_exact(bed: &Bed, wanted: &Wanted) -> Result<()> {
     let exact = |pods: &[Arc<Pod>]| {
-        NAMES.iter().all(|name| count(pods, name) == wanted.get(name).map_or(0, |all| *all as usize))
+        let pods: Vec<_> = pods.iter().map(|pod| Pod::clone(pod)).collect();
+        is_exact(&pods, wanted)
     };
     bed.until(WORKERS, &format!("{wanted:?}"), SOON, exact).await?;
-    let one_each = |objects: &[Arc<Deployment>]| objects.len() == wanted.len();
-    bed.until("dask.org/component=scheduler", "a scheduler for each cluster", SOON, one_each).await?;
-    let one_each = |objects: &[Arc<Service>]| objects.len() == wanted.len();
-    bed.until("dask.org/component=scheduler", "a Service for each cluster", SOON, one_each).await?;
+    until_one_each::<Deployment>(bed, wanted).await?;
+    until_one_each::<Service>(bed, wanted).await?;
+    until_one_each::<ConfigMap>(bed, wanted).await?;
+    until_one_each::<PodDisruptionBudget>(bed, wanted).await?;
+    until_one_each::<DaskWorkerGroup>(bed, wanted).await
+}
 
-    let clusters = bed.api::<DaskCluster>().list(&ListParams::default()).await?.items;
-    let groups: Vec<DaskWorkerGroup> = list(bed).await?;
-    assert_eq!((clusters.len(), groups.len()), (wanted.len(), wanted.len()));
-    let (deployments, services) = (list::<Deployment>(bed).await?, list::<Service>(bed).await?);
-    for found in [owners(&deployments), owners(&services), owners(&groups)] {
-        assert_eq!(found, uids(&clusters));
-    }
-    let pods = bed.api::<Pod>().list(&ListParams::default().labels(WORKERS)).await?.items;
-    assert!(owners(&pods).is_subset(&uids(&groups)), "{:?} {:?}", owners(&pods), uids(&groups));
+/// Waits for one child of this kind of each cluster, and no other.
+async fn until_one_each<K>(bed: &Bed, wanted: &Wanted) -> Result<()>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + Debug
+        + Serialize
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
+{
+    let clusters = uids(&bed.api::<DaskCluster>().list(&ListParams::default()).await?.items);
+    assert_eq!(clusters.len(), wanted.len());
+    let one_each = |objects: &[Arc<K>]| {
+        let owners: BTreeSet<_> = objects.iter().flat_map(|one| owners(&**one)).collect();
+        objects.len() == clusters.len() && owners == clusters
+    };
+    bed.until(CLUSTER, &format!("a {} of each cluster", K::kind(&())), SOON, one_each).await.map(drop)
+}
+
+/// So it is now, without any waiting.
+async fn assert_exact(bed: &Bed, wanted: &Wanted) -> Result<()> {
+    let (pods, groups) = (workers(bed).await?, list::<DaskWorkerGroup>(bed).await?);
+    assert!(is_exact(&pods, wanted), "{wanted:?}: {pods:#?}");
+    let owned: BTreeSet<_> = pods.iter().flat_map(owners).collect();
+    assert!(owned.is_subset(&uids(&groups)), "{owned:?} {:?}", uids(&groups));
+    let children = [
+        list::<Deployment>(bed).await?.len(),
+        list::<Service>(bed).await?.len(),
+        list::<ConfigMap>(bed).await?.len(),
+        list::<PodDisruptionBudget>(bed).await?.len(),
+        groups.len(),
+    ];
+    assert_eq!(children, [wanted.len(); 5]);
     Ok(())
 }
 
@@ -118,18 +205,25 @@ async fn killed_at_random_it_ends_with_exactly_what_was_asked_for() -> Result<()
     tell(&format!("{kills} kills; to repeat them: E2E_KILLS={kills} E2E_SEED={seed}"));
     let (bed, mut chance, mut wanted) = (Bed::new("random").await?, Chance::from_seed(seed), Wanted::new());
     let mut history = Vec::new();
-    for _ in 0..kills {
-        history.push(one_life(&bed, &mut wanted, &mut chance).await?);
+    for first in ACTS.into_iter().cycle().take(kills) {
+        history.push(one_life(&bed, first, &mut wanted, &mut chance).await?);
     }
+    tell(&format!("{} were cut off", history.iter().filter(|life| life.cut_off).count()));
     operator::wait_until_leading(&bed.cluster)?;
-    let story = || format!("E2E_SEED={seed}\n{}", history.join("\n"));
+    let stories: Vec<_> = history.into_iter().map(|life| life.story).collect();
+    let story = || format!("E2E_SEED={seed}\n{}", stories.join("\n"));
+    println!("{}", story());
+    until_exact(&bed, &wanted).await.with_context(story)?;
+    // And so it stays.
+    quiet::until_told().await;
     assert_exact(&bed, &wanted).await.with_context(story)?;
     for name in wanted.keys() {
         bed.kubectl(&["delete", "dsk", name])?;
     }
     let gone = |pods: &[Arc<Pod>]| pods.is_empty();
     bed.until("", "no pod is left", SOON, gone).await.with_context(story)?;
-    let kinds = "services,deployments,replicasets,daskworkergroups,poddisruptionbudgets";
-    bed.kubectl(&["wait", kinds, "--all", "--for=delete", "--timeout=60s"]).with_context(story)?;
+    let kinds = "services,deployments,replicasets,daskworkergroups,poddisruptionbudgets,configmaps";
+    let ours = ["--selector", CLUSTER, "--for=delete", "--timeout=60s"];
+    bed.kubectl(&[&["wait", kinds], &ours[..]].concat()).with_context(story)?;
     Ok(())
 }

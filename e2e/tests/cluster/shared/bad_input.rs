@@ -9,15 +9,21 @@ use dask_operator_api::worker_group::DaskWorkerGroup;
 use e2e::bed::Bed;
 use e2e::manifests;
 use k8s_openapi::api::events::v1::Event;
+use serde_json::json;
 
 const SOON: Duration = Duration::from_mins(4);
 
 #[tokio::test]
 async fn a_name_that_breaks_the_rule_is_an_error_that_names_the_rule() -> Result<()> {
     let bed = Bed::new("bad-name").await?;
+    let kinds = "services,deployments,replicasets,pods,daskworkergroups,poddisruptionbudgets,configmaps";
+    let there = || bed.kubectl(&["get", kinds, "--output", "name"]);
+    // Kubernetes itself puts its certificates there.
+    bed.kubectl(&["wait", "configmap/kube-root-ca.crt", "--for=create", "--timeout=60s"])?;
+    let before = there()?;
     let long = "a".repeat(54);
     for (name, rule) in [("has.dot", "not a DNS label"), (long.as_str(), "at most 53 are allowed")] {
-        bed.apply(&manifests::cluster(name, 1))?;
+        bed.apply(&manifests::cluster_of(name, &json!({"config": {"distributed": {}}})))?;
         let told = |clusters: &[Arc<DaskCluster>]| {
             let status = clusters.iter().find(|one| one.metadata.name.as_deref() == Some(name));
             let status = status.and_then(|one| one.status.clone()).unwrap_or_default();
@@ -35,8 +41,7 @@ async fn a_name_that_breaks_the_rule_is_an_error_that_names_the_rule() -> Result
         };
         bed.until("", "an Event with the rule", SOON, event).await?;
     }
-    let kinds = "services,deployments,replicasets,pods,daskworkergroups,poddisruptionbudgets";
-    assert_eq!(bed.kubectl(&["get", kinds, "--output", "name"])?, "");
+    assert_eq!(there()?, before);
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use e2e::bed::Bed;
-use e2e::manifests::DASK_IMAGE;
+use e2e::manifests::dask_image;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 
@@ -22,7 +22,7 @@ for command in dask-scheduler dask-worker dask-ssh; do $command --help | grep Us
 #[tokio::test]
 async fn the_image_has_a_user_without_rights_its_own_packages_and_the_old_commands() -> Result<()> {
     let bed = Bed::new("promises").await?;
-    let container = json!({"name": "asked", "image": DASK_IMAGE, "command": ["sh", "-c", QUESTIONS],
+    let container = json!({"name": "asked", "image": dask_image(), "command": ["sh", "-c", QUESTIONS],
         "securityContext": {"runAsNonRoot": true, "allowPrivilegeEscalation": false}});
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "asked"},
         "spec": {"restartPolicy": "Never", "containers": [container]}});

@@ -63,8 +63,7 @@ async fn of_a_group_from_zero_that_starts_a_script_nobody_knows_what_it_offers_u
 -> Result<()> {
     let bed = Bed::new("offers-unknown").await?;
     bed.apply(&manifests::cluster("demo", 0))?;
-    let script =
-        json!([{"name": "worker", "image": manifests::DASK_IMAGE, "args": ["sh", "-c", "exec dask worker"]}]);
+    let script = json!([{"name": "worker", "image": manifests::dask_image(), "args": ["sh", "-c", "exec dask worker"]}]);
     let of = |more: &Value| {
         let mut worker = worker(0, more);
         worker["spec"] = json!({"containers": script});

@@ -17,7 +17,7 @@ fn container(name: &str, args: &[&str], ports: &Value) -> Value {
     let path = format!("/opt/dask/bin/{}", args[0]);
     json!({
         "name": name,
-        "image": manifests::DASK_IMAGE,
+        "image": manifests::dask_image(),
         "args": args,
         "env": [],
         "ports": ports,

@@ -12,7 +12,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use dask_operator_api::conditions::Reason;
 use dask_operator_api::{DaskCluster, DaskWorkerGroup};
 use e2e::bed::Bed;
@@ -75,7 +75,9 @@ impl Trouble<'_> {
     async fn until_told_within<K: Told>(&self, bed: &Bed, cause: Instant, within: Duration) -> Result<()> {
         let what = format!("{} of {} with {:?}", self.reason, self.object, self.words);
         bed.until("", &what, within, |objects: &[Arc<K>]| self.is_told(objects)).await?;
-        say(&format!("{what}: told after {:.2} s", cause.elapsed().as_secs_f64()));
+        let took = cause.elapsed();
+        say(&format!("{what}: told after {:.2} s", took.as_secs_f64()));
+        ensure!(took <= within, "{what}: told {took:?} after its cause");
         until_counted::<K>(bed, self.reason).await.with_context(|| what.clone())?;
         let event = |events: &[Arc<Event>]| events.iter().any(|event| self.is_event(event));
         bed.until("", &format!("a Warning: {what}"), TOLD, event).await.map(drop)

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use e2e::bed::{Bed, run_workload};
 use e2e::manifests;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_mins(4);
+/// Those whose data fit into any worker.
+const SMALL: [&str; 3] = ["delayed_graph", "bag_words", "data_moves"];
 const WORKLOADS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/workloads");
 
 /// Runs one workload from this host against two workers of 400 MiB.
@@ -18,13 +20,18 @@ async fn on_a_small_cluster(name: &str) -> Result<Value> {
     bed.apply(&manifests::two_small_workers("demo"))?;
     bed.until_registered("demo", 2, SOON).await?;
     let figures = bed.workload(name, &[("DASK_SCHEDULER_ADDRESS", &bed.address("demo")?)])?;
-    assert_eq!(figures["ok"], true, "{figures}");
+    assert_is_right(&figures);
     Ok(figures)
 }
 
-/// Twice what one worker may use, and part of it on a disk.
+/// By its own independent computation.
+fn assert_is_right(figures: &Value) {
+    assert_eq!(figures["ok"], true, "{figures}");
+}
+
+/// Several times what one worker may use, and part of it on a disk.
 fn assert_larger_than_memory(figures: &Value) {
-    assert!(figures["ratio"].as_f64().is_some_and(|ratio| ratio >= 2.0), "{figures}");
+    assert!(figures["ratio"].as_f64().is_some_and(|ratio| ratio >= 2.9), "{figures}");
     assert!(figures["spilled_bytes"].as_u64().is_some_and(|bytes| bytes > 0), "{figures}");
     assert_eq!((&figures["workers"], &figures["holders"]), (&json!(2), &json!(2)), "{figures}");
     // What the container may use, not what the node has.
@@ -32,7 +39,7 @@ fn assert_larger_than_memory(figures: &Value) {
 }
 
 fn assert_each_part_ran_once(figures: &Value) {
-    assert_eq!(figures["ok"], true, "{figures}");
+    assert_is_right(figures);
     assert!(figures["parts"].as_u64().is_some_and(|parts| parts > 1), "{figures}");
     assert_eq!(figures["runs"], figures["parts"], "{figures}");
 }
@@ -44,17 +51,23 @@ async fn a_shared_part_of_a_delayed_graph_runs_exactly_once() -> Result<()> {
 }
 
 #[test]
-fn the_same_script_runs_without_any_cluster() -> Result<()> {
-    assert_each_part_ran_once(&run_workload("delayed_graph", &[], &[])?);
+fn the_same_scripts_run_without_any_cluster() -> Result<()> {
+    for name in SMALL {
+        assert_is_right(&run_workload(name, &[], &[])?);
+    }
+    // Of those whose data fit into no worker, one.
+    let figures = run_workload("array_larger_than_memory", &[], &[])?;
+    assert_is_right(&figures);
+    assert!(figures["spilled_bytes"].as_u64().is_some_and(|bytes| bytes > 0), "{figures}");
     Ok(())
 }
 
 #[tokio::test]
-async fn the_same_script_runs_from_a_pod_in_the_cluster() -> Result<()> {
+async fn the_same_scripts_run_from_a_pod_in_the_cluster() -> Result<()> {
     let bed = Bed::new("client-pod").await?;
-    bed.apply(&manifests::cluster("demo", 2))?;
+    bed.apply(&manifests::two_small_workers("demo"))?;
     bed.kubectl(&["create", "configmap", "workloads", &format!("--from-file={WORKLOADS}")])?;
-    bed.apply(&manifests::client_pod("demo", &bed.namespace, "delayed_graph"))?;
+    bed.apply(&manifests::client_pod("demo", &bed.namespace, &SMALL))?;
     let ended = |pods: &[Arc<Pod>]| {
         let client = pods.iter().find(|pod| pod.metadata.name.as_deref() == Some("client"));
         let phase = client.and_then(|pod| pod.status.as_ref()?.phase.as_deref());
@@ -62,8 +75,11 @@ async fn the_same_script_runs_from_a_pod_in_the_cluster() -> Result<()> {
     };
     bed.until("", "the client's pod has ended", SOON, ended).await?;
     let log = bed.kubectl(&["logs", "client"])?;
-    let last = log.lines().next_back().context("the client said nothing")?;
-    assert_each_part_ran_once(&serde_json::from_str(last).with_context(|| log.clone())?);
+    let reports = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let reports: Vec<_> = reports.filter(|report| report["workload"].is_string()).collect();
+    assert_eq!(reports.len(), SMALL.len(), "{log}");
+    reports.iter().for_each(assert_is_right);
+    assert_each_part_ran_once(&reports[0]);
     Ok(())
 }
 

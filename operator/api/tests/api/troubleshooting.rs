@@ -27,6 +27,13 @@ two, up to a minute, and at once when the spec changes. Nobody else's cluster wa
 POD is the name in the message; add `--namespace`.
 ";
 
+const FINE: &str = "
+## Reasons that are no trouble
+
+| reason | condition | what it says |
+| --- | --- | --- |
+";
+
 fn page() -> String {
     let mut page = HEAD.to_owned();
     let mut condition: Option<ConditionType> = None;
@@ -38,11 +45,20 @@ fn page() -> String {
         write!(page, "\n### {reason}\n\n{}\n\n", reason.meaning()).unwrap();
         write!(page, "**What helps:** {}\n\n```console\n$ {}\n```\n", advice.cure, advice.look).unwrap();
     }
-    page
+    page + &no_trouble()
+}
+
+/// The others, so that none is missing.
+fn no_trouble() -> String {
+    let mut table = FINE.to_owned();
+    for reason in Reason::ALL.iter().filter(|reason| reason.advice().is_none()) {
+        writeln!(table, "| `{reason}` | `{}` | {} |", reason.condition(), reason.meaning()).unwrap();
+    }
+    table
 }
 
 #[test]
-fn every_trouble_is_on_the_page_with_its_cause_and_its_cure() {
+fn every_reason_is_on_the_page_and_each_trouble_with_its_cause_and_its_cure() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/troubleshooting.md");
     let page = page();
     if std::env::var_os("UPDATE_DOCS").is_some() {

@@ -1,4 +1,4 @@
-//! An operator that has Roles only: everything works in its namespaces, and nothing is asked for outside.
+//! An operator that has Roles only, or a pattern: everything works in its namespaces, and nothing is done outside.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -66,17 +66,44 @@ async fn live_within(values: &[&str], home: &Bed, watched: &[&Bed]) -> Result<()
     release.uninstall()
 }
 
-/// Both at once: Helm and kubectl are waited for, each on a thread of its own.
+/// All at once: Helm and kubectl are waited for, each on a thread of its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_roles_only_everything_works_in_their_namespaces_and_nothing_outside_is_asked_for() -> Result<()>
+async fn with_roles_only_or_by_a_pattern_everything_works_where_it_should_and_nothing_elsewhere() -> Result<()>
 {
-    let (own, home) = (Bed::new("own").await?, Bed::new("home").await?);
+    let (own, home, third) = (Bed::new("own").await?, Bed::new("home").await?, Bed::new("third").await?);
     // The one that every test uses would act here, too.
     let cluster = own.cluster.clone();
     let _none = Replicas::new(&cluster, 0)?;
-    let (one, other) = (tokio::spawn(in_its_own_namespace(own)), tokio::spawn(in_two_namespaces(home)));
-    let (one, other) = tokio::join!(one, other);
-    one?.and(other?)
+    let all = tokio::join!(
+        tokio::spawn(in_its_own_namespace(own)),
+        tokio::spawn(in_two_namespaces(home)),
+        tokio::spawn(by_a_pattern(third)),
+    );
+    all.0?.and(all.1?).and(all.2?)
+}
+
+/// It may do everything everywhere, and does it only where the pattern leads, there also in what is made later.
+async fn by_a_pattern(home: Bed) -> Result<()> {
+    let outside = Bed::new("plain").await?;
+    outside.apply(&manifests::cluster("demo", 1))?;
+    let release = Release::new(&home.cluster, &home.namespace, namespaced::NAME)?;
+    // Its ClusterRole must be nobody else's.
+    let name = format!("fullnameOverride={}", home.namespace);
+    release.apply(&["crds.install=false", &name, "kopfArgs={--namespace=patterned-*}"])?;
+    let bed = Bed::new("patterned").await?;
+    bed.apply(&manifests::cluster("demo", 1))?;
+    let registered = bed.until_registered("demo", 1, SOON).await;
+    // Whatever comes of it, its ClusterRole goes.
+    release.uninstall()?;
+    registered?;
+
+    let user = format!("system:serviceaccount:{0}:{0}", home.namespace);
+    let written = home.audit()?.requests(|request| request.user.username == user && request.is_write())?;
+    let written: BTreeSet<_> = written.iter().map(|one| one.object_ref.namespace.as_str()).collect();
+    // At home it has its lease.
+    assert_eq!(written, BTreeSet::from([bed.namespace.as_str(), home.namespace.as_str()]));
+    assert!(outside.api::<DaskCluster>().get("demo").await?.status.is_none());
+    Ok(())
 }
 
 async fn in_its_own_namespace(home: Bed) -> Result<()> {

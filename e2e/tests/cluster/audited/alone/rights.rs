@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_mins(4);
 /// Rights that no undisturbed life uses, and what they are for.
-const IN_RESERVE: [(&str, &str); 6] = [
+const IN_RESERVE: [(&str, &str); 4] = [
     (
         "update kubernetes.dask.org/daskclusters/finalizers",
         "OwnerReferencesPermissionEnforcement, as in OpenShift",
@@ -29,11 +29,6 @@ const IN_RESERVE: [(&str, &str); 6] = [
         "asked for when a watch does not show in time what was created",
     ),
     ("get /pods", "the same"),
-    ("get kubernetes.dask.org/daskautoscalers", "asked for before an autoscaler scales"),
-    (
-        "get kubernetes.dask.org/daskclusters",
-        "asked for before one is joined, and before its scheduler is stopped",
-    ),
 ];
 
 /// `create apps/deployments`, with the name when the right is limited to one.
@@ -93,15 +88,15 @@ async fn live(bed: &Bed) -> Result<()> {
     spec["disruptionProtection"] = "Always".into();
     bed.apply(&manifests::cluster_of("demo", &spec))?;
     bed.apply(&manifests::group("demo", "more", 1))?;
-    let group = json!({"name": "demo-more", "minimum": 1, "maximum": 1});
+    let group = json!({"name": "demo-more", "minimum": 2, "maximum": 2});
     bed.apply(&manifests::autoscaler("demo", "demo", &json!({"groups": [group]})))?;
     bed.until_ready("demo", SOON).await?;
     for workers in [2, 1, 2] {
         bed.kubectl(&["scale", "dsk/demo", &format!("--replicas={workers}")])?;
-        bed.until_registered("demo", workers + 1, SOON).await?;
+        bed.until_registered("demo", workers + 2, SOON).await?;
     }
     bed.kubectl(&["delete", "pod", "--selector", "dask.org/workergroup-name=demo-more", "--grace-period=1"])?;
-    bed.until_registered("demo", 3, SOON).await?;
+    bed.until_registered("demo", 4, SOON).await?;
     let change = json!({"spec": {"config": {"distributed": {"comm": {}}}}}).to_string();
     bed.kubectl(&["patch", "dsk/demo", "--type=merge", "--patch", &change])?;
     let changed = |all: &[Arc<ConfigMap>]| {

@@ -1,6 +1,6 @@
 //! Containers that end on their own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,11 +50,10 @@ async fn workers_that_crash_are_told_once_with_their_last_words_and_replaced_eve
     let cause = until_cause(&bed, WORKERS, "a worker that ended", has_ended).await?;
     let words = ["pod demo-default-worker-", "container worker ended with exit code 3 (Error): that was it"];
     let trouble = Trouble { object: "demo-default", reason: Reason::ContainerFailed, words: &words };
-    trouble.until_told::<DaskWorkerGroup>(&bed, cause).await?;
-
-    // It stays told, whether the next one runs, has ended or is waited for.
-    let seen = names_of_pods_within(&bed, Duration::from_secs(25)).await?;
-    assert!((2..=5).contains(&seen.len()), "after 0, 5, 10 and 20 s: {seen:?}");
+    let told = trouble.until_told::<DaskWorkerGroup>(&bed, cause);
+    let ((), gaps) = tokio::try_join!(told, gaps_between_four_pods(&bed))?;
+    // The next one at once, then after 5 s, then after 10; times of creation are told in whole seconds.
+    assert!(gaps[1] >= 4 && gaps[2] >= 9, "seconds between pods: {gaps:?}");
     assert_eq!(count_events(&bed, Reason::ContainerFailed).await?, 1, "told once");
     assert_eq!(count_events_named(&bed, "Recovered").await?, 0);
 
@@ -63,18 +62,32 @@ async fn workers_that_crash_are_told_once_with_their_last_words_and_replaced_eve
     trouble.until_over::<DaskWorkerGroup>(&bed).await
 }
 
-async fn names_of_pods_within(bed: &Bed, time: Duration) -> Result<BTreeSet<String>> {
-    let end = tokio::time::Instant::now() + time;
-    let mut seen = BTreeSet::new();
-    while tokio::time::Instant::now() < end {
-        let pods = bed.api::<Pod>().list(&ListParams::default().labels(WORKERS)).await?.items;
-        seen.extend(pods.into_iter().filter_map(|pod| pod.metadata.name));
-        let groups = bed.api::<DaskWorkerGroup>().list(&ListParams::default()).await?.items;
-        let told = groups.iter().flat_map(Told::conditions).any(|one| one.type_ == "WorkersFailing");
-        assert!(told, "it comes and goes: {groups:#?}");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    Ok(seen)
+/// Looks on until a group of one worker has had its fourth pod; the seconds from one's creation to the next one's. Once
+/// told, the trouble stays told, whether the next one runs, has ended or is waited for.
+async fn gaps_between_four_pods(bed: &Bed) -> Result<[i64; 3]> {
+    let (mut created, mut told) = (BTreeMap::new(), false);
+    let four = async {
+        while created.len() < 4 {
+            let pods = bed.api::<Pod>().list(&ListParams::default().labels(WORKERS)).await?.items;
+            let new =
+                pods.into_iter().filter_map(|pod| pod.metadata.uid.zip(pod.metadata.creation_timestamp));
+            created.extend(new.map(|(uid, at)| (uid, at.0)));
+            let is_told = is_failing(bed).await?;
+            assert!(is_told || !told, "it comes and goes");
+            told = is_told;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(SOON, four).await??;
+    let mut times: Vec<_> = created.into_values().collect();
+    times.sort();
+    Ok([0, 1, 2].map(|first| times[first + 1].duration_since(times[first]).as_secs()))
+}
+
+async fn is_failing(bed: &Bed) -> Result<bool> {
+    let groups = bed.api::<DaskWorkerGroup>().list(&ListParams::default()).await?.items;
+    Ok(groups.iter().flat_map(Told::conditions).any(|one| one.type_ == "WorkersFailing"))
 }
 
 async fn count_events_named(bed: &Bed, reason: &str) -> Result<usize> {
@@ -116,16 +129,20 @@ async fn a_worker_killed_for_its_memory_is_replaced_and_told() -> Result<()> {
     let worker = json!({"replicas": 2, "threads": 1, "resources": resources});
     bed.apply(&manifests::cluster_of("demo", &json!({"worker": manifests::without_nanny(&worker)})))?;
     bed.until_registered("demo", 2, SOON).await?;
-    // The client sees its worker vanish; that is no failure of the test.
-    let _ = bed.client(
+    let mut killing = bed.client_command(
         "demo",
         "victim = list(client.scheduler_info()['workers'])[0]\n\
-         client.run(lambda: len(b'x' * (1 << 30)), workers=[victim])",
-    );
+         client.run(lambda: len(b'x' * (1 << 30)), workers=[victim], on_error='ignore')",
+    )?;
+    let mut client = killing.spawn()?;
+    let cause = until_cause(&bed, WORKERS, "a worker that ended", has_ended).await?;
+    assert!(client.wait()?.success());
     let words = ["container worker ended with exit code 137 (OOMKilled)"];
     let trouble = Trouble { object: "demo-default", reason: Reason::OutOfMemory, words: &words };
-    trouble.until_told::<DaskWorkerGroup>(&bed, std::time::Instant::now()).await?;
+    trouble.until_told::<DaskWorkerGroup>(&bed, cause).await?;
     bed.until_registered("demo", 2, SOON).await?;
+    let two = |pods: &[Arc<Pod>]| pods.len() == 2;
+    bed.until(WORKERS, "two pods of workers, the dead one gone", SOON, two).await?;
     // It stays told until the new worker has run for ten minutes; the cluster is ready all the same.
     bed.until_ready("demo", SOON).await?;
     let group = bed.api::<DaskWorkerGroup>().get("demo-default").await?;

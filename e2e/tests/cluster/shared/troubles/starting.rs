@@ -49,7 +49,7 @@ async fn an_image_that_cannot_be_pulled_is_told_of_workers() -> Result<()> {
     tokio::time::sleep(Duration::from_secs(25)).await;
     assert_eq!(super::count_events(&bed, Reason::ImageCannotBePulled).await?, 1, "told once");
 
-    bed.apply(&a_cluster(&worker(manifests::DASK_IMAGE)))?;
+    bed.apply(&a_cluster(&worker(manifests::dask_image())))?;
     bed.until_registered("demo", 1, SOON).await?;
     trouble.until_over::<DaskWorkerGroup>(&bed).await
 }
@@ -68,7 +68,7 @@ async fn an_image_that_cannot_be_pulled_is_told_of_a_scheduler() -> Result<()> {
     let trouble = Trouble { object: "demo", reason: Reason::ImageCannotBePulled, words: &words };
     trouble.until_told::<DaskCluster>(&bed, cause).await?;
 
-    bed.apply(&scheduler(manifests::DASK_IMAGE))?;
+    bed.apply(&scheduler(manifests::dask_image()))?;
     bed.kubectl(&["delete", "deployment", "demo-scheduler"])?;
     bed.until_ready("demo", SOON).await?;
     trouble.until_over::<DaskCluster>(&bed).await

@@ -7,7 +7,7 @@ use anyhow::Result;
 use dask_operator_api::DaskWorkerGroup;
 use dask_operator_api::conditions::Reason;
 use e2e::bed::Bed;
-use e2e::manifests::{self, DASK_IMAGE};
+use e2e::manifests::{self, dask_image};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::events::v1::Event;
 use serde_json::json;
@@ -70,7 +70,7 @@ async fn a_worker_that_cannot_leave_in_time_stays_or_goes_as_its_group_says_and_
 async fn a_scheduler_that_cannot_be_asked_is_told_and_its_workers_go_when_their_time_is_over() -> Result<()> {
     let bed = Bed::new("unasked").await?;
     let ports = json!([{"name": "tcp-comm", "containerPort": 8786}, {"name": "http-dashboard", "containerPort": 8787}]);
-    let elsewhere = json!([{"name": "scheduler", "image": DASK_IMAGE, "ports": ports,
+    let elsewhere = json!([{"name": "scheduler", "image": dask_image(), "ports": ports,
         "args": ["dask", "scheduler", "--dashboard-address", ":9787"]}]);
     let worker = json!({"replicas": 2, "threads": 1, "drain": {"timeoutSeconds": 20}});
     let spec = json!({"scheduler": {"spec": {"containers": elsewhere}}, "worker": worker});

@@ -33,7 +33,7 @@ async fn a_service_of_somebody_else_is_left_untouched_and_told() -> Result<()> {
 #[tokio::test]
 async fn a_deployment_of_somebody_else_is_left_untouched_and_told() -> Result<()> {
     let bed = Bed::new("taken-too").await?;
-    let image = format!("--image={}", manifests::DASK_IMAGE);
+    let image = format!("--image={}", manifests::dask_image());
     bed.kubectl(&["create", "deployment", "demo-scheduler", &image, "--replicas=0"])?;
     let before = bed.api::<Deployment>().get("demo-scheduler").await?;
     bed.apply(&manifests::cluster("demo", 1))?;

@@ -7,7 +7,7 @@ use anyhow::Result;
 use dask_operator_api::conditions::Reason;
 use dask_operator_api::{DaskWorkerGroup, labels};
 use e2e::bed::Bed;
-use e2e::manifests::{self, DASK_IMAGE};
+use e2e::manifests::{self, dask_image};
 use e2e::workload::Workload;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::events::v1::Event;
@@ -30,7 +30,7 @@ pub(super) fn begin(bed: &Bed) -> Result<()> {
     let plain = json!([{"name": "worker", "args": ([&["dask"], &named[..], &["--no-nanny"]].concat())}]);
     // So that it can be killed from within, as the first process of a container cannot.
     let plain = json!({"shareProcessNamespace": true, "containers": plain});
-    let blind = json!({"name": "worker", "image": DASK_IMAGE, "command": ["/opt/dask/bin/dask"], "args": named,
+    let blind = json!({"name": "worker", "image": dask_image(), "command": ["/opt/dask/bin/dask"], "args": named,
         "env": [{"name": "PATH", "value": "/nowhere"}]});
     let groups = [
         ("actors", brief, json!({})),
