@@ -83,7 +83,10 @@ def test_names_of_namespaces_that_yaml_takes_for_numbers_stay_names():
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"kopfArgs": ["--namespace=team-[ab]"]}, "of the pattern team-[ab], only * and ?"),
+        ({"kopfArgs": ["--namespace=team-[ab]"]}, '"team-[ab]" is neither a namespace nor a pattern'),
+        ({"kopfArgs": ["-n", "a* b"]}, '"a* b" is neither'),
+        ({"kopfArgs": ["--namespace="]}, '"" is neither'),
+        ({"kopfArgs": ["-n"]}, "--namespace names none"),
         ({"kopfArgs": ["-n", "a, b, team-*"]}, "a, b, team-* has a name before a pattern"),
         ({"kopfArgs": ["--all-namespaces", "-n", "a"]}, "contradict each other"),
         # Who may not watch all namespaces cannot find those that a pattern means.

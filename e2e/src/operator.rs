@@ -119,18 +119,23 @@ impl<'a> Victim<'a> {
     /// The one that leads, once one does.
     pub fn leading(cluster: &'a Cluster) -> Result<Self> {
         let pod = wait_until_leading(cluster)?;
-        let process = cluster.is_embedded().then(|| process(cluster, &pod)).transpose()?;
+        if !cluster.is_embedded() {
+            return Ok(Self { cluster, pod, process: None });
+        }
+        // It may lead before the kubelet has told which container it runs in.
+        wait_until_available(cluster)?;
+        let process = Some(process(cluster, &pod)?);
         Ok(Self { cluster, pod, process })
     }
 
-    /// Ends it. On another cluster than the embedded one it is told first, and has some hundred milliseconds.
+    /// Ends it, with its pod. On another cluster than the embedded one it is told first, and has some hundred milliseconds.
     pub fn kill(&self) -> Result<()> {
-        self.process.map_or_else(|| remove(self.cluster, &self.pod), |process| process.signal(Signal::KILL))
+        self.process.map_or(Ok(()), |process| process.signal(Signal::KILL))?;
+        remove(self.cluster, &self.pod)
     }
 
-    /// Has another one begin to lead at once: nobody need wait until the lease of a dead one ends.
+    /// Has another one lead at once: nobody need wait until the lease of a dead one ends.
     pub fn bury(self) -> Result<()> {
-        remove(self.cluster, &self.pod)?;
         kubectl(self.cluster, &["delete", LEASE]).map(drop)
     }
 }

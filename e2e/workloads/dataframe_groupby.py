@@ -75,9 +75,9 @@ def dataset(client, files):
         write(folder, files)
         yield folder
     finally:
+        shutil.rmtree(folder, ignore_errors=True)
         client.unregister_worker_plugin(ParquetFiles.name)
         client.run(shutil.rmtree, folder, ignore_errors=True)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def expected(files):

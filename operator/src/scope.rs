@@ -1,4 +1,4 @@
-//! Which namespaces are watched.
+//! Namespaces by name or by pattern.
 
 use std::str::FromStr;
 

@@ -66,19 +66,24 @@ namespaces, which patterns take, too: it watches its own unless told which by na
 {{- $others = append $others . -}}
 {{- end -}}
 {{- end -}}
+{{- if $flag -}}
+{{- fail "kopfArgs: --namespace names none" -}}
+{{- end -}}
 {{- if and $named $all -}}
 {{- fail "kopfArgs: --all-namespaces and --namespace contradict each other: leave one of them out" -}}
 {{- end -}}
 {{- $watched := list -}}
 {{- range $named -}}
-{{- if regexMatch "[\\[\\]]" . -}}
-{{- fail (printf "kopfArgs: of the pattern %s, only * and ? and, at the beginning, ! are followed" .) -}}
+{{- range splitList "," . -}}
+{{- if not (regexMatch "^!?[a-z0-9*?]([-a-z0-9*?]*[a-z0-9*?])?$" (trim .)) -}}
+{{- fail (printf "kopfArgs: \"%s\" is neither a namespace nor a pattern of its name with *, ? and, at the beginning, !" .) -}}
+{{- end -}}
 {{- end -}}
 {{- if regexMatch "^[^*?!,]+,.*[*?!]" . -}}
 {{- fail (printf "kopfArgs: %s has a name before a pattern: give each a flag of its own" .) -}}
 {{- end -}}
 {{- if regexMatch "[*?!]" . -}}
-{{- $watched = append $watched (nospace .) -}}
+{{- $watched = append $watched (regexReplaceAll " *, *" (trim .) ",") -}}
 {{- else -}}
 {{- range splitList "," . }}{{- $watched = append $watched (trim .) -}}{{- end -}}
 {{- end -}}

@@ -16,8 +16,9 @@ use crate::vanished::Vanished;
 /// waited before it tried again, and calls are on their way.
 pub(crate) const STALE: Duration = Duration::from_mins(3);
 
-/// So long a lease lasts; what was sent before is on its way for two seconds at most.
-const LEASE: Duration = Duration::from_secs(15);
+/// So long after its last renewal a leader may still change something: for ten seconds it calls, and what it sent is on
+/// its way for two. The lease itself lasts fifteen.
+const LEASE: Duration = Duration::from_secs(12);
 
 /// So long a worker may take to leave.
 const DRAIN: Duration = Duration::from_mins(2);
@@ -289,9 +290,9 @@ impl Invariants {
     fn only_the_leader_writes(&self, change: &Change) -> Option<String> {
         let who =
             change.by.split('/').next().filter(|_| is_operator(change) && change.id.plural != "leases")?;
-        let holder = self.holder.as_deref().filter(|holder| !holder.is_empty())?;
+        let holder = self.holder.as_deref()?;
         if holder != who {
-            return Some(format!("written while {holder} leads"));
+            return Some(format!("written while \"{holder}\" leads"));
         }
         let ended = self.renewed.is_some_and(|renewed| renewed.elapsed() > LEASE);
         ended.then(|| "written after the lease ended".to_owned())

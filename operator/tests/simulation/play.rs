@@ -23,7 +23,7 @@ const GLANCE: Duration = Duration::from_secs(5);
 const MOST_CALLS: u64 = 30_000;
 /// A process that died is started again after this long: longer than anything it sent is on its way.
 const DOWN: Duration = Duration::from_secs(3);
-/// Nothing was written for this long: longer than a crash is told after it, and than any wait of the operator.s.
+/// Nothing was written for this long: longer than a crash is told after it, and than any wait of the operator's.
 const REST: Duration = Duration::from_mins(15);
 /// After the last disturbance everything must be at rest by then.
 const PATIENCE: Duration = Duration::from_hours(2);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use dask_operator_api::{DaskCluster, DaskWorkerGroup};
@@ -32,13 +32,10 @@ const CLUSTER: &str = "dask.org/cluster-name";
 const FEW: usize = 10;
 const NAMES: [&str; 3] = ["one", "two", "three"];
 
-/// Milliseconds; by then what was asked for is done.
-const MOST_OF_A_LIFE: u32 = 120;
-
 /// What became of one life of the operator.
 struct Life {
-    /// Whether it was not done with what was asked of it.
-    cut_off: bool,
+    /// Whether it had made or removed some of the workers that it was to, and not all.
+    half_way: bool,
     story: String,
 }
 
@@ -95,10 +92,27 @@ fn a_cluster(name: &str, workers: u32) -> Result<DaskCluster> {
     Ok(serde_json::from_str(&manifests::exact_cluster_of(name, &spec))?)
 }
 
+/// How long it takes until a cluster of many workers is made, when nobody disturbs.
+async fn undisturbed(bed: &Bed, wanted: &mut Wanted) -> Result<Duration> {
+    operator::wait_until_leading(&bed.cluster)?;
+    let (name, workers) = (NAMES[0], 20);
+    let began = Instant::now();
+    bed.api::<DaskCluster>().create(&PostParams::default(), &a_cluster(name, workers)?).await?;
+    wanted.insert(name, workers);
+    until_workers(bed, wanted).await?;
+    Ok(began.elapsed())
+}
+
 /// One life of the operator: some work, and its end at any moment of it.
-async fn one_life(bed: &Bed, first: Act, wanted: &mut Wanted, chance: &mut Chance) -> Result<Life> {
+async fn one_life(
+    bed: &Bed,
+    (first, most): (Act, Duration),
+    wanted: &mut Wanted,
+    chance: &mut Chance,
+) -> Result<Life> {
     let leader = Victim::leading(&bed.cluster)?;
-    let pause = Duration::from_millis(chance.below(MOST_OF_A_LIFE).into());
+    let before = wanted.clone();
+    let pause = most.mul_f64(f64::from(chance.below(100)) / 100.0);
     let acts = async {
         let mut done = vec![act(bed, first, wanted, chance).await?];
         for _ in 0..chance.below(2) {
@@ -114,20 +128,32 @@ async fn one_life(bed: &Bed, first: Act, wanted: &mut Wanted, chance: &mut Chanc
     let (done, killed) = tokio::join!(acts, end);
     let done = done?;
     killed?;
-    let cut_off = !is_exact(&workers(bed).await?, wanted);
+    let half_way = is_half_way(&workers(bed).await?, &before, wanted);
     leader.bury()?;
-    let work = if cut_off { "in the middle of it" } else { "before or after it" };
-    Ok(Life { cut_off, story: format!("{done}, killed after {pause:?}, {work}") })
+    let work = if half_way { "half-way" } else { "before or after it" };
+    Ok(Life { half_way, story: format!("{done}, killed after {pause:?}, {work}") })
 }
 
 async fn workers(bed: &Bed) -> Result<Vec<Pod>> {
     Ok(bed.api::<Pod>().list(&ListParams::default().labels(WORKERS)).await?.items)
 }
 
+fn count(pods: &[Pod], name: &str) -> usize {
+    pods.iter().filter(|pod| pod.labels().get(CLUSTER).is_some_and(|cluster| cluster == name)).count()
+}
+
 fn is_exact(pods: &[Pod], wanted: &Wanted) -> bool {
-    let of = |pod: &Pod, name: &str| pod.labels().get(CLUSTER).is_some_and(|cluster| cluster == name);
-    let count = |name| pods.iter().filter(|pod| of(pod, name)).count();
-    NAMES.iter().all(|name| count(name) == wanted.get(name).map_or(0, |all| *all as usize))
+    NAMES.iter().all(|name| count(pods, name) == wanted.get(name).map_or(0, |all| *all as usize))
+}
+
+/// Whether a cluster that is wanted has more workers than the one number and fewer than the other. Those of one that is not
+/// wanted any more are Kubernetes' to remove.
+fn is_half_way(pods: &[Pod], before: &Wanted, wanted: &Wanted) -> bool {
+    wanted.iter().any(|(name, now)| {
+        let (there, was, now) =
+            (count(pods, name), before.get(name).map_or(0, |was| *was as usize), *now as usize);
+        was.min(now) < there && there < was.max(now)
+    })
 }
 
 async fn list<K>(bed: &Bed) -> Result<Vec<K>>
@@ -148,16 +174,20 @@ fn owners<K: Resource>(object: &K) -> Vec<String> {
 
 /// Waits for exactly what is wanted, and nothing that belongs to nobody.
 async fn until_exact(bed: &Bed, wanted: &Wanted) -> Result<()> {
-    let exact = |pods: &[Arc<Pod>]| {
-        let pods: Vec<_> = pods.iter().map(|pod| Pod::clone(pod)).collect();
-        is_exact(&pods, wanted)
-    };
-    bed.until(WORKERS, &format!("{wanted:?}"), SOON, exact).await?;
+    until_workers(bed, wanted).await?;
     until_one_each::<Deployment>(bed, wanted).await?;
     until_one_each::<Service>(bed, wanted).await?;
     until_one_each::<ConfigMap>(bed, wanted).await?;
     until_one_each::<PodDisruptionBudget>(bed, wanted).await?;
     until_one_each::<DaskWorkerGroup>(bed, wanted).await
+}
+
+async fn until_workers(bed: &Bed, wanted: &Wanted) -> Result<()> {
+    let exact = |pods: &[Arc<Pod>]| {
+        let pods: Vec<_> = pods.iter().map(|pod| Pod::clone(pod)).collect();
+        is_exact(&pods, wanted)
+    };
+    bed.until(WORKERS, &format!("{wanted:?}"), SOON, exact).await.map(drop)
 }
 
 /// Waits for one child of this kind of each cluster, and no other.
@@ -204,11 +234,13 @@ async fn killed_at_random_it_ends_with_exactly_what_was_asked_for() -> Result<()
     let seed = chance::seed();
     tell(&format!("{kills} kills; to repeat them: E2E_KILLS={kills} E2E_SEED={seed}"));
     let (bed, mut chance, mut wanted) = (Bed::new("random").await?, Chance::from_seed(seed), Wanted::new());
+    let most = undisturbed(&bed, &mut wanted).await?;
     let mut history = Vec::new();
     for first in ACTS.into_iter().cycle().take(kills) {
-        history.push(one_life(&bed, first, &mut wanted, &mut chance).await?);
+        history.push(one_life(&bed, (first, most), &mut wanted, &mut chance).await?);
     }
-    tell(&format!("{} were cut off", history.iter().filter(|life| life.cut_off).count()));
+    let half_way = history.iter().filter(|life| life.half_way).count();
+    tell(&format!("{half_way} lives ended half-way; at most {most:?} of each were played"));
     operator::wait_until_leading(&bed.cluster)?;
     let stories: Vec<_> = history.into_iter().map(|life| life.story).collect();
     let story = || format!("E2E_SEED={seed}\n{}", stories.join("\n"));

@@ -33,7 +33,7 @@ async fn the_demo_ends_with_the_address_of_a_dashboard_that_answers_and_how_to_s
         let (address, path) = url.and_then(|url| url.split_once('/')).context("no dashboard")?;
         Ok((answer(address, &format!("/{path}"))?, printed))
     });
-    bed.cluster.kubectl(&["delete", "namespace", "--selector", OURS, "--wait=false"])?;
+    bed.cluster.kubectl(&["delete", "namespace", "--selector", OURS])?;
     let (page, printed) = shown?;
     assert!(page.contains(" 200 OK") && page.contains("<title>Dask"), "{page}");
     assert_eq!(printed.matches(": correct.").count(), 2, "the graph and the array: {printed}");
