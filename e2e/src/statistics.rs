@@ -29,15 +29,6 @@ impl Spread {
     }
 }
 
-/// How much `y` grows with `x`, by least squares; none when `x` never changes.
-pub fn slope(points: &[(f64, f64)]) -> Option<f64> {
-    let (xs, ys): (Vec<f64>, Vec<f64>) = points.iter().copied().unzip();
-    let (x, y) = (mean(&xs)?, mean(&ys)?);
-    let together: f64 = points.iter().map(|point| (point.0 - x) * (point.1 - y)).sum();
-    let alone: f64 = xs.iter().map(|one| (one - x).powi(2)).sum();
-    (alone > 0.0).then(|| together / alone)
-}
-
 fn mean(of: &[f64]) -> Option<f64> {
     let count = u32::try_from(of.len()).ok().filter(|count| *count > 0)?;
     Some(of.iter().sum::<f64>() / f64::from(count))
@@ -53,13 +44,5 @@ mod tests {
         assert_eq!(odd, Spread { least: 1.0, median: 2.0, most: 6.0, mean: 3.0 });
         assert_eq!(Spread::of([4.0, 1.0, 2.0, 3.0]).unwrap().median.to_bits(), 2.5_f64.to_bits());
         assert_eq!(Spread::of([]), None);
-    }
-
-    #[test]
-    fn a_slope_is_what_one_more_costs() {
-        let slope_of = |points: &[(f64, f64)]| slope(points).map(f64::round);
-        assert_eq!(slope_of(&[(0.0, 10.0), (500.0, 1010.0), (1000.0, 2010.0)]), Some(2.0));
-        assert_eq!(slope_of(&[(1.0, 10.0), (1.0, 20.0)]), None);
-        assert_eq!(slope_of(&[]), None);
     }
 }

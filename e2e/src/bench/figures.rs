@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use e2e::statistics::{self, Spread};
+use e2e::statistics::Spread;
 use serde::{Deserialize, Serialize};
 
 use super::machine::Machine;
@@ -117,11 +117,14 @@ impl Starts {
 }
 
 impl Memory {
-    /// What one more pod costs.
+    /// What one more pod costs: the median of the steps, for one of them may be that of an allocator, which keeps what a
+    /// burst took on each of its threads.
     pub(super) fn bytes_per_pod(&self) -> Option<f64> {
-        let points: Vec<_> =
-            self.growth.iter().map(|&(pods, bytes)| (f64::from(pods), f64::from(bytes))).collect();
-        statistics::slope(&points)
+        let steps = self.growth.windows(2).filter_map(|step| {
+            let [(fewer, before), (more, after)] = *step else { return None };
+            Some((f64::from(after) - f64::from(before)) / (f64::from(more) - f64::from(fewer)))
+        });
+        Spread::of(steps).map(|steps| steps.median)
     }
 }
 
