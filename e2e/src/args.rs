@@ -35,7 +35,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: Option<Benchmark>,
     },
-    /// Run every test, or those that run on a cluster and whose names contain a text
+    /// Run every test, or those that run on a cluster and whose names contain one of some texts
     Test(TestOptions),
     /// Play histories of people, nodes, crashes and faults against the operator, in simulated time
     Simulate {
@@ -66,8 +66,8 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct TestOptions {
-    /// A part of the names of the tests to run on the cluster; without it, everything is tested
-    pub(crate) filter: Option<String>,
+    /// Parts of the names of the tests to run on the cluster; without any, everything is tested
+    pub(crate) filters: Vec<String>,
     /// Run those that any cluster will do for, each under an operator of its own that has Roles only
     #[arg(long, conflicts_with = "kubeconfig")]
     pub(crate) namespaced: bool,

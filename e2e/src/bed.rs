@@ -1,10 +1,12 @@
 //! Where a test lies: a namespace of its own on the running cluster, with the few things that every test does.
 
+pub mod namespace;
+
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -29,8 +31,6 @@ use crate::{commands, evidence, operator, python};
 
 /// The variable by which `cargo e2e test` tells the tests of a cluster that is not the embedded one.
 pub const KUBECONFIG_VARIABLE: &str = "E2E_KUBECONFIG";
-/// On the namespaces of tests.
-const OURS: &str = "app.kubernetes.io/created-by=dask-operator-e2e";
 /// How many there were before in this process, some of the same name.
 static MADE: AtomicU32 = AtomicU32::new(0);
 const WORKLOADS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/workloads");
@@ -55,7 +55,7 @@ impl Bed {
         let audited_from = cluster.audit_log.as_ref().map_or(0, |log| audit::length(log));
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let namespace = format!("{name}-{:x}-{number}", std::process::id());
-        create_namespace(&cluster, &namespace)?;
+        namespace::create(&cluster, &namespace)?;
         let kubeconfig = Kubeconfig::read_from(&cluster.kubeconfig)?;
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
         let client = Client::try_from(config)?;
@@ -76,7 +76,7 @@ impl Bed {
 
     /// Waits until the namespaces of other tests are gone: the operator still writes in those that are on their way.
     pub fn until_alone(&self) -> Result<()> {
-        until_none_but(&self.cluster, &self.namespace)
+        namespace::until_none_but(&self.cluster, &self.namespace)
     }
 
     /// Where the operator is that acts in this namespace.
@@ -204,27 +204,17 @@ impl Drop for Bed {
     }
 }
 
-/// Makes a namespace that is a test's.
-pub(crate) fn create_namespace(cluster: &Cluster, name: &str) -> Result<()> {
-    cluster.kubectl(&["create", "namespace", name])?;
-    cluster.kubectl(&["label", "namespace", name, OURS]).map(drop)
-}
-
-/// Waits until the namespaces of tests are gone, all but this one.
-pub fn until_none_but(cluster: &Cluster, own: &str) -> Result<()> {
-    let all = ["get", "namespace", "--selector", OURS, "--output", "name"];
-    let own = format!("namespace/{own}");
-    for other in cluster.kubectl(&all)?.lines().filter(|name| **name != own) {
-        cluster.kubectl(&["wait", other, "--for=delete", "--timeout=120s"])?;
-    }
-    Ok(())
-}
-
+/// Looked for once in a process: to see whether it runs costs as much as half a test's other calls.
 fn running_cluster() -> Result<Cluster> {
-    match std::env::var_os(KUBECONFIG_VARIABLE) {
-        Some(path) => Cluster::from_kubeconfig(&PathBuf::from(path), &mut Progress::new()),
-        None => Cluster::running()?.context("no cluster is running; run the tests by `cargo e2e test`"),
+    static FOUND: OnceLock<Cluster> = OnceLock::new();
+    if let Some(found) = FOUND.get() {
+        return Ok(found.clone());
     }
+    let found = match std::env::var_os(KUBECONFIG_VARIABLE) {
+        Some(path) => Cluster::from_kubeconfig(&PathBuf::from(path), &mut Progress::new())?,
+        None => Cluster::running()?.context("no cluster is running; run the tests by `cargo e2e test`")?,
+    };
+    Ok(FOUND.get_or_init(|| found).clone())
 }
 
 /// Runs a script of `e2e/workloads` on this host; its last line is its result.

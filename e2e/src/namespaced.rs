@@ -5,7 +5,7 @@ use std::env;
 use anyhow::Result;
 
 use crate::audit::{Audit, Request};
-use crate::bed;
+use crate::bed::namespace;
 use crate::cluster::Cluster;
 use crate::helm::Release;
 
@@ -33,7 +33,7 @@ impl Home {
     /// With an operator that watches this namespace.
     pub fn beside(cluster: &Cluster, watched: &str) -> Result<Self> {
         let namespace = format!("{watched}{HOME}");
-        bed::create_namespace(cluster, &namespace)?;
+        namespace::create(cluster, &namespace)?;
         let home = Self { cluster: cluster.clone(), namespace };
         let watched = format!("watchNamespaces={{{watched}}}");
         Release::new(cluster, &home.namespace, NAME)?.apply(&[&VALUES[..], &[&watched]].concat())?;

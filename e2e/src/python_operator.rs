@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::bed;
+use crate::bed::namespace;
 use crate::cluster::Cluster;
 use crate::manifests::dask_image;
 use crate::operator::Replicas;
@@ -27,7 +27,7 @@ impl<'a> PythonOperator<'a> {
     pub fn new(cluster: &'a Cluster, progress: &mut Progress) -> Result<Self> {
         let python = python::kube_cluster(progress)?;
         let environment = python.ancestors().nth(2).context("an environment without a folder")?;
-        bed::until_none_but(cluster, "")?;
+        namespace::until_none_but(cluster, "")?;
         let operator = Self { cluster, _ours: Replicas::new(cluster, 0)? };
         for object in objects(&environment.to_string_lossy()) {
             cluster.kubectl_with_input(&["apply", "--filename", "-"], &object.to_string())?;

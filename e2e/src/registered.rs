@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::bed::Bed;
 
-const AGAIN: Duration = Duration::from_millis(100);
+const AGAIN: Duration = Duration::from_millis(250);
 
 impl Bed {
     /// What the scheduler itself counts; `workers` is how many are registered.

@@ -56,24 +56,19 @@ const STAGES: [Stage; 5] = [
     Stage { name: "chart and manifest", run: chart },
 ];
 
-/// Runs everything, or the cluster's tests that the filter names.
+/// Runs everything, or the cluster's tests that the filters name.
 pub(crate) fn run(options: &TestOptions, progress: &mut Progress) -> Result<()> {
-    let everything = options.filter.is_none() && !options.namespaced;
+    let everything = options.filters.is_empty() && !options.namespaced;
     let mut done = Vec::new();
     for stage in STAGES.iter().filter(|_| everything) {
         done.push(timed(stage.name, || (stage.run)(progress))?);
     }
     let cluster = prepared(options, progress)?;
-    let filter = options.filter.as_deref().unwrap_or_default();
-    let listed = listed()?;
+    let chosen = named(listed()?, &options.filters)?;
     if options.namespaced {
-        return own_operators::run(&SHARED, &cluster, filter, &listed);
+        return own_operators::run(&SHARED, &cluster, chosen);
     }
-    ensure!(
-        listed.iter().any(|name| name.contains(filter)),
-        "no test on a cluster has \"{filter}\" in its name"
-    );
-    let names = fit(&cluster, listed, filter);
+    let names = fit(&cluster, chosen);
     let first = || ONE_BY_ONE.run(&cluster, &names);
     done.extend(if everything { aside::beside(first, progress)? } else { Vec::from_iter(first()?) });
     done.extend(AT_ONCE.run(&cluster, &names)?);
@@ -82,11 +77,20 @@ pub(crate) fn run(options: &TestOptions, progress: &mut Progress) -> Result<()> 
     Ok(())
 }
 
-/// Those that the filter names and the cluster will do for.
-fn fit(cluster: &Cluster, listed: Vec<String>, filter: &str) -> Vec<String> {
-    let named = listed.into_iter().filter(|name| name.contains(filter));
+/// Those that one of the filters names, or all if there is none.
+fn named(listed: Vec<String>, filters: &[String]) -> Result<Vec<String>> {
+    for filter in filters {
+        let names_one = listed.iter().any(|name| name.contains(filter));
+        ensure!(names_one, "no test on a cluster has \"{filter}\" in its name");
+    }
+    let is_named = |name: &String| filters.is_empty() || filters.iter().any(|filter| name.contains(filter));
+    Ok(listed.into_iter().filter(is_named).collect())
+}
+
+/// Those that the cluster will do for.
+fn fit(cluster: &Cluster, named: Vec<String>) -> Vec<String> {
     let fits = |name: &String| cluster.is_embedded() || !name.starts_with(EMBEDDED_ONLY);
-    let (fit, others): (Vec<_>, Vec<_>) = named.partition(fits);
+    let (fit, others): (Vec<_>, Vec<_>) = named.into_iter().partition(fits);
     if !others.is_empty() {
         say(&format!("NOT RUN: {} tests for which only the embedded cluster will do", others.len()));
     }
@@ -205,4 +209,30 @@ fn succeed(command: &mut Command) -> Result<()> {
         bail!("{command:?}: {status}");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LISTED: [&str; 3] = ["shared::idle::goes", "shared::scaling::grows", "shared::scaling::shrinks"];
+
+    fn named(filters: &[&str]) -> Result<Vec<String>> {
+        super::named(
+            LISTED.map(str::to_owned).to_vec(),
+            &filters.iter().map(|&one| one.into()).collect::<Vec<_>>(),
+        )
+    }
+
+    #[test]
+    fn without_a_filter_all_are_named_and_by_several_those_of_each() {
+        assert_eq!(named(&[]).unwrap(), LISTED);
+        assert_eq!(named(&["idle", "shrinks"]).unwrap(), [LISTED[0], LISTED[2]]);
+    }
+
+    #[test]
+    fn a_filter_that_names_nothing_is_refused_although_another_one_does() {
+        let refused = named(&["idle", "swims"]).unwrap_err().to_string();
+        assert!(refused.contains("\"swims\""), "{refused}");
+    }
 }

@@ -65,7 +65,7 @@ async fn at_rest() -> Result<[Line; 5]> {
         running.took.push(latency::of_phase_running(&bed, "demo").await?);
         bed.until_registered("demo", 2, SOON).await?;
         replaced.took.push(latency::of_replacement(&bed).await?);
-        bed.until_registered("demo", 2, SOON).await?;
+        bed.until_all_registered("demo", (2, 1), SOON).await?;
         let (deleted_after, gone_after) = latency::of_leaving(&bed, "demo").await?;
         let_go.took.push(deleted_after);
         gone.took.push(gone_after);

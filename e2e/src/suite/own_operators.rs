@@ -9,11 +9,10 @@ use e2e::progress::say;
 
 use super::{Suite, succeed, timed};
 
-/// Runs those tests of a suite that the filter names.
-pub(super) fn run(suite: &Suite, cluster: &Cluster, filter: &str, listed: &[String]) -> Result<()> {
-    let named = |name: &&String| suite.has(name) && name.contains(filter);
-    let tests: Vec<_> = listed.iter().filter(named).cloned().collect();
-    ensure!(!tests.is_empty(), "no test that any cluster will do for has \"{filter}\" in its name");
+/// Runs those of the named tests that are a suite's.
+pub(super) fn run(suite: &Suite, cluster: &Cluster, named: Vec<String>) -> Result<()> {
+    let tests: Vec<_> = named.into_iter().filter(|name| suite.has(name)).collect();
+    ensure!(!tests.is_empty(), "none of the named tests will do on any cluster");
     let log = cluster.audit_log.clone().context("only the embedded cluster has an audit log to read")?;
     let audit = Audit::new(log.clone(), audit::length(&log));
     let _none = Replicas::new(cluster, 0)?;
