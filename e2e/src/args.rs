@@ -35,7 +35,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: Option<Benchmark>,
     },
-    /// Run every test, or those that run on a cluster and whose names contain one of some texts
+    /// Run every test, or those that run on a cluster and whose names contain one of these texts
     Test(TestOptions),
     /// Play histories of people, nodes, crashes and faults against the operator, in simulated time
     Simulate {

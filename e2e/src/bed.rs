@@ -1,6 +1,6 @@
 //! Where a test lies: a namespace of its own on the running cluster, with the few things that every test does.
 
-pub mod namespace;
+pub(crate) mod namespace;
 
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
@@ -204,7 +204,7 @@ impl Drop for Bed {
     }
 }
 
-/// Looked for once in a process: to see whether it runs costs as much as half a test's other calls.
+/// Looked for once in a process: to see whether it runs takes two calls of kubectl.
 fn running_cluster() -> Result<Cluster> {
     static FOUND: OnceLock<Cluster> = OnceLock::new();
     if let Some(found) = FOUND.get() {

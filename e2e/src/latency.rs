@@ -65,6 +65,8 @@ pub async fn of_replacement(bed: &Bed) -> Result<Duration> {
 /// From the request that scales an idle cluster of two down to the operator's deletion of one worker's pod, and to the
 /// moment when that is gone.
 pub async fn of_leaving(bed: &Bed, cluster: &str) -> Result<(Duration, Duration)> {
+    // The end of one that was lost before would be taken for the end of the one that is let go.
+    bed.until(WORKERS, "two workers and no third", SOON, |pods: &[Arc<Pod>]| pods.len() == 2).await?;
     let start = Timestamp::now();
     bed.kubectl(&["scale", &format!("dsk/{cluster}"), "--replicas=1"])?;
     bed.until(WORKERS, "one worker is left", SOON, |pods: &[Arc<Pod>]| pods.len() == 1).await?;

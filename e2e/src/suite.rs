@@ -63,10 +63,12 @@ pub(crate) fn run(options: &TestOptions, progress: &mut Progress) -> Result<()> 
     for stage in STAGES.iter().filter(|_| everything) {
         done.push(timed(stage.name, || (stage.run)(progress))?);
     }
+    let mut listed = listed()?;
+    listed.retain(|name| !options.namespaced || SHARED.has(name));
+    let chosen = named(listed, &options.filters)?;
     let cluster = prepared(options, progress)?;
-    let chosen = named(listed()?, &options.filters)?;
     if options.namespaced {
-        return own_operators::run(&SHARED, &cluster, chosen);
+        return own_operators::run(&SHARED, &cluster, &chosen);
     }
     let names = fit(&cluster, chosen);
     let first = || ONE_BY_ONE.run(&cluster, &names);
@@ -81,7 +83,7 @@ pub(crate) fn run(options: &TestOptions, progress: &mut Progress) -> Result<()> 
 fn named(listed: Vec<String>, filters: &[String]) -> Result<Vec<String>> {
     for filter in filters {
         let names_one = listed.iter().any(|name| name.contains(filter));
-        ensure!(names_one, "no test on a cluster has \"{filter}\" in its name");
+        ensure!(names_one, "no such test on a cluster has \"{filter}\" in its name");
     }
     let is_named = |name: &String| filters.is_empty() || filters.iter().any(|filter| name.contains(filter));
     Ok(listed.into_iter().filter(is_named).collect())

@@ -9,14 +9,12 @@ use e2e::progress::say;
 
 use super::{Suite, succeed, timed};
 
-/// Runs those of the named tests that are a suite's.
-pub(super) fn run(suite: &Suite, cluster: &Cluster, named: Vec<String>) -> Result<()> {
-    let tests: Vec<_> = named.into_iter().filter(|name| suite.has(name)).collect();
-    ensure!(!tests.is_empty(), "none of the named tests will do on any cluster");
+/// Runs these tests of a suite.
+pub(super) fn run(suite: &Suite, cluster: &Cluster, tests: &[String]) -> Result<()> {
     let log = cluster.audit_log.clone().context("only the embedded cluster has an audit log to read")?;
     let audit = Audit::new(log.clone(), audit::length(&log));
     let _none = Replicas::new(cluster, 0)?;
-    let mut command = suite.command(cluster, &tests);
+    let mut command = suite.command(cluster, tests);
     command.env(namespaced::VARIABLE, "1");
     let done = timed(&format!("{} tests under operators that have Roles only", tests.len()), || {
         succeed(&mut command)

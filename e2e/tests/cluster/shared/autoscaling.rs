@@ -146,6 +146,8 @@ async fn tasks_that_need_a_resource_get_the_workers_that_offer_it_and_no_others(
     let shrinks = until_replicas(&bed, "demo-default", 1, SOON);
     tokio::try_join!(shrinks, work_for_gpus(&bed)).context("from no GPU")?;
     until_replicas(&bed, "demo-gpu", 0, SOON).await?;
+    let gpus = "dask.org/workergroup-name=demo-gpu";
+    bed.until(gpus, "no worker of it is left", SOON, |pods: &[Arc<Pod>]| pods.is_empty()).await?;
     bed.apply(&manifests::autoscaler("demo", "demo", &groups_of(1)))?;
     bed.until_registered("demo", 2, SOON).await?;
     work_for_gpus(&bed).await.context("from one GPU")?;

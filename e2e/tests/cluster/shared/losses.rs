@@ -37,7 +37,7 @@ async fn a_deleted_worker_is_replaced() -> Result<()> {
     bed.kubectl(&["delete", "pod", &lost])?;
     let after = running(&bed, WORKERS, 2).await?;
     assert!(after.iter().all(|pod| name(pod) != lost), "names never repeat");
-    bed.until_registered("demo", 2, SOON).await
+    bed.until_all_registered("demo", (2, 1), SOON).await
 }
 
 #[tokio::test]
