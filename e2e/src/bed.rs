@@ -1,8 +1,8 @@
 //! Where a test lies: a namespace of its own on the running cluster, with the few things that every test does.
 
-pub(crate) mod namespace;
+pub mod namespace;
+mod watched;
 
-use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,8 +17,6 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::{WatchStreamExt, reflector, watcher};
 use kube::{Api, Client, Config, Resource};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::audit::{self, Audit};
@@ -28,6 +26,8 @@ use crate::namespaced::{self, Home};
 use crate::progress::Progress;
 use crate::route::Route;
 use crate::{commands, evidence, operator, python};
+
+pub use watched::Watched;
 
 /// The variable by which `cargo e2e test` tells the tests of a cluster that is not the embedded one.
 pub const KUBECONFIG_VARIABLE: &str = "E2E_KUBECONFIG";
@@ -104,23 +104,13 @@ impl Bed {
     }
 
     /// Watches the objects that `selector` selects until `holds` of all of them; returns them.
-    pub async fn until<K>(
+    pub async fn until<K: Watched>(
         &self,
         selector: &str,
         what: &str,
         within: Duration,
         holds: impl Fn(&[Arc<K>]) -> bool,
-    ) -> Result<Vec<Arc<K>>>
-    where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-            + Clone
-            + Debug
-            + Serialize
-            + DeserializeOwned
-            + Send
-            + Sync
-            + 'static,
-    {
+    ) -> Result<Vec<Arc<K>>> {
         let (store, writer) = reflector::store();
         let changes = watcher(self.api::<K>(), watcher::Config::default().labels(selector)).default_backoff();
         let mut changes = reflector(writer, changes).boxed();

@@ -3,6 +3,7 @@
 use std::fs;
 
 use anyhow::{Context, Result};
+use e2e::bed::namespace::OF_DEMO;
 use e2e::bed::run_workload;
 use e2e::cluster::Cluster;
 use e2e::operator;
@@ -12,8 +13,6 @@ use e2e::route::Route;
 use serde_json::Value;
 
 const NAMESPACE: &str = "dask-demo";
-/// On the namespace, so that no other of that name is ever removed.
-const OURS: &str = "app.kubernetes.io/created-by=dask-operator-demo";
 const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/cluster.yaml");
 
 /// Leaves the cluster running, for people to look at.
@@ -21,9 +20,9 @@ pub(crate) fn demo(cluster: &Cluster, progress: &mut Progress) -> Result<()> {
     operator::install(cluster, progress)?;
     python::client(progress)?;
     // An earlier demo leaves its namespace.
-    cluster.kubectl(&["delete", "namespace", "--selector", OURS, "--ignore-not-found"])?;
+    cluster.kubectl(&["delete", "namespace", "--selector", OF_DEMO, "--ignore-not-found"])?;
     cluster.kubectl(&["create", "namespace", NAMESPACE])?;
-    cluster.kubectl(&["label", "namespace", NAMESPACE, OURS])?;
+    cluster.kubectl(&["label", "namespace", NAMESPACE, OF_DEMO])?;
 
     say(&format!("\n# This is all that one applies:\n\n{}", indented(&fs::read_to_string(MANIFEST)?)));
     kubectl(cluster, &["apply", "--filename", MANIFEST])?;

@@ -165,6 +165,15 @@ mod tests {
     }
 
     #[test]
+    fn a_variable_has_them_between_blanks_and_counts_for_less_than_a_flag() {
+        let scope = |arguments: &[&str]| options(arguments).scope().unwrap();
+        assert_eq!(scope(&["--namespaces", " b  a "]), scope(&["-n=a,b"]));
+        assert_eq!(scope(&["--namespaces", "b", "-n=a"]), scope(&["-n=a"]));
+        assert_eq!(scope(&["--namespaces", ""]), Scope::Everywhere);
+        assert_eq!(parsed(&["--namespaces", "a/b"]).unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
     fn patterns_are_followed_as_a_whole() {
         let teams = options(&["-n", "team-*,!team-x", "--namespace=b"]).scope().unwrap();
         assert_eq!(["team-a", "b", "team-x"].map(|name| teams.includes(name)), [true, true, false]);

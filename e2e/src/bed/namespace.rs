@@ -1,11 +1,13 @@
-//! The namespaces of tests: how they are made, and waited for.
+//! The namespaces that runs make for themselves: by which labels they are known, how they are made and waited for.
 
 use anyhow::Result;
 use serde_json::json;
 
 use crate::cluster::Cluster;
 
-/// The label of each of them.
+/// On the demo's, so that no other of its name is ever removed.
+pub const OF_DEMO: &str = "app.kubernetes.io/created-by=dask-operator-demo";
+/// On those of tests.
 const LABEL: (&str, &str) = ("app.kubernetes.io/created-by", "dask-operator-e2e");
 
 /// Makes a namespace that is a test's.

@@ -1,8 +1,10 @@
 //! The flags that say which namespaces are watched.
 
+use std::str::FromStr;
+
 use clap::Args;
 
-use crate::scope::{Pattern, Scope};
+use crate::scope::{Pattern, PatternError, Scope};
 
 /// Those that dask-kubernetes had, too.
 #[derive(Clone, Debug, Args)]
@@ -12,6 +14,9 @@ pub(super) struct ScopeOptions {
     // The variable restricts the Python operator: not to read it would be to watch more than was meant.
     #[arg(long, short, env = "KOPF_RUN_NAMESPACE", hide_env = true)]
     namespace: Vec<Pattern>,
+    // Its other name there. As there, a flag counts for more.
+    #[arg(long, hide = true, env = "KOPF_RUN_NAMESPACES", default_value = "")]
+    namespaces: Patterns,
     /// Watch every namespace.
     #[arg(long, short = 'A')]
     all_namespaces: bool,
@@ -20,10 +25,23 @@ pub(super) struct ScopeOptions {
 impl ScopeOptions {
     /// What all of them mean together.
     pub(super) fn scope(&self) -> anyhow::Result<Scope> {
+        let given = if self.namespace.is_empty() { &self.namespaces.0 } else { &self.namespace };
         anyhow::ensure!(
-            self.namespace.is_empty() || !self.all_namespaces,
+            given.is_empty() || !self.all_namespaces,
             "--all-namespaces and --namespace contradict each other: leave one of them out"
         );
-        Ok(Scope::of(&self.namespace))
+        Ok(Scope::of(given))
+    }
+}
+
+/// Several between blanks, as variables have them.
+#[derive(Clone, Debug)]
+struct Patterns(Vec<Pattern>);
+
+impl FromStr for Patterns {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.split_whitespace().map(Pattern::from_str).collect::<Result<_, _>>().map(Self)
     }
 }

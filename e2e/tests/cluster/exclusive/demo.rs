@@ -4,12 +4,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use e2e::bed::Bed;
+use e2e::bed::namespace::OF_DEMO;
 use e2e::commands;
 
 /// As its users call it.
 const COMMAND: &str = env!("CARGO_BIN_EXE_e2e");
-/// On the namespace that it makes.
-const OURS: &str = "app.kubernetes.io/created-by=dask-operator-demo";
 
 #[tokio::test]
 async fn the_demo_shows_checked_results_and_a_scale_up_on_the_cluster_of_a_kubeconfig() -> Result<()> {
@@ -18,7 +17,7 @@ async fn the_demo_shows_checked_results_and_a_scale_up_on_the_cluster_of_a_kubec
     let mut demo = Command::new(COMMAND);
     demo.args(["demo", "--kubeconfig"]).arg(&bed.cluster.kubeconfig);
     let printed = commands::output(&mut demo);
-    bed.cluster.kubectl(&["delete", "namespace", "--selector", OURS, "--wait=false"])?;
+    bed.cluster.kubectl(&["delete", "namespace", "--selector", OF_DEMO, "--wait=false"])?;
     let printed = printed?;
     assert_eq!(printed.matches(": correct.").count(), 2, "the graph and the array: {printed}");
     let (before, after) = printed.split_once("# Two more workers").context("no scale-up")?;

@@ -3,25 +3,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
-use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use dask_operator_api::{DaskCluster, DaskWorkerGroup};
-use e2e::bed::Bed;
+use e2e::bed::{Bed, Watched};
 use e2e::chance::{self, Chance};
 use e2e::operator::{self, Victim};
 use e2e::progress::tell;
 use e2e::{manifests, quiet};
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Resource, ResourceExt};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 
 const SOON: Duration = Duration::from_mins(4);
@@ -156,10 +152,7 @@ fn is_half_way(pods: &[Pod], before: &Wanted, wanted: &Wanted) -> bool {
     })
 }
 
-async fn list<K>(bed: &Bed) -> Result<Vec<K>>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
-{
+async fn list<K: Watched>(bed: &Bed) -> Result<Vec<K>> {
     let api: Api<K> = bed.api();
     Ok(api.list(&ListParams::default().labels(CLUSTER)).await?.items)
 }
@@ -191,17 +184,7 @@ async fn until_workers(bed: &Bed, wanted: &Wanted) -> Result<()> {
 }
 
 /// Waits for one child of this kind of each cluster, and no other.
-async fn until_one_each<K>(bed: &Bed, wanted: &Wanted) -> Result<()>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + Debug
-        + Serialize
-        + DeserializeOwned
-        + Send
-        + Sync
-        + 'static,
-{
+async fn until_one_each<K: Watched>(bed: &Bed, wanted: &Wanted) -> Result<()> {
     let clusters = uids(&bed.api::<DaskCluster>().list(&ListParams::default()).await?.items);
     assert_eq!(clusters.len(), wanted.len());
     let one_each = |objects: &[Arc<K>]| {

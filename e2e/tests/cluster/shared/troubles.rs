@@ -8,23 +8,19 @@ mod starting;
 mod staying;
 mod taken;
 
-use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use dask_operator_api::conditions::Reason;
 use dask_operator_api::{DaskCluster, DaskWorkerGroup};
-use e2e::bed::Bed;
+use e2e::bed::{Bed, Watched};
 use e2e::progress::say;
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::ListParams;
-use kube::{Api, Resource, ResourceExt};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use kube::{Api, ResourceExt};
 
 /// Ten times the promise, which is 5 s after the cause.
 const TOLD: Duration = Duration::from_secs(50);
@@ -34,16 +30,7 @@ const COUNTED: Duration = Duration::from_secs(10);
 const SOON: Duration = Duration::from_mins(4);
 
 /// A kind whose status has conditions.
-trait Told:
-    Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-    + Clone
-    + Debug
-    + Serialize
-    + DeserializeOwned
-    + Send
-    + Sync
-    + 'static
-{
+trait Told: Watched {
     fn conditions(&self) -> &[Condition];
 }
 

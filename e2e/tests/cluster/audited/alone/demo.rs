@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use e2e::bed::Bed;
+use e2e::bed::namespace::OF_DEMO;
 use e2e::commands;
 
 /// As its users call it.
 const COMMAND: &str = env!("CARGO_BIN_EXE_e2e");
-/// On the namespace that it makes.
-const OURS: &str = "app.kubernetes.io/created-by=dask-operator-demo";
 
 /// What a server answers to a browser.
 fn answer(address: &str, path: &str) -> Result<String> {
@@ -33,7 +32,7 @@ async fn the_demo_ends_with_the_address_of_a_dashboard_that_answers_and_how_to_s
         let (address, path) = url.and_then(|url| url.split_once('/')).context("no dashboard")?;
         Ok((answer(address, &format!("/{path}"))?, printed))
     });
-    bed.cluster.kubectl(&["delete", "namespace", "--selector", OURS])?;
+    bed.cluster.kubectl(&["delete", "namespace", "--selector", OF_DEMO])?;
     let (page, printed) = shown?;
     assert!(page.contains(" 200 OK") && page.contains("<title>Dask"), "{page}");
     assert_eq!(printed.matches(": correct.").count(), 2, "the graph and the array: {printed}");
