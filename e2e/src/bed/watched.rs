@@ -20,6 +20,7 @@ pub trait Watched:
 {
 }
 
+// Said again, for bounds cannot be given a name of their own yet (rust-lang/rust issue 41517).
 impl<K> Watched for K where
     K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
         + Clone

@@ -14,7 +14,8 @@ pub(super) struct ScopeOptions {
     // The variable restricts the Python operator: not to read it would be to watch more than was meant.
     #[arg(long, short, env = "KOPF_RUN_NAMESPACE", hide_env = true)]
     namespace: Vec<Pattern>,
-    // Its other name there. As there, a flag counts for more.
+    // Its other name there; as there, a flag counts for more. A type of its own: an empty variable means nothing, while an
+    // empty flag is a mistake that would have everything watched.
     #[arg(long, hide = true, env = "KOPF_RUN_NAMESPACES", default_value = "")]
     namespaces: Patterns,
     /// Watch every namespace.
