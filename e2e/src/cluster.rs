@@ -87,7 +87,7 @@ impl Cluster {
     /// For a caller who wants the process itself, to follow a log or forward a port.
     pub fn kubectl_command(&self) -> Command {
         let mut command = Command::new(&self.kubectl);
-        command.env("KUBECONFIG", &self.kubeconfig);
+        command.env("KUBECONFIG", &self.kubeconfig).envs([processes::COLLECT_SELDOM]);
         if let Some(layout) = &self.embedded {
             // What it remembers of one run's kinds is not true of the next, which has the same address.
             command.env("KUBECACHEDIR", layout.configuration("kubectl-cache"));

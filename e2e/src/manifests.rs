@@ -15,10 +15,12 @@ pub fn dask_image() -> &'static str {
 
 /// How a worker is started as one process, so that the kernel's kill ends the pod; with half the work of a nanny's.
 pub const WITHOUT_NANNY: [&str; 5] = ["dask", "worker", "--no-nanny", "--name", "$(DASK_WORKER_NAME)"];
+/// How Dask starts a worker by default.
+pub const WITH_NANNY: [&str; 4] = ["dask", "worker", "--name", "$(DASK_WORKER_NAME)"];
 
-/// A small cluster that fits a small machine many times, for what does not depend on nannies.
+/// A small cluster that fits a small machine many times.
 pub fn cluster(name: &str, workers: u32) -> String {
-    cluster_of(name, &json!({"worker": without_nanny(&small(workers))}))
+    cluster_of(name, &json!({"worker": small(workers)}))
 }
 
 /// The same as Dask starts it by default.
@@ -28,15 +30,7 @@ pub fn cluster_with_nannies(name: &str, workers: u32) -> String {
 
 /// One more group of workers for that cluster.
 pub fn group(cluster: &str, name: &str, workers: u32) -> String {
-    let worker = without_nanny(&small(workers));
-    group_of(&format!("{cluster}-{name}"), &json!({"cluster": cluster, "worker": worker}))
-}
-
-/// Workers of this kind whose process 1 is the worker itself.
-pub fn without_nanny(worker: &Value) -> Value {
-    let mut worker = worker.clone();
-    worker["spec"]["containers"] = json!([{"name": "worker", "args": WITHOUT_NANNY}]);
-    worker
+    group_of(&format!("{cluster}-{name}"), &json!({"cluster": cluster, "worker": small(workers)}))
 }
 
 fn small(workers: u32) -> Value {
@@ -144,14 +138,15 @@ pub fn pod_autoscaler(group: &str, minimum: u32) -> String {
 
 /// Turns down what Dask does when there is nothing to do: it samples its own threads a hundred times a second, and looks
 /// at its clock fifty times. An idle worker takes 1 % of a processor with these instead of 4, its scheduler 0.6 instead
-/// of 2. Without a dashboard each starts with half the work, 0.8 seconds of a processor instead of 1.5.
+/// of 2. Without a dashboard each starts with half the work, 0.8 seconds of a processor instead of 1.5, and without a nanny
+/// a worker takes half of what is left.
 const AT_EASE: [(&str, &str); 2] = [
     ("DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED", "False"),
     ("DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL", "1s"),
 ];
 
-/// The spec with these variables in the first container of one part, whether it names any or not, and without a
-/// dashboard.
+/// The spec with these variables in the first container of one part, whether it names any or not, without a dashboard, and
+/// where it names no command without a nanny.
 fn at_ease(spec: &Value, part: &str) -> Value {
     let mut spec = spec.clone();
     let containers = &mut spec[part]["spec"]["containers"];
@@ -169,7 +164,7 @@ fn at_ease(spec: &Value, part: &str) -> Value {
 fn leave_out_dashboard(container: &mut Value, part: &str) {
     if container["args"].is_null() && container["command"].is_null() {
         container["args"] = match part {
-            "worker" => json!(["dask", "worker", "--name", "$(DASK_WORKER_NAME)"]),
+            "worker" => json!(WITHOUT_NANNY),
             _ => json!(["dask", part]),
         };
     }

@@ -16,6 +16,9 @@ use crate::commands;
 use crate::layout::Layout;
 use crate::network;
 
+/// For everything written in Go: it collects its garbage a quarter as often as by default, since this machine has more memory
+/// to spare than processors.
+pub(crate) const COLLECT_SELDOM: (&str, &str) = ("GOGC", "400");
 /// How often a condition is looked at again.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -38,6 +41,7 @@ pub fn start(layout: &Layout, name: &str, program: &Path, arguments: &[String]) 
         .args(arguments)
         .current_dir(layout.root())
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .envs([COLLECT_SELDOM])
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)

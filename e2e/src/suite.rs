@@ -37,9 +37,15 @@ const EMBEDDED_ONLY: &str = "audited::";
 /// Most of the time they wait.
 const ONE_BY_ONE: Suite =
     Suite { name: "one by one", modules: &["audited::alone::", "exclusive::"], threads: "1" };
-/// Three would leave two processors idle for a seventh of the time, and a test takes as long beside three others.
+/// All of them kill the operator, and each is to bear that at any time.
+const KILLERS: Suite = Suite { name: "all killing the operator", modules: &["killed::"], threads: "4" };
+/// Four would leave two processors idle for a sixth of the time: they wait for each other less than for clocks.
 const AT_ONCE: Suite =
-    Suite { name: "four at once", modules: &["audited::together::", "shared::"], threads: "4" };
+    Suite { name: "five at once", modules: &["audited::together::", "demo::", "shared::"], threads: "5" };
+/// For these none is needed.
+const WITHOUT_ANY: Suite =
+    Suite { name: "which need none", modules: &["workloads_without_cluster::"], threads: "1" };
+const SUITES: [&Suite; 4] = [&WITHOUT_ANY, &ONE_BY_ONE, &KILLERS, &AT_ONCE];
 
 /// One kind of test.
 struct Stage {
@@ -72,8 +78,15 @@ pub(crate) fn run(options: &TestOptions, progress: &mut Progress) -> Result<()> 
     }
     let names = fit(&cluster, chosen);
     let first = || ONE_BY_ONE.run(&cluster, &names);
-    done.extend(if everything { aside::beside(first, progress)? } else { Vec::from_iter(first()?) });
-    done.extend(AT_ONCE.run(&cluster, &names)?);
+    if everything {
+        done.extend(aside::beside(first, &WITHOUT_ANY.command(&cluster, &names), progress)?);
+    } else {
+        done.extend(WITHOUT_ANY.run(&cluster, &names)?);
+        done.extend(first()?);
+    }
+    for suite in [KILLERS, AT_ONCE] {
+        done.extend(suite.run(&cluster, &names)?);
+    }
     ensure!(!done.is_empty(), "none of the tests can run on this cluster");
     say(&format!("\n{}\nAll passed.", done.join("\n")));
     Ok(())
@@ -155,7 +168,7 @@ fn chart(progress: &mut Progress) -> Result<()> {
 fn listed() -> Result<Vec<String>> {
     let listed = commands::output(&mut tests(&["--test", "cluster", "--", "--list"]))?;
     let names: Vec<_> = listed.lines().filter_map(|line| line.strip_suffix(": test")).collect();
-    let stray = |name: &&&str| !ONE_BY_ONE.has(name) && !AT_ONCE.has(name);
+    let stray = |name: &&&str| SUITES.iter().all(|suite| !suite.has(name));
     let stray: Vec<_> = names.iter().filter(stray).collect();
     ensure!(stray.is_empty(), "these tests are in no suite: {stray:?}");
     Ok(names.into_iter().map(str::to_owned).collect())
@@ -168,17 +181,18 @@ impl Suite {
 
     /// Runs those that are its own, if there are any; what was run, and how long it took.
     fn run(&self, cluster: &Cluster, names: &[String]) -> Result<Option<String>> {
-        let own: Vec<_> = names.iter().filter(|name| self.has(name)).cloned().collect();
-        if own.is_empty() {
+        let own = names.iter().filter(|name| self.has(name)).count();
+        if own == 0 {
             return Ok(None);
         }
-        let name = format!("{} tests on a cluster, {}", own.len(), self.name);
-        timed(&name, || succeed(&mut self.command(cluster, &own))).map(Some)
+        let name = format!("{own} tests on a cluster, {}", self.name);
+        timed(&name, || succeed(&mut self.command(cluster, names))).map(Some)
     }
 
+    /// Runs those of the names that are its own.
     fn command(&self, cluster: &Cluster, names: &[String]) -> Command {
         let mut command = tests(&["--test", "cluster", "--", "--test-threads", self.threads, "--exact"]);
-        command.args(names);
+        command.args(names.iter().filter(|name| self.has(name)));
         // An error of a test says what was awaited; where in a library it arose helps nobody.
         command.env("RUST_BACKTRACE", "0");
         if !cluster.is_embedded() {

@@ -3,9 +3,8 @@
 use serde_json::{Value, json};
 
 use super::Way;
+use crate::manifests::WITH_NANNY;
 
-/// What a worker is started by.
-const WORKER: [&str; 4] = ["dask", "worker", "--name", "$(DASK_WORKER_NAME)"];
 const SHELL: &str = "dask worker --name $DASK_WORKER_NAME --nthreads 1; echo it has ended";
 const PRELOAD: &str = "def dask_setup(worker):\n    worker.of_the_users = True";
 
@@ -69,6 +68,6 @@ impl Shape {
             Self::TwoProcesses => &["--nworkers", "2"],
             Self::PreloadOfTheUsers => &["--preload", PRELOAD],
         };
-        [&WORKER[..], more].concat()
+        [&WITH_NANNY[..], more].concat()
     }
 }

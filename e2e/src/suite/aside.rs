@@ -11,14 +11,16 @@ use super::leftover::Leftover;
 use super::{preloads, simulation_test, succeed};
 
 /// As many as fit.
-const HISTORIES: u32 = 1000;
+const HISTORIES: u32 = 500;
 /// Python waits for others most of the time, and is not to wait for what computes without end.
 const COMPUTES: &str = "19";
 const WAITS: &str = "0";
 
-/// Runs the tests, and beside them the simulation and what is loaded into Dask; what was run, and how long it took.
+/// Runs the tests, and beside them the simulation, what is loaded into Dask, and scripts that need no cluster; what was run,
+/// and how long it took.
 pub(super) fn beside(
     tests: impl FnOnce() -> Result<Option<String>>,
+    scripts: &Command,
     progress: &mut Progress,
 ) -> Result<Vec<String>> {
     // Whoever compiles keeps all others from it.
@@ -32,6 +34,7 @@ pub(super) fn beside(
         ("histories in simulated time", simulation),
         ("Python loaded into Dask", python),
         ("what speaks to Dask", rust),
+        ("workloads without a cluster", leftover.run(COMPUTES, scripts)),
     ];
     thread::scope(|scope| {
         let others = all.map(|(name, command)| scope.spawn(move || quietly(name, command)));

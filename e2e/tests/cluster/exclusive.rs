@@ -2,7 +2,5 @@
 
 mod chart;
 mod conformance;
-mod demo;
-mod killed;
 mod killed_at_random;
 mod threads_or_processes;

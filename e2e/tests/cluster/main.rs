@@ -2,5 +2,8 @@
 #![cfg(feature = "cluster")]
 
 mod audited;
+mod demo;
 mod exclusive;
+mod killed;
 mod shared;
+mod workloads_without_cluster;

@@ -22,4 +22,4 @@ mod shuffles;
 mod skew;
 mod suspend;
 mod troubles;
-mod workloads;
+pub(crate) mod workloads;

@@ -1,7 +1,5 @@
 //! Tests that need the operator or the machine for themselves, one after the other.
 
-mod beside_troubles;
-mod demo;
 mod mixed;
 mod namespaced;
 mod replicas;

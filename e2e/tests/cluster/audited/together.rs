@@ -1,5 +1,7 @@
 //! Tests that look at their own namespaces alone, so that several run at once.
 
+mod beside_troubles;
+mod demo;
 mod drains;
 mod going;
 mod histories;

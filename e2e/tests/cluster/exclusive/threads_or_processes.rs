@@ -15,7 +15,8 @@ async fn threads_win_where_data_are_shared_and_processes_where_python_loops() ->
     let bed = Bed::new("threads").await?;
     for (name, threads, processes) in [("threads", 2, 1), ("processes", 1, 2)] {
         let resources = json!({"requests": {"cpu": "20m"}, "limits": {"memory": "1Gi"}});
-        let worker = json!({"threads": threads, "processes": processes, "resources": resources});
+        let pod = json!({"containers": [{"name": "worker", "args": manifests::WITH_NANNY}]});
+        let worker = json!({"threads": threads, "processes": processes, "resources": resources, "spec": pod});
         bed.apply(&manifests::cluster_of(name, &json!({"worker": worker})))?;
     }
     // One pod each, however many processes are in it.

@@ -25,7 +25,6 @@ async fn scaled(name: &str, replicas: u32, more: Option<(&str, Value)>, autoscal
     if let Some((group, mut worker)) = more {
         worker["replicas"] = json!(0);
         worker["threads"] = json!(1);
-        let worker = manifests::without_nanny(&worker);
         bed.apply(&manifests::group_of(group, &json!({"cluster": "demo", "worker": worker})))?;
     }
     bed.apply(&manifests::autoscaler("demo", "demo", autoscaler))?;
@@ -40,7 +39,7 @@ fn assert_each_was_done_once(reported: &Value, tasks: u64) {
 #[tokio::test]
 async fn workers_come_from_none_with_a_graph_and_go_when_it_is_done() -> Result<()> {
     let bed = Bed::new("grown").await?;
-    let worker = manifests::without_nanny(&json!({"replicas": 0, "threads": 4}));
+    let worker = json!({"replicas": 0, "threads": 4});
     bed.apply(&manifests::cluster_of("demo", &json!({"worker": worker})))?;
     let spec = json!({"minimum": 0, "maximum": 8, "scaleDown": {"stabilizationSeconds": 4}});
     bed.apply(&manifests::autoscaler("demo", "demo", &spec))?;
@@ -89,7 +88,7 @@ async fn each_is_an_event(bed: &Bed, decided: &[(i32, i32, String)]) -> Result<(
 #[tokio::test]
 async fn workers_come_and_go_with_the_work_where_the_scheduler_is_as_dask_made_it() -> Result<()> {
     let bed = Bed::new("stock-grown").await?;
-    let worker = manifests::without_nanny(&json!({"replicas": 0, "threads": 1}));
+    let worker = json!({"replicas": 0, "threads": 1});
     bed.apply(&manifests::stock_cluster_of("demo", &json!({"worker": worker})))?;
     let spec = json!({"minimum": 0, "maximum": 8, "scaleDown": {"stabilizationSeconds": 4}});
     bed.apply(&manifests::autoscaler("demo", "demo", &spec))?;

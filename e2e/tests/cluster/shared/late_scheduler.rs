@@ -27,7 +27,9 @@ fn late_cluster() -> String {
     let waits = "until [ -e /dev/shm/go ]; do sleep 0.1; done; exec dask scheduler";
     let container = json!({"name": "scheduler", "command": ["sh", "-c", waits]});
     let scheduler = json!({"spec": {"containers": [container]}});
-    manifests::cluster_of("demo", &json!({"scheduler": scheduler, "worker": {"replicas": 2, "threads": 1}}))
+    let pod = json!({"containers": [{"name": "worker", "args": manifests::WITH_NANNY}]});
+    let worker = json!({"replicas": 2, "threads": 1, "spec": pod});
+    manifests::cluster_of("demo", &json!({"scheduler": scheduler, "worker": worker}))
 }
 
 fn group(name: &str, replicas: u32, container: &Value) -> String {
@@ -66,7 +68,8 @@ async fn a_scheduler_a_minute_late_costs_no_worker_that_waits() -> Result<()> {
     let bare = json!(manifests::WITHOUT_NANNY);
     bed.apply(&group("demo-bare", 2, &json!({"name": "worker", "args": bare})))?;
     let no_wait = json!([{"name": "OPERATOR_WAIT", "value": "load = print"}]);
-    bed.apply(&group("demo-hasty", 1, &json!({"name": "worker", "env": no_wait})))?;
+    let hasty = json!({"name": "worker", "args": manifests::WITH_NANNY, "env": no_wait});
+    bed.apply(&group("demo-hasty", 1, &hasty))?;
     let patient = format!("{WORKERS},dask.org/workergroup-name!=demo-hasty");
     let before = running(&bed, &patient, 4).await?;
     let late = Instant::now() + LATE;

@@ -73,8 +73,8 @@ fn assert_nothing_was_lost(workload: Workload) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_worker_that_is_evicted_loses_nothing() -> Result<()> {
-    let (bed, workload) = at_work("evicted", json!({})).await?;
+async fn a_worker_with_a_nanny_that_is_evicted_loses_nothing() -> Result<()> {
+    let (bed, workload) = at_work("evicted", json!({"args": manifests::WITH_NANNY})).await?;
     let worker = a_worker(&bed).await?;
     bed.api::<Pod>().evict(&worker, &EvictParams::default()).await?;
     assert_nothing_was_lost(workload)
@@ -82,8 +82,7 @@ async fn a_worker_that_is_evicted_loses_nothing() -> Result<()> {
 
 #[tokio::test]
 async fn a_worker_without_a_nanny_that_is_deleted_loses_nothing() -> Result<()> {
-    let plain = json!({"args": manifests::WITHOUT_NANNY});
-    let (bed, workload) = at_work("deleted", plain).await?;
+    let (bed, workload) = at_work("deleted", json!({"args": manifests::WITHOUT_NANNY})).await?;
     let worker = a_worker(&bed).await?;
     bed.api::<Pod>().delete(&worker, &DeleteParams::default()).await?;
     assert_nothing_was_lost(workload)
@@ -188,8 +187,9 @@ async fn workers_without_python_in_their_path_are_told_and_scaled_down_without_a
 /// Which shows that a loss would be seen.
 #[tokio::test]
 async fn a_worker_whose_user_has_a_hook_of_their_own_is_left_to_it() -> Result<()> {
-    let hook = json!({"lifecycle": {"preStop": {"exec": {"command": ["true"]}}}});
-    let (bed, workload) = at_work("hooked", hook).await?;
+    let hook = json!({"preStop": {"exec": {"command": ["true"]}}});
+    let container = json!({"args": manifests::WITH_NANNY, "lifecycle": hook});
+    let (bed, workload) = at_work("hooked", container).await?;
     let told = |groups: &[Arc<DaskWorkerGroup>]| {
         let conditions =
             groups.iter().filter_map(|group| group.status.as_ref()).flat_map(|one| &one.conditions);

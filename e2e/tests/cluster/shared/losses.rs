@@ -31,7 +31,7 @@ async fn running(bed: &Bed, selector: &str, count: usize) -> Result<Vec<Arc<Pod>
 #[tokio::test]
 async fn a_deleted_worker_is_replaced() -> Result<()> {
     let bed = Bed::new("lost-worker").await?;
-    bed.apply(&manifests::cluster_with_nannies("demo", 2))?;
+    bed.apply(&manifests::cluster("demo", 2))?;
     bed.until_registered("demo", 2, SOON).await?;
     let lost = name(&running(&bed, WORKERS, 2).await?[0]);
     bed.kubectl(&["delete", "pod", &lost])?;

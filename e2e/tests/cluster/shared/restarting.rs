@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use e2e::bed::Bed;
 use e2e::manifests;
-use serde_json::{Value, json};
+use serde_json::json;
 
 const SOON: Duration = Duration::from_mins(4);
 /// Each raises when it takes longer than Dask's own patience; prints how many workers are there in the end.
@@ -19,8 +19,9 @@ for _ in range(5):
 print(len(client.nthreads()), client.submit(sum, [1, 2]).result())
 ";
 
-async fn restart_five_times(name: &str, pod: &Value) -> Result<()> {
+async fn restart_five_times(name: &str, args: &[&str]) -> Result<()> {
     let bed = Bed::new(name).await?;
+    let pod = json!({"containers": [{"name": "worker", "args": args}]});
     let worker = json!({"replicas": 2, "threads": 1, "spec": pod});
     bed.apply(&manifests::cluster_of("demo", &json!({"worker": worker})))?;
     bed.until_registered("demo", 2, SOON).await?;
@@ -32,11 +33,10 @@ async fn restart_five_times(name: &str, pod: &Value) -> Result<()> {
 
 #[tokio::test]
 async fn a_client_restarts_workers_with_a_nanny_five_times_in_a_row() -> Result<()> {
-    restart_five_times("restart", &json!({})).await
+    restart_five_times("restart", &manifests::WITH_NANNY).await
 }
 
 #[tokio::test]
 async fn a_client_restarts_workers_without_a_nanny_five_times_in_a_row() -> Result<()> {
-    let container = json!({"name": "worker", "args": manifests::WITHOUT_NANNY});
-    restart_five_times("restart-plain", &json!({"containers": [container]})).await
+    restart_five_times("restart-plain", &manifests::WITHOUT_NANNY).await
 }

@@ -26,7 +26,7 @@ async fn until_pods(bed: &Bed, group: &str, count: usize) -> Result<Vec<String>>
 #[tokio::test]
 async fn a_cluster_grows_and_shrinks_to_exact_counts_of_registered_workers() -> Result<()> {
     let bed = Bed::new("scale-cluster").await?;
-    bed.apply(&manifests::cluster_with_nannies("demo", 2))?;
+    bed.apply(&manifests::cluster("demo", 2))?;
     bed.until_ready("demo", SOON).await?;
     bed.until_registered("demo", 2, SOON).await?;
     let first = until_pods(&bed, "demo-default", 2).await?;

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use e2e::bed::{Bed, run_workload};
+use e2e::bed::Bed;
 use e2e::manifests;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_mins(4);
 /// Those whose data fit into any worker.
-const SMALL: [&str; 3] = ["delayed_graph", "bag_words", "data_moves"];
+pub(crate) const SMALL: [&str; 3] = ["delayed_graph", "bag_words", "data_moves"];
 const WORKLOADS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/workloads");
 
 /// Runs one workload from this host against two workers of 400 MiB.
@@ -25,7 +25,7 @@ async fn on_a_small_cluster(name: &str) -> Result<Value> {
 }
 
 /// By its own independent computation.
-fn assert_is_right(figures: &Value) {
+pub(crate) fn assert_is_right(figures: &Value) {
     assert_eq!(figures["ok"], true, "{figures}");
 }
 
@@ -47,18 +47,6 @@ fn assert_each_part_ran_once(figures: &Value) {
 #[tokio::test]
 async fn a_shared_part_of_a_delayed_graph_runs_exactly_once() -> Result<()> {
     assert_each_part_ran_once(&on_a_small_cluster("delayed_graph").await?);
-    Ok(())
-}
-
-#[test]
-fn the_same_scripts_run_without_any_cluster() -> Result<()> {
-    for name in SMALL {
-        assert_is_right(&run_workload(name, &[], &[])?);
-    }
-    // Of those whose data fit into no worker, one.
-    let figures = run_workload("array_larger_than_memory", &[], &[])?;
-    assert_is_right(&figures);
-    assert!(figures["spilled_bytes"].as_u64().is_some_and(|bytes| bytes > 0), "{figures}");
     Ok(())
 }
 

@@ -5,8 +5,8 @@ use anyhow::Result;
 use e2e::mixed;
 use e2e::progress::tell;
 
-/// About half a minute each.
-const ROUNDS: u32 = 2;
+/// About half a minute.
+const ROUNDS: u32 = 1;
 
 #[tokio::test]
 async fn the_number_of_workers_turns_round_no_more_often_than_the_work() -> Result<()> {

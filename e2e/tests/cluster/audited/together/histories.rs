@@ -5,21 +5,16 @@ use e2e::histories::History;
 use e2e::progress::tell;
 use e2e::{chance, drains};
 
-/// As many as an ordinary run can wait for.
-const FEW: u64 = 2;
 const ACTS: u32 = 5;
 
 #[tokio::test]
 async fn whatever_people_do_under_an_autoscaler_all_results_are_right_and_nothing_is_done_twice() -> Result<()>
 {
-    let first = chance::seed();
-    tell(&format!("{FEW} histories from E2E_SEED={first}"));
-    for seed in first..first + FEW {
-        let history = History { name: format!("history-{}", seed - first), seed, acts: ACTS };
-        let counted = history.play().await?;
-        tell(&format!("{history}: {counted}"));
-        assert_eq!(drains::losses(&counted), 0, "{history}: {counted}");
-        assert!(counted["compared"].as_u64() > Some(0), "{counted}");
-    }
+    let history = History { name: "history".to_owned(), seed: chance::seed(), acts: ACTS };
+    tell(&history.to_string());
+    let counted = history.play().await?;
+    tell(&counted.to_string());
+    assert_eq!(drains::losses(&counted), 0, "{history}: {counted}");
+    assert!(counted["compared"].as_u64() > Some(0), "{counted}");
     Ok(())
 }

@@ -16,7 +16,8 @@ const SOON: Duration = Duration::from_mins(4);
 #[tokio::test]
 async fn a_cluster_of_the_oldest_dask_computes_and_shrinks_under_load_and_loses_nothing() -> Result<()> {
     let bed = Bed::new("oldest").await?;
-    let worker = json!({"replicas": 3, "threads": 1});
+    let pod = json!({"containers": [{"name": "worker", "args": manifests::WITH_NANNY}]});
+    let worker = json!({"replicas": 3, "threads": 1, "spec": pod});
     bed.apply(&manifests::cluster_of("demo", &json!({"image": Dask::Oldest.image(), "worker": worker})))?;
     bed.until_registered("demo", 3, SOON).await?;
     let mut workload = Start::new("leaving", &bed.address("demo")?).by(Dask::Oldest).start()?;

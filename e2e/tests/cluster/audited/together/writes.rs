@@ -52,9 +52,10 @@ async fn an_undisturbed_start_costs_its_objects_four_statuses_and_one_event() ->
 #[tokio::test]
 async fn a_worker_costs_a_create_a_mark_and_a_delete() -> Result<()> {
     let bed = Bed::new("life").await?;
-    writes(&bed, &manifests::cluster("demo", 3)).await?;
+    bed.apply(&manifests::cluster("demo", 1))?;
+    bed.until_registered("demo", 1, SOON).await?;
     let start = Timestamp::now();
-    for (replicas, workers) in [("--replicas=4", 4), ("--replicas=3", 3)] {
+    for (replicas, workers) in [("--replicas=2", 2), ("--replicas=1", 1)] {
         bed.kubectl(&["scale", "dsk/demo", replicas])?;
         bed.until_registered("demo", workers, SOON).await?;
         let there = |pods: &[Arc<Pod>]| pods.len() as u64 == workers;

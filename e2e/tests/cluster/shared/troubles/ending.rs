@@ -127,7 +127,7 @@ async fn a_worker_killed_for_its_memory_is_replaced_and_told() -> Result<()> {
     let bed = Bed::new("oom").await?;
     let resources = json!({"requests": {"cpu": "20m", "memory": "100Mi"}, "limits": {"memory": "250Mi"}});
     let worker = json!({"replicas": 2, "threads": 1, "resources": resources});
-    bed.apply(&manifests::cluster_of("demo", &json!({"worker": manifests::without_nanny(&worker)})))?;
+    bed.apply(&manifests::cluster_of("demo", &json!({"worker": worker})))?;
     bed.until_registered("demo", 2, SOON).await?;
     let mut killing = bed.client_command(
         "demo",

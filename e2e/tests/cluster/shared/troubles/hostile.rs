@@ -28,7 +28,7 @@ use neighbour::{Drained, Neighbour};
 const HALF: f64 = 5.0;
 const ALL: f64 = 15.0;
 /// So many of its drains are measured before there is trouble.
-const ALONE: usize = 3;
+const ALONE: usize = 2;
 /// Kubernetes writes down whole seconds only.
 const A_SECOND: SignedDuration = SignedDuration::from_secs(1);
 

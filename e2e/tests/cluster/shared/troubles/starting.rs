@@ -36,7 +36,7 @@ fn a_cluster(worker: &Value) -> String {
 #[tokio::test]
 async fn an_image_that_cannot_be_pulled_is_told_of_workers() -> Result<()> {
     let bed = Bed::new("image").await?;
-    let args = ["dask", "worker", "--name", "$(DASK_WORKER_NAME)"];
+    let args = manifests::WITHOUT_NANNY;
     let worker =
         |image: &str| json!({"spec": {"containers": [{"name": "worker", "image": image, "args": args}]}});
     bed.apply(&a_cluster(&worker(NO_IMAGE)))?;

@@ -7,7 +7,7 @@ use anyhow::Result;
 use dask_operator_api::conditions::Reason;
 use dask_operator_api::{DaskWorkerGroup, labels};
 use e2e::bed::Bed;
-use e2e::manifests::{self, dask_image};
+use e2e::manifests::{self, WITH_NANNY, WITHOUT_NANNY, dask_image};
 use e2e::workload::Workload;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::events::v1::Event;
@@ -26,16 +26,16 @@ const WORKERS: u64 = 7;
 pub(super) fn begin(bed: &Bed) -> Result<()> {
     let brief = json!({"timeoutSeconds": SECONDS});
     let cluster = json!({"worker": worker(&brief, &json!({}))});
-    let named = ["worker", "--name", "$(DASK_WORKER_NAME)"];
-    let plain = json!([{"name": "worker", "args": ([&["dask"], &named[..], &["--no-nanny"]].concat())}]);
+    let nanny = json!({"containers": [{"name": "worker", "args": WITH_NANNY}]});
+    let plain = json!([{"name": "worker", "args": WITHOUT_NANNY}]);
     // So that it can be killed from within, as the first process of a container cannot.
     let plain = json!({"shareProcessNamespace": true, "containers": plain});
-    let blind = json!({"name": "worker", "image": dask_image(), "command": ["/opt/dask/bin/dask"], "args": named,
-        "env": [{"name": "PATH", "value": "/nowhere"}]});
+    let blind = json!({"name": "worker", "image": dask_image(), "command": ["/opt/dask/bin/dask"],
+        "args": WITH_NANNY[1..], "env": [{"name": "PATH", "value": "/nowhere"}]});
     let groups = [
         ("actors", brief, json!({})),
         ("holder", json!({"timeoutSeconds": 1, "onTimeout": "Keep"}), json!({})),
-        ("killed", json!({}), json!({})),
+        ("killed", json!({}), nanny),
         ("plain", json!({}), plain),
         ("blind", json!({}), json!({"containers": [blind]})),
         ("scant", json!({}), json!({})),

@@ -15,7 +15,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_mins(4);
-const RUNS: usize = 5;
+const RUNS: usize = 3;
 /// A namespace that goes: pods go first, and for as long as they take, no new ones may be made.
 const GOING: &str = "going";
 const WORKERS: &str = "dask.org/component=worker";
@@ -165,7 +165,7 @@ impl Reactions {
         Ok(Self { replaced: median(replaced), let_go: median(let_go) })
     }
 
-    /// As without the others, but for what two processors need for a dozen schedulers that start.
+    /// As without the troubles, but for what two processors need for a dozen schedulers that start.
     fn assert_as(&self, alone: &Self) {
         for (beside, alone) in [(self.replaced, alone.replaced), (self.let_go, alone.let_go)] {
             assert!(beside < alone * 3 + Duration::from_secs(1), "{beside:?}, {alone:?} alone");
@@ -249,7 +249,5 @@ async fn a_healthy_cluster_beside_all_troubles_keeps_its_reaction_times() -> Res
         assert!(tries <= 16 * rounds, "{}: {tries} tries in {elapsed} s", troubled.namespace);
         assert!(statuses <= 40, "{}: {statuses} statuses", troubled.namespace);
     }
-    // So many pods that go keep the node busy for the next test.
-    drop((beds, going));
-    bed.until_alone()
+    Ok(())
 }

@@ -6,18 +6,22 @@ use anyhow::{Context, Result};
 use e2e::bed::Bed;
 use e2e::bed::namespace::OF_DEMO;
 use e2e::commands;
+use tokio::sync::Mutex;
 
 /// As its users call it.
-const COMMAND: &str = env!("CARGO_BIN_EXE_e2e");
+pub(crate) const COMMAND: &str = env!("CARGO_BIN_EXE_e2e");
+/// For whoever runs it: it has one namespace, always of the same name.
+pub(crate) static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 #[tokio::test]
 async fn the_demo_shows_checked_results_and_a_scale_up_on_the_cluster_of_a_kubeconfig() -> Result<()> {
     // It has a namespace of its own; this is for the cluster that is there.
     let bed = Bed::new("demo").await?;
+    let _only = ONE_AT_A_TIME.lock().await;
     let mut demo = Command::new(COMMAND);
     demo.args(["demo", "--kubeconfig"]).arg(&bed.cluster.kubeconfig);
     let printed = commands::output(&mut demo);
-    bed.cluster.kubectl(&["delete", "namespace", "--selector", OF_DEMO, "--wait=false"])?;
+    bed.cluster.kubectl(&["delete", "namespace", "--selector", OF_DEMO])?;
     let printed = printed?;
     assert_eq!(printed.matches(": correct.").count(), 2, "the graph and the array: {printed}");
     let (before, after) = printed.split_once("# Two more workers").context("no scale-up")?;

@@ -10,8 +10,7 @@ use e2e::bed::Bed;
 use e2e::bed::namespace::OF_DEMO;
 use e2e::commands;
 
-/// As its users call it.
-const COMMAND: &str = env!("CARGO_BIN_EXE_e2e");
+use crate::demo::{COMMAND, ONE_AT_A_TIME};
 
 /// What a server answers to a browser.
 fn answer(address: &str, path: &str) -> Result<String> {
@@ -26,6 +25,7 @@ fn answer(address: &str, path: &str) -> Result<String> {
 #[tokio::test]
 async fn the_demo_ends_with_the_address_of_a_dashboard_that_answers_and_how_to_stop_it() -> Result<()> {
     let bed = Bed::new("demo-here").await?;
+    let _only = ONE_AT_A_TIME.lock().await;
     let printed = commands::output(Command::new(COMMAND).arg("demo"));
     let shown = printed.and_then(|printed| {
         let url = printed.lines().find_map(|line| line.trim().strip_prefix("http://"));
