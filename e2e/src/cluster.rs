@@ -5,6 +5,8 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -36,6 +38,9 @@ pub(crate) const PROCESSES: [&str; 8] = [
     node::COREDNS,
 ];
 
+/// A busy machine may answer late, and a cluster that is taken for dead is cleared away.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 impl Cluster {
     /// The embedded cluster, if it runs and takes pods.
     pub fn running() -> Result<Option<Self>> {
@@ -45,7 +50,14 @@ impl Cluster {
         }
         let binaries = fs::read_link(layout.configuration("binaries"))?;
         let cluster = Self::embedded(layout, &binaries);
-        Ok((cluster.is_ready() && cluster.takes_pods()).then_some(cluster))
+        let deadline = Instant::now() + PATIENCE;
+        while !(cluster.is_ready() && cluster.takes_pods()) {
+            if Instant::now() > deadline {
+                return Ok(None);
+            }
+            sleep(Duration::from_millis(200));
+        }
+        Ok(Some(cluster))
     }
 
     /// A cluster that is there already. Its images are its own affair.

@@ -145,8 +145,8 @@ const AT_EASE: [(&str, &str); 2] = [
     ("DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL", "1s"),
 ];
 
-/// The spec with these variables in the first container of one part, whether it names any or not, without a dashboard, and
-/// where it names no command without a nanny.
+/// The spec with these variables in the first container of one part, whether it names any or not, without a dashboard,
+/// and, where it names no command, without a nanny.
 fn at_ease(spec: &Value, part: &str) -> Value {
     let mut spec = spec.clone();
     let containers = &mut spec[part]["spec"]["containers"];
@@ -156,12 +156,12 @@ fn at_ease(spec: &Value, part: &str) -> Value {
     let variables = &mut containers[0]["env"];
     let ours = AT_EASE.iter().map(|(name, value)| json!({"name": name, "value": value}));
     *variables = variables.as_array().into_iter().flatten().cloned().chain(ours).collect();
-    leave_out_dashboard(&mut containers[0], part);
+    make_plain(&mut containers[0], part);
     spec
 }
 
-/// Of Dask's own command, whether it is written down or left to the operator.
-fn leave_out_dashboard(container: &mut Value, part: &str) {
+/// Dask's own command without a dashboard; and without a nanny where it is left to the operator.
+fn make_plain(container: &mut Value, part: &str) {
     if container["args"].is_null() && container["command"].is_null() {
         container["args"] = match part {
             "worker" => json!(WITHOUT_NANNY),

@@ -169,8 +169,8 @@ fn manifest(name: &str, shape: Shape) -> Result<Value> {
     let resources = json!({"requests": {"cpu": "1m", "memory": "10Mi"}});
     let mut worker = json!({"replicas": shape.workers, "threads": 1, "resources": resources});
     if !shape.nanny {
-        let args = json!(["dask", "worker", "--no-nanny", "--name", "$(DASK_WORKER_NAME)"]);
-        worker["spec"] = json!({"containers": [{"name": "worker", "args": args}]});
+        let container = json!({"name": "worker", "args": manifests::WITHOUT_NANNY});
+        worker["spec"] = json!({"containers": [container]});
     }
     let mut spec = json!({"worker": worker});
     if shape.late > 0 {

@@ -12,12 +12,11 @@ use super::{preloads, simulation_test, succeed};
 
 /// As many as fit.
 const HISTORIES: u32 = 500;
-/// Python waits for others most of the time, and is not to wait for what computes without end.
+/// What waits for others most of the time is not to wait for what computes without end.
 const COMPUTES: &str = "19";
 const WAITS: &str = "0";
 
-/// Runs the tests, and beside them the simulation, what is loaded into Dask, and scripts that need no cluster; what was run,
-/// and how long it took.
+/// Runs the tests, and beside them what needs no cluster; what was run, and how long it took.
 pub(super) fn beside(
     tests: impl FnOnce() -> Result<Option<String>>,
     scripts: &Command,
@@ -30,7 +29,9 @@ pub(super) fn beside(
     simulation.env("SIMULATION_HISTORIES", HISTORIES.to_string());
     let [python, rust] = preloads::tests(progress)?.map(|command| leftover.run(WAITS, &command));
     say(&format!("{HISTORIES} histories from seed 0; `cargo e2e simulate` plays 100000"));
+    let chart = leftover.run(WAITS, &super::chart(progress)?);
     let all = [
+        ("chart and manifest", chart),
         ("histories in simulated time", simulation),
         ("Python loaded into Dask", python),
         ("what speaks to Dask", rust),

@@ -2,5 +2,6 @@
 
 mod chart;
 mod conformance;
+mod killed;
 mod killed_at_random;
 mod threads_or_processes;

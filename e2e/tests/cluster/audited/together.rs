@@ -1,4 +1,4 @@
-//! Tests that look at their own namespaces alone, so that several run at once.
+//! Tests that look at their own namespaces and the demo's alone, so that several run at once.
 
 mod beside_troubles;
 mod demo;

@@ -16,10 +16,9 @@ async fn the_configuration_of_a_cluster_reaches_its_scheduler_and_every_worker()
         "made-up": {"key": "from the cluster", "list": [1, 2]},
         "distributed": {"worker": {"memory": {"target": 0.42}}},
     });
-    bed.apply(&manifests::cluster_of(
-        "demo",
-        &json!({"config": config, "worker": {"replicas": 2, "threads": 1}}),
-    ))?;
+    let pod = json!({"containers": [{"name": "worker", "args": manifests::WITH_NANNY}]});
+    let worker = json!({"replicas": 2, "threads": 1, "spec": pod});
+    bed.apply(&manifests::cluster_of("demo", &json!({"config": config, "worker": worker})))?;
     bed.until_registered("demo", 2, SOON).await?;
     let lines = "import json\n\
                  def read():\n    \

@@ -91,7 +91,7 @@ async fn a_worker_without_a_nanny_that_is_deleted_loses_nothing() -> Result<()> 
 /// As when a machine is taken back.
 #[tokio::test]
 async fn a_worker_that_has_to_go_in_a_few_seconds_loses_nothing() -> Result<()> {
-    let (bed, workload) = at_work("reclaimed", json!({})).await?;
+    let (bed, workload) = at_work("reclaimed", json!({"args": manifests::WITH_NANNY})).await?;
     let worker = a_worker(&bed).await?;
     bed.api::<Pod>().delete(&worker, &DeleteParams::default().grace_period(BRIEFLY)).await?;
     assert_nothing_was_lost(workload)
@@ -142,7 +142,9 @@ async fn a_group_that_is_scaled_down_loses_nothing() -> Result<()> {
 #[tokio::test]
 async fn a_group_that_is_scaled_down_loses_nothing_where_the_scheduler_is_as_dask_made_it() -> Result<()> {
     let bed = Bed::new("stock").await?;
-    let worker = json!({"replicas": 3, "threads": 1, "spec": {"terminationGracePeriodSeconds": 2}});
+    let container = json!({"name": "worker", "args": manifests::WITH_NANNY});
+    let brief = json!({"terminationGracePeriodSeconds": 2, "containers": [container]});
+    let worker = json!({"replicas": 3, "threads": 1, "spec": brief});
     bed.apply(&manifests::stock_cluster_of("demo", &json!({"worker": worker})))?;
     let workload = ready(&bed, "leaving", SECONDS).await?;
     until_told(&bed, "SchedulerLink", "Stock").await?;

@@ -1,4 +1,4 @@
-//! One cluster's trouble is nobody else's: a healthy one beside all of them at once reacts as fast as alone.
+//! One cluster's trouble is nobody else's: a healthy one beside all of them at once reacts as fast as before.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_mins(4);
 const RUNS: usize = 3;
+const MOST: Duration = Duration::from_secs(5);
 /// A namespace that goes: pods go first, and for as long as they take, no new ones may be made.
 const GOING: &str = "going";
 const WORKERS: &str = "dask.org/component=worker";
@@ -165,10 +166,12 @@ impl Reactions {
         Ok(Self { replaced: median(replaced), let_go: median(let_go) })
     }
 
-    /// As without the troubles, but for what two processors need for a dozen schedulers that start.
-    fn assert_as(&self, alone: &Self) {
-        for (beside, alone) in [(self.replaced, alone.replaced), (self.let_go, alone.let_go)] {
-            assert!(beside < alone * 3 + Duration::from_secs(1), "{beside:?}, {alone:?} alone");
+    /// As before the troubles, but for what two processors need for a dozen schedulers that start; and never more than ten
+    /// times what is promised.
+    fn assert_as(&self, before: &Self) {
+        for (beside, before) in [(self.replaced, before.replaced), (self.let_go, before.let_go)] {
+            let most = MOST.min(before * 3 + Duration::from_secs(1));
+            assert!(beside < most, "{beside:?}, {before:?} before");
         }
     }
 }
@@ -225,7 +228,7 @@ async fn a_healthy_cluster_beside_all_troubles_keeps_its_reaction_times() -> Res
     let bed = Bed::new("healthy").await?;
     bed.apply(&manifests::cluster("demo", 2))?;
     bed.until_ready("demo", SOON).await?;
-    let alone = Reactions::of(&bed).await?;
+    let before = Reactions::of(&bed).await?;
 
     let start = Timestamp::now();
     let troubles = troubles();
@@ -233,11 +236,11 @@ async fn a_healthy_cluster_beside_all_troubles_keeps_its_reaction_times() -> Res
     let going = going().await?;
     let beside = Reactions::of(&bed).await?;
     let elapsed = Timestamp::now().duration_since(start).as_secs();
-    println!("{alone:?} alone, {beside:?} beside all troubles");
+    println!("{before:?} before, {beside:?} beside all troubles");
     let went_on = until_refused(&going).await;
     let_go(&going)?;
     went_on?;
-    beside.assert_as(&alone);
+    beside.assert_as(&before);
 
     for (troubled, _) in &beds {
         let writes = troubled.audit()?.writes_of_operator(&troubled.namespace)?;
@@ -247,7 +250,9 @@ async fn a_healthy_cluster_beside_all_troubles_keeps_its_reaction_times() -> Res
         // After half a second, one, two, up to a minute, and no more at a time than are under way at once.
         let rounds = 9 + usize::try_from(elapsed / 60)?;
         assert!(tries <= 16 * rounds, "{}: {tries} tries in {elapsed} s", troubled.namespace);
-        assert!(statuses <= 40, "{}: {statuses} statuses", troubled.namespace);
+        // Counts that change are told every ten seconds, of a cluster and of its group.
+        let told = 20 + usize::try_from(elapsed / 5)?;
+        assert!(statuses <= told, "{}: {statuses} statuses in {elapsed} s", troubled.namespace);
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 const SOON: Duration = Duration::from_mins(4);
 /// What is promised of a graph is the median.
-const GRAPHS: usize = 3;
+const GRAPHS: usize = 5;
 
 #[tokio::test]
 async fn the_phase_is_running_soon_after_the_apply() -> Result<()> {

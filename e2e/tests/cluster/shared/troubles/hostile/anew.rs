@@ -41,7 +41,9 @@ pub(super) fn begin(bed: &Bed) -> Result<()> {
         "worker": worker(1, json!({"timeoutSeconds": SECONDS})),
     });
     bed.apply(&manifests::cluster_of("deaf", &deaf))?;
-    bed.apply(&manifests::cluster_of("restarted", &json!({"worker": worker(2, json!({}))})))
+    let mut nannies = worker(2, json!({}));
+    nannies["spec"] = json!({"containers": [{"name": "worker", "args": manifests::WITH_NANNY}]});
+    bed.apply(&manifests::cluster_of("restarted", &json!({"worker": nannies})))
 }
 
 pub(super) async fn until_ready(bed: &Bed) -> Result<()> {

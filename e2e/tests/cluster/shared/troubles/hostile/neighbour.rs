@@ -14,8 +14,8 @@ use tokio::task::JoinHandle;
 use super::SOON;
 
 const WORKERS: u32 = 3;
-/// So many of its drains are measured at most while others are in trouble, which lasts longer.
-const MOST: usize = 8;
+/// No sooner after one drain does the next one begin while others are in trouble: each starts a worker.
+const APART: Duration = Duration::from_secs(8);
 /// Those that stay when one leaves.
 const OTHERS: u32 = WORKERS - 1;
 const PODS: &str = "dask.org/component=worker";
@@ -66,7 +66,9 @@ impl Neighbour {
 
     async fn drain_until<T>(&mut self, other: &JoinHandle<Result<T>>) -> Result<Vec<Drained>> {
         let mut drained = Vec::new();
-        while drained.len() < MOST && !other.is_finished() {
+        let mut begin = tokio::time::interval(APART);
+        while !other.is_finished() {
+            begin.tick().await;
             drained.push(self.drain_one().await?);
         }
         self.act("check").map(|()| drained)
