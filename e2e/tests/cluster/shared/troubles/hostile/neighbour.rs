@@ -9,6 +9,7 @@ use e2e::manifests;
 use e2e::workload::Workload;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
+use serde_json::json;
 use tokio::task::JoinHandle;
 
 use super::SOON;
@@ -36,7 +37,11 @@ pub(super) struct Drained {
 impl Neighbour {
     pub(super) async fn new() -> Result<Self> {
         let bed = Bed::new("neighbour").await?;
-        bed.apply(&manifests::cluster("demo", WORKERS))?;
+        // What is measured is the operator, not for how long a busy machine has no time for this scheduler.
+        let scheduler = json!({"resources": {"requests": {"cpu": "200m"}}});
+        let small = json!({"requests": {"cpu": "100m", "memory": "200Mi"}});
+        let worker = json!({"replicas": WORKERS, "threads": 1, "resources": small});
+        bed.apply(&manifests::cluster_of("demo", &json!({"scheduler": scheduler, "worker": worker})))?;
         Ok(Self { bed, workload: None })
     }
 
