@@ -70,7 +70,7 @@ impl Drains {
         let dask = chance.one_of(&Dask::ALL).copied().unwrap_or_default();
         let name = name.to_owned();
         let ways = shape.asked(&Way::ALL);
-        Self { name, dask, shape, ways, count: 2, seed, protected: true, written_out: false }
+        Self { name, dask, shape, ways, count: 3, seed, protected: true, written_out: false }
     }
 
     /// What was counted; it fails when workers do not leave, or others do not take their places.

@@ -43,7 +43,7 @@ const AT_ONCE: Suite = Suite {
     modules: &["audited::together::", "demo::", "shared::"],
     threads: "4",
 };
-/// They begin with workers of their own.
+/// Dask starts the workers itself.
 const WITHOUT_ANY: Suite =
     Suite { name: "without a cluster", modules: &["workloads_without_cluster::"], threads: "1" };
 const SUITES: [&Suite; 3] = [&WITHOUT_ANY, &ONE_BY_ONE, &AT_ONCE];

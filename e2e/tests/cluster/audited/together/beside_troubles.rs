@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_mins(4);
 const RUNS: usize = 3;
+/// Ten times the promise.
 const MOST: Duration = Duration::from_secs(5);
 /// A namespace that goes: pods go first, and for as long as they take, no new ones may be made.
 const GOING: &str = "going";

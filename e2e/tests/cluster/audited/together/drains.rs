@@ -34,7 +34,7 @@ async fn workers_that_are_evicted_lose_nothing_and_every_shuffle_ends_right() ->
 async fn workers_that_do_not_ask_before_they_leave_lose_and_begin_twice() -> Result<()> {
     let random = Drains::at_random("unasked-drains", chance::seed());
     let ways = &[Way::Evict, Way::Delete];
-    let run = Drains { shape: Shape::Nanny, ways, count: 3, protected: false, ..random };
+    let run = Drains { shape: Shape::Nanny, ways, protected: false, ..random };
     let counted = run.run().await?;
     tell(&format!("{run}: {counted}"));
     for kind in ["begun_twice", "recomputed", "unreadable", "suspicious"] {
